@@ -1,0 +1,516 @@
+//! The graph of functions.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+
+use foldhash::fast::RandomState;
+use petgraph::Direction;
+use petgraph::algo::kosaraju_scc;
+use petgraph::graph::{EdgeIndex, Graph, NodeIndex};
+use petgraph::visit::EdgeRef;
+
+use super::call_tree::{self, CallTree};
+use super::function::Function;
+use super::topology::{NONE, Topology};
+use crate::error::NodesError;
+use crate::profile::{Allocation, Allocations, ChildIds, Node, NodeId, V8Estimate};
+
+/// A function in a [`Callgraph`], with what all its contexts allocated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FunctionNode {
+    /// Which function.
+    pub function: Function,
+    /// What the function allocated itself, merged over its contexts, in ascending order of size.
+    pub allocations: Allocations,
+    /// What the function allocated itself, by V8's rounded counts.
+    pub self_estimate: V8Estimate,
+    /// What was allocated while the function was on the stack, by V8's rounded counts: each
+    /// sample once, however often the function stands on its stack.
+    pub total: V8Estimate,
+    /// In how many contexts the function appears.
+    pub contexts: u32,
+}
+
+/// An edge of a [`Callgraph`]: one function calling another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Call {
+    /// What was allocated while this call was on the stack, by V8's rounded counts: each sample
+    /// once, however often the call stands on its stack.
+    pub total: V8Estimate,
+}
+
+/// A call as seen from one of its ends.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct NeighborCall<'g> {
+    /// The function at the other end.
+    pub index: NodeIndex,
+    /// The function at the other end.
+    pub function: &'g FunctionNode,
+    /// What flows through the call.
+    pub call: Call,
+}
+
+/// A call that [`Callgraph::without_cycles`] left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RemovedCall {
+    /// The calling function.
+    pub caller: NodeIndex,
+    /// The called function, which was on the path from the root to the caller.
+    pub callee: NodeIndex,
+    /// What flowed through the call.
+    pub call: Call,
+}
+
+/// The graph of functions: contexts of one function merged, calls between them weighted by the
+/// bytes and objects that flow through.
+///
+/// It is a [`petgraph::graph::Graph`]: [`graph`](Self::graph) hands it out, so petgraph's
+/// algorithms apply. Recursion makes cycles: [`cycles`](Self::cycles) finds them,
+/// [`without_cycles`](Self::without_cycles) cuts them.
+///
+/// ```
+/// use v8_heap_sampler::{Allocation, Callgraph, Node, NodeId};
+///
+/// // (root) -> walk -> walk: 100 bytes in the outer one, 100 in the inner one.
+/// let mut nodes: Vec<_> = ["(root)", "walk", "walk"]
+///     .into_iter()
+///     .zip(1..)
+///     .map(|(name, id)| Node::new(NodeId(id), name))
+///     .collect();
+/// nodes[0].child_ids.push(NodeId(2));
+/// nodes[1].child_ids.push(NodeId(3));
+/// nodes[1].allocations.push(Allocation { count: 1, size: 100 });
+/// nodes[2].allocations.push(Allocation { count: 1, size: 100 });
+///
+/// let graph = Callgraph::from_nodes(&nodes)?;
+/// let walk = graph.find("walk").next().unwrap();
+/// assert_eq!(graph[walk].self_estimate.bytes, 200);
+/// assert_eq!(graph[walk].total.bytes, 200); // not 300: each sample counts once
+/// assert_eq!(graph.cycles(), [[walk]]);
+/// # Ok::<(), v8_heap_sampler::NodesError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Callgraph {
+    graph: Graph<FunctionNode, Call>,
+    root: NodeIndex,
+    index: HashMap<Function, NodeIndex, RandomState>,
+}
+
+impl Callgraph {
+    /// Builds the graph from nodes in any order, owned or borrowed.
+    ///
+    /// Functions are numbered in the order in which a preorder walk meets them, the root first;
+    /// so are the calls. Linear in the number of nodes.
+    ///
+    /// # Errors
+    ///
+    /// [`NodesError`] names the nodes that do not form a tree, or whose totals exceed 64 bits.
+    pub fn from_nodes<'n>(nodes: impl Into<Cow<'n, [Node]>>) -> Result<Self, NodesError> {
+        let nodes = nodes.into();
+        let topology = Topology::new(&nodes)?;
+        let totals = call_tree::totals(&nodes, &topology)?;
+        let in_preorder = topology.positions.iter().map(|&position| &nodes[position as usize]);
+        Ok(Self::merge(in_preorder, &topology.parents, &topology.ends, &totals))
+    }
+
+    /// The graph of nodes in preorder; the slices are by rank.
+    fn merge<'n>(
+        nodes: impl Iterator<Item = &'n Node>,
+        parents: &[u32],
+        ends: &[u32],
+        totals: &[V8Estimate],
+    ) -> Self {
+        let mut functions = Functions::default();
+        let mut graph: Graph<FunctionNode, Call> = Graph::new();
+        let mut calls: HashMap<(u32, u32), EdgeIndex, RandomState> = HashMap::default();
+        // The function of each rank, and how often each function and call stands on the path from
+        // the root to the node that is being looked at.
+        let mut function_of: Vec<u32> = Vec::with_capacity(totals.len());
+        let mut on_path: Vec<u32> = Vec::new();
+        let mut calls_on_path: Vec<u32> = Vec::new();
+        // The path itself: rank, and the call that led there.
+        let mut path: Vec<(usize, Option<EdgeIndex>)> = Vec::new();
+        for (rank, node) in nodes.enumerate() {
+            while let Some(&(above, call)) = path.last()
+                && ends[above] as usize <= rank
+            {
+                path.pop();
+                on_path[function_of[above] as usize] -= 1;
+                if let Some(call) = call {
+                    calls_on_path[call.index()] -= 1;
+                }
+            }
+
+            let function = functions.number(node);
+            if function as usize == graph.node_count() {
+                graph.add_node(FunctionNode {
+                    function: Function::of(node),
+                    allocations: Allocations::new(),
+                    self_estimate: V8Estimate::default(),
+                    total: V8Estimate::default(),
+                    contexts: 0,
+                });
+                on_path.push(0);
+            }
+            function_of.push(function);
+            let vertex = &mut graph[NodeIndex::new(function as usize)];
+            vertex.contexts += 1;
+            vertex.allocations.extend(node.allocations.iter().copied());
+            if on_path[function as usize] == 0 {
+                vertex.total += totals[rank];
+            }
+            on_path[function as usize] += 1;
+
+            let call = (parents[rank] != NONE).then(|| {
+                let caller = function_of[parents[rank] as usize];
+                let call = *calls.entry((caller, function)).or_insert_with(|| {
+                    calls_on_path.push(0);
+                    let [caller, callee] = [caller, function].map(|at| NodeIndex::new(at as usize));
+                    graph.add_edge(caller, callee, Call::default())
+                });
+                if calls_on_path[call.index()] == 0 {
+                    graph[call].total += totals[rank];
+                }
+                calls_on_path[call.index()] += 1;
+                call
+            });
+            path.push((rank, call));
+        }
+
+        for vertex in graph.node_weights_mut() {
+            vertex.allocations = merge_sizes(std::mem::take(&mut vertex.allocations).into_vec());
+            // Part of the root's total, which fits into 64 bits.
+            vertex.self_estimate = vertex.allocations.iter().filter_map(|a| a.estimate()).sum();
+        }
+        Self::from_graph(graph, NodeIndex::new(0))
+    }
+
+    /// Wraps a graph whose functions are distinct.
+    pub(super) fn from_graph(graph: Graph<FunctionNode, Call>, root: NodeIndex) -> Self {
+        let index =
+            graph.node_indices().map(|index| (graph[index].function.clone(), index)).collect();
+        Self { graph, root, index }
+    }
+
+    /// The graph, for petgraph's algorithms.
+    #[must_use]
+    pub fn graph(&self) -> &Graph<FunctionNode, Call> {
+        &self.graph
+    }
+
+    /// The graph, to take away.
+    #[must_use]
+    pub fn into_graph(self) -> Graph<FunctionNode, Call> {
+        self.graph
+    }
+
+    /// The root: its total is that of the whole profile.
+    #[must_use]
+    pub fn root(&self) -> NodeIndex {
+        self.root
+    }
+
+    /// The vertex of a function. Constant time.
+    #[must_use]
+    pub fn index_of(&self, function: &Function) -> Option<NodeIndex> {
+        self.index.get(function).copied()
+    }
+
+    /// The functions with a name, of which there can be several. Linear in the functions.
+    pub fn find(&self, name: &str) -> impl Iterator<Item = NodeIndex> {
+        self.graph.node_indices().filter(move |&index| self.graph[index].function.name == *name)
+    }
+
+    /// All functions, in the order of their indices.
+    pub fn functions(&self) -> impl ExactSizeIterator<Item = &FunctionNode> {
+        self.graph.raw_nodes().iter().map(|node| &node.weight)
+    }
+
+    /// The functions that call `function`, the one with the most bytes through the call first.
+    ///
+    /// `function` itself is among them if it calls itself.
+    ///
+    /// # Panics
+    ///
+    /// If `function` is not a vertex of this graph.
+    #[must_use]
+    pub fn callers(&self, function: NodeIndex) -> Vec<NeighborCall<'_>> {
+        self.neighbors(function, Direction::Incoming)
+    }
+
+    /// The functions that `function` calls, the one with the most bytes through the call first.
+    ///
+    /// `function` itself is among them if it calls itself.
+    ///
+    /// # Panics
+    ///
+    /// If `function` is not a vertex of this graph.
+    #[must_use]
+    pub fn callees(&self, function: NodeIndex) -> Vec<NeighborCall<'_>> {
+        self.neighbors(function, Direction::Outgoing)
+    }
+
+    fn neighbors(&self, function: NodeIndex, direction: Direction) -> Vec<NeighborCall<'_>> {
+        let _exists = &self.graph[function];
+        let mut neighbors: Vec<_> = self
+            .graph
+            .edges_directed(function, direction)
+            .map(|edge| {
+                let index = match direction {
+                    Direction::Incoming => edge.source(),
+                    Direction::Outgoing => edge.target(),
+                };
+                NeighborCall { index, function: &self.graph[index], call: *edge.weight() }
+            })
+            .collect();
+        neighbors.sort_by_key(|n| (Reverse((n.call.total.bytes, n.call.total.objects)), n.index));
+        neighbors
+    }
+
+    /// The cycles: each group of functions that can all reach each other by calls (a strongly
+    /// connected component), and each function that calls itself.
+    ///
+    /// Both the groups and the functions in each are in ascending order. Linear in functions and
+    /// calls.
+    #[must_use]
+    pub fn cycles(&self) -> Vec<Vec<NodeIndex>> {
+        let mut cycles: Vec<_> = kosaraju_scc(&self.graph)
+            .into_iter()
+            .filter(|group| match group[..] {
+                [single] => self.graph.find_edge(single, single).is_some(),
+                _ => true,
+            })
+            .map(|mut group| {
+                group.sort();
+                group
+            })
+            .collect();
+        cycles.sort();
+        cycles
+    }
+
+    /// The graph without its back edges, and the calls that were left out.
+    ///
+    /// A depth-first walk from the root, which takes the calls of a function in the order in which
+    /// the profile shows them first, leaves out every call to a function that is on the path from
+    /// the root at that moment (recursion, direct or indirect). Functions keep their indices and
+    /// their totals, and all stay reachable. Linear in functions and calls.
+    #[must_use]
+    pub fn without_cycles(&self) -> (Self, Vec<RemovedCall>) {
+        #[derive(Clone, Copy, PartialEq)]
+        enum State {
+            New,
+            OnPath,
+            Done,
+        }
+        let callees = self.calls_in_order();
+        let mut states = vec![State::New; self.graph.node_count()];
+        let mut back_edges = vec![false; self.graph.edge_count()];
+        // All are reachable from the root.
+        states[self.root.index()] = State::OnPath;
+        let mut path = vec![(self.root, callees[self.root.index()].iter())];
+        while let Some((function, calls)) = path.last_mut() {
+            let Some(&call) = calls.next() else {
+                states[function.index()] = State::Done;
+                path.pop();
+                continue;
+            };
+            let (_, callee) = self.graph.edge_endpoints(call).expect("one of the graph's edges");
+            match states[callee.index()] {
+                State::New => {
+                    states[callee.index()] = State::OnPath;
+                    path.push((callee, callees[callee.index()].iter()));
+                }
+                State::OnPath => back_edges[call.index()] = true,
+                State::Done => {}
+            }
+        }
+
+        let mut removed = Vec::new();
+        let mut graph = Graph::with_capacity(self.graph.node_count(), self.graph.edge_count());
+        for function in self.functions() {
+            graph.add_node(function.clone());
+        }
+        for (edge, is_back_edge) in self.graph.raw_edges().iter().zip(back_edges) {
+            let (caller, callee, call) = (edge.source(), edge.target(), edge.weight);
+            if is_back_edge {
+                removed.push(RemovedCall { caller, callee, call });
+            } else {
+                graph.add_edge(caller, callee, call);
+            }
+        }
+        (Self { graph, root: self.root, index: self.index.clone() }, removed)
+    }
+
+    /// Each function's outgoing calls in ascending order; petgraph lists them latest first.
+    fn calls_in_order(&self) -> Vec<Vec<EdgeIndex>> {
+        let mut calls = vec![Vec::new(); self.graph.node_count()];
+        for edge in self.graph.edge_references() {
+            calls[edge.source().index()].push(edge.id());
+        }
+        calls
+    }
+
+    /// A tree in which every function stands once, under one of its callers: a spanning tree.
+    ///
+    /// Grown from the root, always by the call with the most bytes that leads to a function which
+    /// is not in the tree yet; so a function hangs under the caller that matters. What functions
+    /// allocated themselves is kept exactly; the contexts cannot be told from a graph, so the
+    /// totals of a subtree here are not those of calls. (For those, keep the [`CallTree`].)
+    /// Nodes are numbered from 1, in preorder. O(calls × log calls).
+    #[must_use]
+    pub fn spanning_tree(&self) -> CallTree {
+        let mut caller = vec![None; self.graph.node_count()];
+        let mut in_tree = vec![false; self.graph.node_count()];
+        let mut frontier = BinaryHeap::new();
+        let mut next = Some((self.root, None));
+        while let Some((function, from)) = next {
+            if !std::mem::replace(&mut in_tree[function.index()], true) {
+                caller[function.index()] = from;
+                for edge in self.graph.edges(function) {
+                    let V8Estimate { bytes, objects } = edge.weight().total;
+                    frontier.push((bytes, objects, Reverse(edge.id())));
+                }
+            }
+            next = frontier.pop().map(|(_, _, Reverse(call))| {
+                let (from, to) = self.graph.edge_endpoints(call).expect("one of its edges");
+                (to, Some(from))
+            });
+        }
+
+        let mut callees = vec![Vec::new(); caller.len()];
+        for (function, caller) in caller.iter().enumerate() {
+            if let Some(caller) = caller {
+                callees[caller.index()].push(function);
+            }
+        }
+        let mut nodes: Vec<Node> = Vec::with_capacity(caller.len());
+        let mut pending = vec![(self.root.index(), None)];
+        while let Some((function, parent)) = pending.pop() {
+            let vertex = &self.graph[NodeIndex::new(function)];
+            let id = NodeId(nodes.len() as u32 + 1);
+            if let Some(parent) = parent {
+                let parent: &mut Node = &mut nodes[parent];
+                parent.child_ids.push(id);
+            }
+            let Function {
+                script_id,
+                script_name,
+                name,
+                line_number,
+                column_number,
+                start_position,
+            } = vertex.function.clone();
+            nodes.push(Node {
+                id,
+                script_id,
+                script_name,
+                name,
+                line_number,
+                column_number,
+                start_position,
+                allocations: vertex.allocations.clone(),
+                child_ids: ChildIds::new(),
+            });
+            let at = Some(nodes.len() - 1);
+            pending.extend(callees[function].iter().rev().map(|&callee| (callee, at)));
+        }
+        CallTree::from_nodes(nodes).expect("every function has one caller, the root none")
+    }
+}
+
+impl From<&CallTree> for Callgraph {
+    /// The graph of a tree's functions; linear in the nodes.
+    fn from(tree: &CallTree) -> Self {
+        let (parents, ends) = tree.parents_and_ends();
+        Self::merge(tree.nodes().iter(), parents, ends, tree.totals())
+    }
+}
+
+impl std::ops::Index<NodeIndex> for Callgraph {
+    type Output = FunctionNode;
+    /// The function of a vertex.
+    ///
+    /// # Panics
+    ///
+    /// If it is not a vertex of this graph.
+    fn index(&self, function: NodeIndex) -> &FunctionNode {
+        &self.graph[function]
+    }
+}
+
+impl PartialEq for Callgraph {
+    /// Whether both have the same root, functions and calls, in the same order.
+    fn eq(&self, other: &Self) -> bool {
+        let calls = |graph: &Self| {
+            let edges = graph.graph.edge_references();
+            edges.map(|e| (e.source(), e.target(), *e.weight())).collect::<Vec<_>>()
+        };
+        self.root == other.root
+            && self.functions().eq(other.functions())
+            && calls(self) == calls(other)
+    }
+}
+
+impl Eq for Callgraph {}
+
+/// Adds up the counts of equal sizes; ascending.
+fn merge_sizes(mut allocations: Vec<Allocation>) -> Allocations {
+    allocations.sort_unstable_by_key(|allocation| allocation.size);
+    allocations.dedup_by(|from, into| {
+        let same = from.size == into.size;
+        if same {
+            into.count += from.count;
+        }
+        same
+    });
+    allocations.into()
+}
+
+/// Numbers functions from 0 in the order in which they are first seen.
+///
+/// Names are compared by address first: most nodes share their names with others.
+#[derive(Default)]
+struct Functions<'n> {
+    names_by_address: HashMap<usize, u32, RandomState>,
+    names: HashMap<&'n str, u32, RandomState>,
+    numbers: HashMap<FunctionKey, u32, RandomState>,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct FunctionKey {
+    script_id: u32,
+    script_name: u32,
+    name: u32,
+    line_number: u32,
+    column_number: u32,
+    start_position: Option<u32>,
+}
+
+impl<'n> Functions<'n> {
+    fn number(&mut self, node: &'n Node) -> u32 {
+        let key = FunctionKey {
+            script_id: node.script_id.map_or(0, |id| id.get()),
+            script_name: self.name(&node.script_name),
+            name: self.name(&node.name),
+            line_number: node.line_number.map_or(0, |line| line.get()),
+            column_number: node.column_number.map_or(0, |column| column.get()),
+            start_position: node.start_position,
+        };
+        let next = self.numbers.len() as u32;
+        *self.numbers.entry(key).or_insert(next)
+    }
+
+    fn name(&mut self, name: &'n crate::profile::Name) -> u32 {
+        let by_text = &mut self.names;
+        *self.names_by_address.entry(name.address()).or_insert_with(|| {
+            let next = by_text.len() as u32;
+            *by_text.entry(name.as_str()).or_insert(next)
+        })
+    }
+}

@@ -1,0 +1,65 @@
+//! The nested JSON of a call tree: nodes within nodes.
+
+use std::io::{self, Write};
+
+use super::call_tree::CallTree;
+use crate::profile::Node;
+
+impl CallTree {
+    /// Writes the tree as nested JSON: each node with the fields of [`Node`], and its child nodes
+    /// in `children`, as the Node module `sample-heap-allocations` builds them.
+    ///
+    /// Streams: memory is bounded by one node and the depth, and no depth overflows the stack
+    /// (though readers may have limits of their own).
+    ///
+    /// ```
+    /// use v8_heap_sampler::{CallTree, Node, NodeId};
+    ///
+    /// let mut root = Node::new(NodeId(1), "(root)");
+    /// root.child_ids.push(NodeId(2));
+    /// let tree = CallTree::from_nodes(vec![root, Node::new(NodeId(2), "main")])?;
+    /// let mut json = Vec::new();
+    /// tree.write_nested_json(&mut json)?;
+    /// let json: serde_json::Value = serde_json::from_slice(&json)?;
+    /// assert_eq!(json["children"][0]["name"], "main");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Whatever `writer` reports.
+    pub fn write_nested_json(&self, mut writer: impl Write) -> io::Result<()> {
+        let (_, ends) = self.parents_and_ends();
+        // The ends of the nodes whose `children` are being written.
+        let mut open: Vec<u32> = Vec::new();
+        let mut buffer = Vec::new();
+        for (rank, node) in (0_u32..).zip(self.nodes()) {
+            // A first child follows its parent's `[`; any other a node that ends here.
+            let mut is_first = true;
+            while open.last().is_some_and(|&end| end <= rank) {
+                open.pop();
+                writer.write_all(b"]}")?;
+                is_first = false;
+            }
+            if !is_first {
+                writer.write_all(b",")?;
+            }
+            write_open(node, &mut buffer, &mut writer)?;
+            open.push(ends[rank as usize]);
+        }
+        for _ in open {
+            writer.write_all(b"]}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes a node up to and with the `[` of its children.
+fn write_open(node: &Node, buffer: &mut Vec<u8>, writer: &mut impl Write) -> io::Result<()> {
+    buffer.clear();
+    serde_json::to_writer(&mut *buffer, node)?;
+    let brace = buffer.pop();
+    debug_assert_eq!(brace, Some(b'}'), "a struct is written as an object");
+    buffer.extend_from_slice(br#","children":["#);
+    writer.write_all(buffer)
+}

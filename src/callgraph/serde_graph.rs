@@ -1,0 +1,174 @@
+//! Call graphs to and from any format.
+
+use std::collections::HashSet;
+use std::num::NonZeroU32;
+
+use petgraph::graph::{Graph, NodeIndex};
+use petgraph::visit::{Dfs, EdgeRef};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::function::Function;
+use super::graph::{Call, Callgraph, FunctionNode};
+use crate::error::NodesError;
+use crate::profile::{
+    Allocations, Name, ScriptId, V8Estimate, read_start_position, written_line,
+    written_start_position,
+};
+
+/// A graph as it is written: functions and calls refer to each other by place in the list.
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "Callgraph")]
+struct WrittenGraph {
+    root: usize,
+    functions: Vec<WrittenFunction>,
+    calls: Vec<WrittenCall>,
+}
+
+/// A function: its identity in the names and numbers of a [`Node`](crate::Node), then what it
+/// allocated.
+#[derive(Serialize, Deserialize)]
+struct WrittenFunction {
+    script_id: u32,
+    script_name: Name,
+    name: Name,
+    line_number: u32,
+    column_number: u32,
+    start_position: i64,
+    contexts: u32,
+    allocations: Allocations,
+    #[serde(rename = "self")]
+    self_estimate: V8Estimate,
+    total: V8Estimate,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WrittenCall {
+    caller: usize,
+    callee: usize,
+    total: V8Estimate,
+}
+
+/// Written as `root`, `functions` and `calls`, in which calls refer to functions by their place;
+/// read back with checks.
+impl Serialize for Callgraph {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let functions = self.functions().map(|vertex| {
+            let function = vertex.function.clone();
+            WrittenFunction {
+                script_id: function.script_id.map_or(0, ScriptId::get),
+                script_name: function.script_name,
+                name: function.name,
+                line_number: written_line(function.line_number),
+                column_number: written_line(function.column_number),
+                start_position: written_start_position(function.script_id, function.start_position),
+                contexts: vertex.contexts,
+                allocations: vertex.allocations.clone(),
+                self_estimate: vertex.self_estimate,
+                total: vertex.total,
+            }
+        });
+        let calls = self.graph().edge_references().map(|edge| WrittenCall {
+            caller: edge.source().index(),
+            callee: edge.target().index(),
+            total: edge.weight().total,
+        });
+        WrittenGraph {
+            root: self.root().index(),
+            functions: functions.collect(),
+            calls: calls.collect(),
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Callgraph {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = WrittenGraph::deserialize(deserializer)?;
+        Self::try_from(written).map_err(serde::de::Error::custom)
+    }
+}
+
+impl TryFrom<WrittenGraph> for Callgraph {
+    type Error = NodesError;
+
+    fn try_from(written: WrittenGraph) -> Result<Self, NodesError> {
+        let unsound = |reason: String| NodesError::UnsoundGraph { reason };
+        let count = written.functions.len();
+        if u32::try_from(count.max(written.calls.len())).is_err() {
+            return Err(NodesError::TooManyNodes { nodes: count });
+        }
+        if written.root >= count {
+            return Err(unsound(format!("root {} of {count} functions", written.root)));
+        }
+
+        let mut graph = Graph::with_capacity(count, written.calls.len());
+        let mut seen = HashSet::with_capacity(count);
+        let mut sum = V8Estimate::default();
+        for (at, written) in written.functions.into_iter().enumerate() {
+            let vertex = FunctionNode::try_from(written)
+                .map_err(|reason| unsound(format!("function {at}: {reason}")))?;
+            if !seen.insert(vertex.function.clone()) {
+                return Err(unsound(format!("function {at} ({}) is there twice", vertex.function)));
+            }
+            sum = sum
+                .checked_add(vertex.self_estimate)
+                .ok_or_else(|| unsound(format!("the sum up to function {at} exceeds 64 bits")))?;
+            graph.add_node(vertex);
+        }
+
+        let mut seen = HashSet::with_capacity(written.calls.len());
+        for (at, WrittenCall { caller, callee, total }) in written.calls.into_iter().enumerate() {
+            if caller.max(callee) >= count {
+                return Err(unsound(format!(
+                    "call {at}: from function {caller} to {callee} of {count}"
+                )));
+            }
+            if !seen.insert((caller, callee)) {
+                return Err(unsound(format!(
+                    "call {at}: from function {caller} to {callee} for the second time"
+                )));
+            }
+            graph.add_edge(NodeIndex::new(caller), NodeIndex::new(callee), Call { total });
+        }
+
+        let root = NodeIndex::new(written.root);
+        let mut reached = vec![false; count];
+        let mut walk = Dfs::new(&graph, root);
+        while let Some(function) = walk.next(&graph) {
+            reached[function.index()] = true;
+        }
+        if let Some(at) = reached.iter().position(|reached| !reached) {
+            return Err(unsound(format!("function {at} cannot be reached from the root")));
+        }
+        Ok(Self::from_graph(graph, root))
+    }
+}
+
+impl TryFrom<WrittenFunction> for FunctionNode {
+    type Error = String;
+
+    fn try_from(written: WrittenFunction) -> Result<Self, String> {
+        let script_id = ScriptId::new(written.script_id);
+        let sum = written
+            .allocations
+            .iter()
+            .try_fold(V8Estimate::default(), |sum, a| sum.checked_add(a.estimate()?));
+        if sum != Some(written.self_estimate) {
+            return Err("`self` is not the sum of its allocations".to_owned());
+        }
+        Ok(Self {
+            function: Function {
+                script_id,
+                script_name: written.script_name,
+                name: written.name,
+                line_number: NonZeroU32::new(written.line_number),
+                column_number: NonZeroU32::new(written.column_number),
+                start_position: read_start_position(script_id, written.start_position)?,
+            },
+            contexts: written.contexts,
+            allocations: written.allocations,
+            self_estimate: written.self_estimate,
+            total: written.total,
+        })
+    }
+}

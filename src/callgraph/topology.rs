@@ -1,0 +1,187 @@
+//! Checks that a list of nodes is a tree, and puts it in order.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use foldhash::fast::RandomState;
+
+use crate::error::NodesError;
+use crate::profile::{Node, NodeId};
+
+/// Stands for "no position" among positions.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// Positions by node id.
+///
+/// V8 numbers nodes from 1 without large gaps, so mostly a table serves, which is walked in order;
+/// ids from elsewhere may be anything, and then it is a hash map.
+#[derive(Clone, Debug)]
+pub(super) enum IdIndex {
+    Table(Vec<u32>),
+    Map(HashMap<u32, u32, RandomState>),
+}
+
+impl IdIndex {
+    /// The position of every node in `nodes`.
+    fn new(nodes: &[Node]) -> Result<Self, NodesError> {
+        let highest = nodes.iter().map(|node| node.id.0).max().unwrap_or(0) as usize;
+        if highest <= nodes.len().saturating_mul(4).saturating_add(64) {
+            let mut table = vec![NONE; highest + 1];
+            for (position, node) in (0..).zip(nodes) {
+                let entry = &mut table[node.id.0 as usize];
+                if *entry != NONE {
+                    return Err(NodesError::DuplicateId { id: node.id });
+                }
+                *entry = position;
+            }
+            return Ok(Self::Table(table));
+        }
+        let mut map = HashMap::with_capacity_and_hasher(nodes.len(), RandomState::default());
+        for (position, node) in (0..).zip(nodes) {
+            match map.entry(node.id.0) {
+                Entry::Vacant(entry) => entry.insert(position),
+                Entry::Occupied(_) => return Err(NodesError::DuplicateId { id: node.id }),
+            };
+        }
+        Ok(Self::Map(map))
+    }
+
+    #[inline]
+    pub(super) fn get(&self, id: NodeId) -> Option<u32> {
+        match self {
+            Self::Table(table) => table.get(id.0 as usize).copied().filter(|&at| at != NONE),
+            Self::Map(map) => map.get(&id.0).copied(),
+        }
+    }
+
+    /// The same index after the node at position `p` has moved to `moved_to[p]`.
+    pub(super) fn renumber(&mut self, moved_to: &[u32]) {
+        let renumber = |position: &mut u32| {
+            if *position != NONE {
+                *position = moved_to[*position as usize];
+            }
+        };
+        match self {
+            Self::Table(table) => table.iter_mut().for_each(renumber),
+            Self::Map(map) => map.values_mut().for_each(renumber),
+        }
+    }
+}
+
+/// A checked tree: where its nodes stand in the list, in preorder.
+///
+/// All that follows works on *ranks*, the places in preorder; *positions* are places in the list.
+pub(super) struct Topology {
+    /// The position of the node of each rank.
+    pub(super) positions: Vec<u32>,
+    /// The rank of each node's parent, by rank; [`NONE`] for the root.
+    pub(super) parents: Vec<u32>,
+    /// One past the last rank of each node's subtree, by rank.
+    pub(super) ends: Vec<u32>,
+    /// Positions by id.
+    pub(super) index: IdIndex,
+}
+
+impl Topology {
+    /// Checks `nodes` and orders them. Linear in the number of nodes.
+    pub(super) fn new(nodes: &[Node]) -> Result<Self, NodesError> {
+        if u32::try_from(nodes.len()).is_err() || nodes.len() == NONE as usize {
+            return Err(NodesError::TooManyNodes { nodes: nodes.len() });
+        }
+        let index = IdIndex::new(nodes)?;
+        let mut parent_positions = parent_positions(nodes, &index)?;
+        let root = root(nodes, &parent_positions)?;
+
+        let mut positions = Vec::with_capacity(nodes.len());
+        let mut parents = Vec::with_capacity(nodes.len());
+        // Positions still to be visited, the next one last, with the ranks of their parents.
+        let mut pending = vec![(root, NONE)];
+        while let Some((position, parent)) = pending.pop() {
+            let rank = positions.len() as u32;
+            positions.push(position);
+            parents.push(parent);
+            for &child in nodes[position as usize].child_ids.iter().rev() {
+                let child = index.get(child).expect("checked by parent_positions");
+                pending.push((child, rank));
+            }
+        }
+        if positions.len() < nodes.len() {
+            return Err(find_cycle(nodes, &mut parent_positions, &positions));
+        }
+
+        let mut ends: Vec<u32> = (1..=positions.len() as u32).collect();
+        for rank in (1..ends.len()).rev() {
+            let parent = parents[rank] as usize;
+            ends[parent] = ends[parent].max(ends[rank]);
+        }
+        Ok(Self { positions, parents, ends, index })
+    }
+
+    /// Whether the list is in preorder already.
+    pub(super) fn is_identity(&self) -> bool {
+        (0..).zip(&self.positions).all(|(rank, &position): (u32, _)| rank == position)
+    }
+}
+
+/// The position of each node's parent, by position; [`NONE`] where there is none.
+fn parent_positions(nodes: &[Node], index: &IdIndex) -> Result<Vec<u32>, NodesError> {
+    let mut parents = vec![NONE; nodes.len()];
+    for (position, node) in (0..).zip(nodes) {
+        for &child in &node.child_ids {
+            let Some(at) = index.get(child) else {
+                return Err(NodesError::UnknownChild { parent: node.id, child });
+            };
+            let parent = &mut parents[at as usize];
+            if *parent != NONE {
+                let first = nodes[*parent as usize].id;
+                return Err(NodesError::TwoParents { child, first, second: node.id });
+            }
+            *parent = position;
+        }
+    }
+    Ok(parents)
+}
+
+/// The position of the one node without a parent.
+fn root(nodes: &[Node], parents: &[u32]) -> Result<u32, NodesError> {
+    let orphans = || (0..).zip(parents).filter(|&(_, &parent)| parent == NONE).map(|(at, _)| at);
+    let mut few = orphans();
+    match (few.next(), few.next()) {
+        (None, _) => return Err(NodesError::NoRoot { nodes: nodes.len() }),
+        (Some(root), None) => return Ok(root),
+        _ => {}
+    }
+    let ids = |positions: &mut dyn Iterator<Item = u32>| {
+        positions.map(|at: u32| nodes[at as usize].id).collect::<Vec<_>>()
+    };
+    let is_root = |&at: &u32| nodes[at as usize].name == "(root)";
+    match ids(&mut orphans().filter(is_root))[..] {
+        [root] => Err(NodesError::Unreachable {
+            root,
+            ids: ids(&mut orphans().filter(|at| !is_root(at))),
+        }),
+        _ => Err(NodesError::SeveralRoots { ids: ids(&mut orphans()) }),
+    }
+}
+
+/// A cycle among the nodes that were not visited: each of them has a parent that was not either.
+#[cold]
+fn find_cycle(nodes: &[Node], parents: &mut [u32], visited: &[u32]) -> NodesError {
+    let mut seen = vec![false; nodes.len()];
+    for &position in visited {
+        seen[position as usize] = true;
+    }
+    let mut at = seen.iter().position(|seen| !seen).expect("some node was not visited");
+    // Going up from anywhere ends up on a cycle, since no node here is without a parent.
+    while !std::mem::replace(&mut seen[at], true) {
+        at = parents[at] as usize;
+    }
+    let mut ids = vec![nodes[at].id];
+    let mut above = parents[at] as usize;
+    while above != at {
+        ids.push(nodes[above].id);
+        above = parents[above] as usize;
+    }
+    ids.reverse();
+    NodesError::Cycle { ids }
+}

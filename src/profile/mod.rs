@@ -1,0 +1,16 @@
+//! What was collected, as owned data: flat nodes, ids, names, and the options that were in force.
+//!
+//! Nothing here, nor in any module that builds on it, needs V8.
+
+mod id;
+mod name;
+mod node;
+mod options;
+mod short_vec;
+
+pub use id::{NodeId, ScriptId};
+pub use name::Name;
+pub use node::{Allocation, Allocations, ChildIds, Node, PseudoFrame, V8Estimate};
+pub(crate) use node::{read_start_position, written_line, written_start_position};
+pub use options::{KeepDead, SamplerOptions};
+pub use short_vec::ShortVec;

@@ -1,0 +1,419 @@
+//! The flat node: one calling context, as V8 reports it.
+
+use std::iter::Sum;
+use std::num::NonZeroU32;
+use std::ops::{Add, AddAssign};
+
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Name, NodeId, ScriptId, ShortVec};
+
+/// The ids of a node's children, in V8's order.
+pub type ChildIds = ShortVec<NodeId, 4>;
+
+/// The allocations that a node itself made, one entry per object size, in ascending order of size
+/// when they come from V8.
+pub type Allocations = ShortVec<Allocation, 1>;
+
+/// Objects of one size that one node allocated: V8's estimate from the sampled ones.
+///
+/// Mirrors `v8::AllocationProfile::Allocation`.
+///
+/// # What `count` means
+///
+/// V8 has seen `n` sampled objects of this size at this node and reports
+/// `floor(n / p + 0.5)`, where `p = 1 - exp(-size / interval)` is the probability that one object
+/// of that size is sampled. It is a rounded estimate, not a count, and for sizes near the interval
+/// the rounding is a lasting bias. Moreover, optimised code allocates neighbouring objects in one
+/// go, and V8 samples the group as one object: `count` estimates *allocations*, and `size` is the
+/// group's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Allocation {
+    /// V8's rounded estimate of how many objects of this size were allocated.
+    pub count: u64,
+    /// The size of one object, in bytes.
+    pub size: u64,
+}
+
+impl Allocation {
+    /// Objects and bytes, or `None` if the bytes exceed 64 bits.
+    #[must_use]
+    pub const fn estimate(self) -> Option<V8Estimate> {
+        match self.size.checked_mul(self.count) {
+            Some(bytes) => Some(V8Estimate { bytes, objects: self.count }),
+            None => None,
+        }
+    }
+}
+
+/// Bytes and objects as V8 estimates them: sums of its rounded, sampled figures.
+///
+/// See [`Allocation`] for what the rounding does to them, and for what an object is here.
+///
+/// ```
+/// use v8_heap_sampler::{Allocation, V8Estimate};
+/// let ten = Allocation { count: 10, size: 56 }.estimate().unwrap();
+/// assert_eq!(ten, V8Estimate { bytes: 560, objects: 10 });
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct V8Estimate {
+    /// Estimated bytes: the sum of size times count.
+    pub bytes: u64,
+    /// Estimated objects: the sum of the counts.
+    pub objects: u64,
+}
+
+impl V8Estimate {
+    /// The sum, or `None` if it exceeds 64 bits.
+    #[must_use]
+    pub const fn checked_add(self, other: Self) -> Option<Self> {
+        match (self.bytes.checked_add(other.bytes), self.objects.checked_add(other.objects)) {
+            (Some(bytes), Some(objects)) => Some(Self { bytes, objects }),
+            _ => None,
+        }
+    }
+}
+
+/// Ordinary addition, for sums that are known to fit.
+impl Add for V8Estimate {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self { bytes: self.bytes + other.bytes, objects: self.objects + other.objects }
+    }
+}
+
+impl AddAssign for V8Estimate {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl Sum for V8Estimate {
+    fn sum<I: Iterator<Item = Self>>(estimates: I) -> Self {
+        estimates.fold(Self::default(), Add::add)
+    }
+}
+
+/// One calling context of a profile: a function as it was reached from the root by one path of
+/// calls, with what it allocated itself.
+///
+/// Mirrors `v8::AllocationProfile::Node`. The tree is spelled out by [`child_ids`](Self::child_ids);
+/// [`CallTree`](crate::CallTree) and [`Callgraph`](crate::Callgraph) rebuild it.
+///
+/// # serde
+///
+/// The field names are those of the Node module `sample-heap-allocations`: `id`, `script_id`,
+/// `script_name`, `name`, `line_number`, `column_number`, `start_position`, `allocations` of
+/// `{count, size}`, and `child_ids`. As there, and as in V8, 0 stands for "no script" and for an
+/// unknown line or column; a start position that V8 does not know is 0 for a node without a script
+/// and -1 for one with.
+///
+/// ```
+/// use v8_heap_sampler::{Allocation, Allocations, Node, NodeId};
+///
+/// let mut node = Node::new(NodeId(1), "(root)");
+/// node.allocations = Allocations::from([Allocation { count: 3, size: 40 }]);
+/// assert_eq!(node.v8_estimate().unwrap().bytes, 120);
+/// assert!(node.is_pseudo_frame());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Node {
+    /// Unique within the collection, and stable over the collections of one session.
+    pub id: NodeId,
+    /// The script that the function is in; `None` for built-in functions and pseudo frames.
+    pub script_id: Option<ScriptId>,
+    /// The script's name (often its URL or path), cut at 1024 UTF-16 units by V8; empty if it has
+    /// none, or if the script has been unloaded.
+    pub script_name: Name,
+    /// The function's name; empty for anonymous functions and for the top level of a script.
+    pub name: Name,
+    /// The line where the function *starts*, 1-based; `None` where unknown. (Not the line of the
+    /// allocation: V8 does not record that.)
+    pub line_number: Option<NonZeroU32>,
+    /// The column where the function starts, 1-based, in UTF-16 units; `None` where unknown.
+    pub column_number: Option<NonZeroU32>,
+    /// Where the function starts in its script, in UTF-16 units from the script's beginning;
+    /// `None` where there is no script or V8 does not know.
+    pub start_position: Option<u32>,
+    /// What this node allocated itself, by object size.
+    pub allocations: Allocations,
+    /// The contexts called from here, in V8's order.
+    pub child_ids: ChildIds,
+}
+
+impl Node {
+    /// A node with an id and a name, and nothing else.
+    ///
+    /// Set the other fields as needed; this is for tests and for readers of other formats.
+    #[must_use]
+    pub fn new(id: NodeId, name: impl Into<Name>) -> Self {
+        Self {
+            id,
+            script_id: None,
+            script_name: Name::default(),
+            name: name.into(),
+            line_number: None,
+            column_number: None,
+            start_position: None,
+            allocations: Allocations::new(),
+            child_ids: ChildIds::new(),
+        }
+    }
+
+    /// What this node allocated itself, without its children: the sum over
+    /// [`allocations`](Self::allocations), or `None` if that exceeds 64 bits.
+    #[must_use]
+    pub fn v8_estimate(&self) -> Option<V8Estimate> {
+        self.allocations
+            .iter()
+            .try_fold(V8Estimate::default(), |sum, allocation| sum.checked_add(allocation.estimate()?))
+    }
+
+    /// Which of V8's pseudo frames this is, or `None` for a real function.
+    ///
+    /// A JavaScript function that is merely named like one, `(GC)` say, has a script and is real.
+    #[must_use]
+    pub fn pseudo_frame(&self) -> Option<PseudoFrame> {
+        match self.script_id {
+            None => PseudoFrame::from_name(&self.name),
+            Some(_) => None,
+        }
+    }
+
+    /// Whether this is one of V8's pseudo frames, such as `(V8 API)`.
+    #[must_use]
+    pub fn is_pseudo_frame(&self) -> bool {
+        self.pseudo_frame().is_some()
+    }
+}
+
+/// A frame that stands for no JavaScript function: V8's word for what was going on when an object
+/// was allocated with no JavaScript frame on the stack.
+///
+/// Mirrors the names in `SamplingHeapProfiler::AddStack`, `v8/src/profiler/sampling-heap-profiler.cc`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PseudoFrame {
+    /// `(root)`: the root of the tree, an empty stack.
+    Root,
+    /// `(V8 API)`: the embedder called into V8, which allocated.
+    V8Api,
+    /// `(JS)`: JavaScript without a JavaScript frame yet.
+    Js,
+    /// `(GC)`: the garbage collector.
+    Gc,
+    /// `(PARSER)`: parsing a script.
+    Parser,
+    /// `(COMPILER)`: an optimising compiler.
+    Compiler,
+    /// `(BYTECODE_COMPILER)`: compiling to bytecode.
+    BytecodeCompiler,
+    /// `(EXTERNAL)`: a callback of the embedder.
+    External,
+    /// `(LOGGING)`: V8's logging.
+    Logging,
+    /// `(IDLE)`: the isolate was idle.
+    Idle,
+    /// `(IDLE_EXTERNAL)`: a callback of the embedder while the isolate was idle.
+    IdleExternal,
+    /// `(deopt)`: objects that deoptimisation materialised; unlike the others it has the function
+    /// that was deoptimised as its parent.
+    Deopt,
+}
+
+impl PseudoFrame {
+    const ALL: [Self; 12] = [
+        Self::Root,
+        Self::V8Api,
+        Self::Js,
+        Self::Gc,
+        Self::Parser,
+        Self::Compiler,
+        Self::BytecodeCompiler,
+        Self::External,
+        Self::Logging,
+        Self::Idle,
+        Self::IdleExternal,
+        Self::Deopt,
+    ];
+
+    /// V8's name of the frame, parentheses included.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Root => "(root)",
+            Self::V8Api => "(V8 API)",
+            Self::Js => "(JS)",
+            Self::Gc => "(GC)",
+            Self::Parser => "(PARSER)",
+            Self::Compiler => "(COMPILER)",
+            Self::BytecodeCompiler => "(BYTECODE_COMPILER)",
+            Self::External => "(EXTERNAL)",
+            Self::Logging => "(LOGGING)",
+            Self::Idle => "(IDLE)",
+            Self::IdleExternal => "(IDLE_EXTERNAL)",
+            Self::Deopt => "(deopt)",
+        }
+    }
+
+    /// The frame that V8 calls `name`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        // Nearly every name is a function's: look at one byte before at twelve strings.
+        if !name.starts_with('(') {
+            return None;
+        }
+        Self::ALL.into_iter().find(|frame| frame.name() == name)
+    }
+}
+
+/// A line or column in V8's numbers: 0 where unknown.
+pub(crate) fn written_line(line: Option<NonZeroU32>) -> u32 {
+    line.map_or(0, NonZeroU32::get)
+}
+
+/// A start position in V8's numbers: 0 where there is no script, -1 where there is one but the
+/// position is unknown.
+pub(crate) fn written_start_position(script: Option<ScriptId>, position: Option<u32>) -> i64 {
+    position.map_or(if script.is_some() { -1 } else { 0 }, i64::from)
+}
+
+/// The inverse of [`written_start_position`].
+pub(crate) fn read_start_position(
+    script: Option<ScriptId>,
+    written: i64,
+) -> Result<Option<u32>, String> {
+    match written {
+        -1 => Ok(None),
+        0 if script.is_none() => Ok(None),
+        _ => u32::try_from(written)
+            .map(Some)
+            .map_err(|_| format!("start_position {written} is neither -1 nor a 32-bit number")),
+    }
+}
+
+impl Serialize for Node {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut node = serializer.serialize_struct("Node", 9)?;
+        node.serialize_field("id", &self.id)?;
+        node.serialize_field("script_id", &self.script_id.map_or(0, ScriptId::get))?;
+        node.serialize_field("script_name", &self.script_name)?;
+        node.serialize_field("name", &self.name)?;
+        node.serialize_field("line_number", &written_line(self.line_number))?;
+        node.serialize_field("column_number", &written_line(self.column_number))?;
+        let start_position = written_start_position(self.script_id, self.start_position);
+        node.serialize_field("start_position", &start_position)?;
+        node.serialize_field("allocations", &self.allocations)?;
+        node.serialize_field("child_ids", &self.child_ids)?;
+        node.end()
+    }
+}
+
+/// [`Node`] as it is written, with V8's numbers for what is unknown.
+#[derive(Deserialize)]
+#[serde(rename = "Node")]
+struct WrittenNode {
+    id: NodeId,
+    #[serde(default)]
+    script_id: u32,
+    #[serde(default)]
+    script_name: Name,
+    #[serde(default)]
+    name: Name,
+    #[serde(default)]
+    line_number: u32,
+    #[serde(default)]
+    column_number: u32,
+    #[serde(default)]
+    start_position: i64,
+    #[serde(default)]
+    allocations: Allocations,
+    #[serde(default)]
+    child_ids: ChildIds,
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = WrittenNode::deserialize(deserializer)?;
+        let script_id = ScriptId::new(written.script_id);
+        let start_position =
+            read_start_position(script_id, written.start_position).map_err(|error| {
+                serde::de::Error::custom(format_args!("node {}: {error}", written.id))
+            })?;
+        Ok(Self {
+            id: written.id,
+            script_id,
+            script_name: written.script_name,
+            name: written.name,
+            line_number: NonZeroU32::new(written.line_number),
+            column_number: NonZeroU32::new(written.column_number),
+            start_position,
+            allocations: written.allocations,
+            child_ids: written.child_ids,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_has_the_fields_of_sample_heap_allocations() {
+        let mut node = Node::new(NodeId(7), "alloc");
+        node.script_id = ScriptId::new(34);
+        node.script_name = "allocate.js".into();
+        node.line_number = NonZeroU32::new(3);
+        node.column_number = NonZeroU32::new(21);
+        node.start_position = Some(40);
+        node.allocations = Allocations::from([Allocation { count: 2, size: 4016 }]);
+        node.child_ids = ChildIds::from([NodeId(8), NodeId(9)]);
+        let json = concat!(
+            r#"{"id":7,"script_id":34,"script_name":"allocate.js","name":"alloc","#,
+            r#""line_number":3,"column_number":21,"start_position":40,"#,
+            r#""allocations":[{"count":2,"size":4016}],"child_ids":[8,9]}"#
+        );
+        assert_eq!(serde_json::to_string(&node).unwrap(), json);
+        assert_eq!(serde_json::from_str::<Node>(json).unwrap(), node);
+    }
+
+    #[test]
+    fn unknown_places_are_zero_as_in_v8() {
+        let node = Node::new(NodeId(1), "(root)");
+        let json = serde_json::to_value(&node).unwrap();
+        assert_eq!(json["script_id"], 0);
+        assert_eq!(json["line_number"], 0);
+        assert_eq!(json["start_position"], 0);
+        assert_eq!(serde_json::from_value::<Node>(json).unwrap(), node);
+
+        let mut scripted = node;
+        scripted.script_id = ScriptId::new(3);
+        let json = serde_json::to_value(&scripted).unwrap();
+        assert_eq!(json["start_position"], -1);
+        assert_eq!(serde_json::from_value::<Node>(json).unwrap(), scripted);
+
+        let error = serde_json::from_str::<Node>(r#"{"id":4,"script_id":1,"start_position":-2}"#);
+        assert!(error.unwrap_err().to_string().contains("node 4: start_position -2"));
+    }
+
+    #[test]
+    fn only_script_less_nodes_are_pseudo_frames() {
+        let mut node = Node::new(NodeId(2), "(GC)");
+        assert_eq!(node.pseudo_frame(), Some(PseudoFrame::Gc));
+        node.script_id = ScriptId::new(9);
+        assert_eq!(node.pseudo_frame(), None);
+        assert!(!Node::new(NodeId(3), "map").is_pseudo_frame());
+        for frame in PseudoFrame::ALL {
+            assert_eq!(PseudoFrame::from_name(frame.name()), Some(frame));
+        }
+    }
+
+    #[test]
+    fn overflow_is_none_not_a_wrong_number() {
+        let mut node = Node::new(NodeId(2), "huge");
+        node.allocations.push(Allocation { count: 2, size: u64::MAX });
+        assert_eq!(node.v8_estimate(), None);
+    }
+}

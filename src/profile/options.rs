@@ -1,0 +1,150 @@
+//! The options of a sampling session.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// Which samples stay in the profile after their object has been collected.
+///
+/// Mirrors `v8::HeapProfiler::SamplingFlags`. A kept sample stays in V8's memory until sampling
+/// stops, so a long session that keeps dead objects grows without end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeepDead {
+    /// None: the profile holds live objects only. V8's default, and what Chrome DevTools shows.
+    #[default]
+    None,
+    /// Those that a minor GC (the scavenger) collected: mostly short-lived garbage.
+    MinorGc,
+    /// Those that a major GC (mark-compact) collected.
+    MajorGc,
+    /// All: the profile holds every sample of the session.
+    Both,
+}
+
+impl KeepDead {
+    /// Whether samples of objects collected by a minor GC are kept.
+    #[must_use]
+    pub const fn keeps_minor(self) -> bool {
+        matches!(self, Self::MinorGc | Self::Both)
+    }
+
+    /// Whether samples of objects collected by a major GC are kept.
+    #[must_use]
+    pub const fn keeps_major(self) -> bool {
+        matches!(self, Self::MajorGc | Self::Both)
+    }
+}
+
+/// How to sample: the interval, the stack depth, and what to keep.
+///
+/// The values are checked when sampling starts; [`validate`](Self::validate) checks them earlier.
+///
+/// ```
+/// use v8_heap_sampler::{KeepDead, SamplerOptions};
+/// let options = SamplerOptions::default()
+///     .interval_bytes(32 * 1024)
+///     .stack_depth(128)
+///     .keep_dead(KeepDead::Both);
+/// assert_eq!(options.interval_bytes, 32 * 1024);
+/// assert!(options.validate().is_ok());
+/// assert!(options.interval_bytes(0).validate().is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct SamplerOptions {
+    /// The mean distance between two samples in bytes allocated. Default 512 KiB.
+    ///
+    /// Sampling is a Poisson process over the bytes: an object of `s` bytes is sampled with
+    /// probability `1 - exp(-s / interval)`. A smaller interval is more precise and dearer.
+    pub interval_bytes: u64,
+    /// How many of the topmost JavaScript frames each sample keeps. Default 64.
+    ///
+    /// Frames further down are cut off: the callers that are missing make the remaining stack
+    /// hang directly under the root.
+    pub stack_depth: u32,
+    /// Which samples stay after their object was collected. Default: none.
+    pub keep_dead: KeepDead,
+    /// Whether every collection starts with a full GC, so that garbage which no GC has found yet
+    /// is not reported as live. Default: no; a full GC costs far more than the collection.
+    pub force_gc: bool,
+}
+
+impl SamplerOptions {
+    /// The shortest interval: 1 byte samples practically every object. V8 aborts on 0.
+    pub const MIN_INTERVAL_BYTES: u64 = 1;
+    /// The longest interval: V8 clamps the distance to the next sample to `INT_MAX` bytes, so a
+    /// longer mean would sample more often than it says.
+    pub const MAX_INTERVAL_BYTES: u64 = i32::MAX as u64;
+    /// The least stack depth: V8 keeps no frame at all at 0.
+    pub const MIN_STACK_DEPTH: u32 = 1;
+    /// The greatest stack depth.
+    ///
+    /// V8 recurses over the depth of the tree, on the native stack, whenever a profile is taken
+    /// and when sampling stops, at under 200 bytes a level; overflowing the stack is fatal. This
+    /// bound costs under 410 KB, a fifth of the 2 MiB that a Rust thread has by default.
+    /// (JavaScript itself stops recursing near 10,000 frames.)
+    pub const MAX_STACK_DEPTH: u32 = 2048;
+
+    /// The defaults: an interval of 512 KiB, 64 frames, live objects only, no forced GC.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            interval_bytes: 512 * 1024,
+            stack_depth: 64,
+            keep_dead: KeepDead::None,
+            force_gc: false,
+        }
+    }
+
+    /// Sets [`interval_bytes`](#structfield.interval_bytes).
+    #[must_use]
+    pub const fn interval_bytes(mut self, bytes: u64) -> Self {
+        self.interval_bytes = bytes;
+        self
+    }
+
+    /// Sets [`stack_depth`](#structfield.stack_depth).
+    #[must_use]
+    pub const fn stack_depth(mut self, frames: u32) -> Self {
+        self.stack_depth = frames;
+        self
+    }
+
+    /// Sets [`keep_dead`](#structfield.keep_dead).
+    #[must_use]
+    pub const fn keep_dead(mut self, keep: KeepDead) -> Self {
+        self.keep_dead = keep;
+        self
+    }
+
+    /// Sets [`force_gc`](#structfield.force_gc).
+    #[must_use]
+    pub const fn force_gc(mut self, force: bool) -> Self {
+        self.force_gc = force;
+        self
+    }
+
+    /// Checks the values against what V8 can do.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidInterval`] and [`Error::InvalidStackDepth`] name the value and the bounds.
+    pub fn validate(&self) -> Result<()> {
+        let Self { interval_bytes, stack_depth, .. } = *self;
+        if !(Self::MIN_INTERVAL_BYTES..=Self::MAX_INTERVAL_BYTES).contains(&interval_bytes) {
+            return Err(Error::InvalidInterval { interval_bytes });
+        }
+        if !(Self::MIN_STACK_DEPTH..=Self::MAX_STACK_DEPTH).contains(&stack_depth) {
+            return Err(Error::InvalidStackDepth { stack_depth });
+        }
+        Ok(())
+    }
+}
+
+impl Default for SamplerOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}

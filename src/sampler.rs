@@ -1,0 +1,212 @@
+//! The guard that samples an isolate.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+use crate::callgraph::Callgraph;
+use crate::error::Result;
+use crate::profile::{Node, SamplerOptions};
+use crate::sys::Session;
+
+/// Samples the heap allocations of an isolate for as long as it lives.
+///
+/// A guard: making one starts V8's sampling heap profiler, dropping it stops it. In between the
+/// isolate is borrowed, and the guard lends it out again: it dereferences to [`v8::Isolate`], so
+/// `v8::scope!(let scope, &mut *sampler)` opens a scope to run JavaScript in.
+///
+/// V8 has one sampling session per isolate, which DevTools shares.
+///
+/// ```
+/// # fixtures::init();
+/// use v8_heap_sampler::HeapSampler;
+///
+/// let isolate = &mut v8::Isolate::new(Default::default());
+/// // One sample per 1 KiB on average, with the 64 topmost frames.
+/// let mut sampler = HeapSampler::new(isolate, 1024, 64)?;
+/// {
+///     v8::scope!(let scope, &mut *sampler);
+///     let context = v8::Context::new(scope, Default::default());
+///     let scope = &mut v8::ContextScope::new(scope, context);
+///     let code = "function fill() { return Array.from({ length: 10000 }, (_, i) => ({ i })); }
+///                 globalThis.kept = fill();";
+///     let code = v8::String::new(scope, code).unwrap();
+///     v8::Script::compile(scope, code, None).unwrap().run(scope).unwrap();
+/// }
+/// let nodes = sampler.finish()?;
+/// assert!(nodes.iter().any(|node| node.name == "fill"));
+/// # Ok::<(), v8_heap_sampler::Error>(())
+/// ```
+///
+/// # Leaking
+///
+/// A guard that is leaked ([`std::mem::forget`]) leaves the sampler running until the isolate is
+/// disposed, which stops it. (V8 alone would abort the process there.)
+///
+/// # Threads and several isolates
+///
+/// The guard works on the isolate that it was given, whether or not that is the thread's current
+/// one, and on an isolate that is held through a locker.
+pub struct HeapSampler<'a> {
+    isolate: &'a mut v8::Isolate,
+    session: Session,
+    options: SamplerOptions,
+}
+
+impl<'a> HeapSampler<'a> {
+    /// Starts sampling `isolate`: one sample per `interval_bytes` bytes allocated on average, each
+    /// with the `stack_depth` topmost JavaScript frames; live objects only.
+    ///
+    /// Shorthand for [`with_options`](Self::with_options).
+    ///
+    /// # Errors
+    ///
+    /// As [`with_options`](Self::with_options).
+    pub fn new(
+        isolate: &'a mut v8::Isolate,
+        interval_bytes: u64,
+        stack_depth: u32,
+    ) -> Result<Self> {
+        let options =
+            SamplerOptions::new().interval_bytes(interval_bytes).stack_depth(stack_depth);
+        Self::with_options(isolate, options)
+    }
+
+    /// Starts sampling `isolate` as `options` say.
+    ///
+    /// Mirrors `v8::HeapProfiler::StartSamplingHeapProfiler`.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidInterval`], [`Error::InvalidStackDepth`]: the options are out of bounds.
+    /// - [`Error::AlreadySampling`]: the isolate is being sampled, by DevTools for instance. That
+    ///   session goes on untouched.
+    /// - [`Error::UnsupportedV8`]: the linked V8 is not one that this crate knows.
+    ///
+    /// [`Error::InvalidInterval`]: crate::Error::InvalidInterval
+    /// [`Error::InvalidStackDepth`]: crate::Error::InvalidStackDepth
+    /// [`Error::AlreadySampling`]: crate::Error::AlreadySampling
+    /// [`Error::UnsupportedV8`]: crate::Error::UnsupportedV8
+    pub fn with_options(isolate: &'a mut v8::Isolate, options: SamplerOptions) -> Result<Self> {
+        let session = Session::start(isolate, &options)?;
+        Ok(Self { isolate, session, options })
+    }
+
+    /// The isolate, to run JavaScript with.
+    pub fn isolate(&mut self) -> &mut v8::Isolate {
+        self.isolate
+    }
+
+    /// The options that sampling was started with.
+    #[must_use]
+    pub fn options(&self) -> &SamplerOptions {
+        &self.options
+    }
+
+    /// The profile so far, as flat nodes: parents before children, siblings in V8's order, the
+    /// root first. Sampling goes on.
+    ///
+    /// Can be called any number of times, also while a JavaScript exception is pending or after
+    /// execution was terminated. It runs no JavaScript. V8 interns the names on the JavaScript
+    /// heap, which can start a garbage collection and can itself be sampled, usually as
+    /// `(V8 API)`.
+    ///
+    /// Mirrors `v8::HeapProfiler::GetAllocationProfile`. Linear in the number of nodes and
+    /// samples.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::NotSampling`]: sampling was stopped, by [`stop`](Self::stop) or by someone else.
+    /// - [`Error::IsolateReplaced`]: the isolate under the guard is not the one it was made with.
+    /// - [`Error::UnexpectedProfile`]: what V8 returned failed a check. See there.
+    ///
+    /// [`Error::NotSampling`]: crate::Error::NotSampling
+    /// [`Error::IsolateReplaced`]: crate::Error::IsolateReplaced
+    /// [`Error::UnexpectedProfile`]: crate::Error::UnexpectedProfile
+    pub fn collect_nodes(&mut self) -> Result<Vec<Node>> {
+        self.session.collect(self.isolate)
+    }
+
+    /// Collects and builds the graph of functions in one call, as `collectAllocations` of the Node
+    /// module `sample-heap-allocations` did, with the same defaults: sampling stops afterwards,
+    /// and cycles are cut.
+    ///
+    /// With [`no_circular`](CollectOptions::no_circular) the graph is
+    /// [`Callgraph::without_cycles`]; call that yourself to learn which calls were removed.
+    ///
+    /// # Errors
+    ///
+    /// As [`collect_nodes`](Self::collect_nodes); sampling goes on in that case.
+    /// [`Error::Nodes`](crate::Error::Nodes) if the totals exceed 64 bits.
+    pub fn collect_allocations(&mut self, options: CollectOptions) -> Result<Callgraph> {
+        let graph = Callgraph::from_nodes(self.collect_nodes()?)?;
+        if options.stop_sampling {
+            self.stop()?;
+        }
+        Ok(if options.no_circular { graph.without_cycles().0 } else { graph })
+    }
+
+    /// Stops sampling; V8 forgets the samples.
+    ///
+    /// Dropping the guard does the same silently.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotSampling`](crate::Error::NotSampling) if it was stopped before, and
+    /// [`Error::IsolateReplaced`](crate::Error::IsolateReplaced) if the isolate under the guard is
+    /// not the one it was made with; that isolate's sampler, if it has one, goes on.
+    pub fn stop(&mut self) -> Result<()> {
+        self.session.stop(self.isolate)
+    }
+
+    /// Collects the profile and stops sampling.
+    ///
+    /// # Errors
+    ///
+    /// As [`collect_nodes`](Self::collect_nodes); sampling is stopped all the same.
+    pub fn finish(mut self) -> Result<Vec<Node>> {
+        self.collect_nodes()
+    }
+}
+
+/// What [`HeapSampler::collect_allocations`] does besides collecting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CollectOptions {
+    /// Whether to stop sampling afterwards. Default: yes.
+    pub stop_sampling: bool,
+    /// Whether to cut the cycles of the graph that recursion makes. Default: yes.
+    pub no_circular: bool,
+}
+
+impl Default for CollectOptions {
+    fn default() -> Self {
+        Self { stop_sampling: true, no_circular: true }
+    }
+}
+
+impl Deref for HeapSampler<'_> {
+    type Target = v8::Isolate;
+    fn deref(&self) -> &v8::Isolate {
+        self.isolate
+    }
+}
+
+impl DerefMut for HeapSampler<'_> {
+    fn deref_mut(&mut self) -> &mut v8::Isolate {
+        self.isolate
+    }
+}
+
+impl Drop for HeapSampler<'_> {
+    fn drop(&mut self) {
+        self.session.stop_or_abandon(self.isolate);
+    }
+}
+
+impl fmt::Debug for HeapSampler<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeapSampler")
+            .field("options", &self.options)
+            .field("session", &self.session)
+            .finish_non_exhaustive()
+    }
+}

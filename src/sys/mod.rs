@@ -1,0 +1,45 @@
+//! The C++ boundary: all `unsafe` code of the crate is in this module.
+//!
+//! V8's sampling heap profiler has four methods (`v8/include/v8-profiler.h`), which the `v8` crate
+//! does not bind but whose code it links. They are declared in [`symbols`]; what they return is
+//! described in [`layout`], owned and deleted by [`profile`], and turned into owned data by
+//! [`walk`], which checks before it follows a pointer. [`session`] ties a running sampler to its
+//! isolate. Everything that leaves this module is safe Rust on owned data.
+
+mod layout;
+mod profile;
+mod session;
+mod symbols;
+mod version;
+mod walk;
+
+use std::fmt;
+
+pub(crate) use session::Session;
+
+use crate::error::Error;
+
+/// A check of V8's data that failed.
+///
+/// Boxed, because checks are many and failures none.
+#[derive(Debug)]
+struct Mismatch(Box<str>);
+
+impl Mismatch {
+    #[cold]
+    fn new(what: fmt::Arguments<'_>) -> Self {
+        Self(what.to_string().into())
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl From<Mismatch> for Error {
+    fn from(mismatch: Mismatch) -> Self {
+        Self::UnexpectedProfile { check: mismatch.0.into() }
+    }
+}

@@ -1,0 +1,251 @@
+//! A running sampler, and what ties it to its isolate.
+
+use std::ffi::c_void;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::Mismatch;
+use super::profile::OwnedProfile;
+use super::symbols::{self, RawHeapProfiler};
+use super::version;
+use super::walk::{Expected, walk};
+use crate::error::{Error, Result};
+use crate::profile::{Node, SamplerOptions};
+
+/// The address of an isolate: tells isolates apart, and is what V8's methods take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RawIsolate(NonNull<c_void>);
+
+impl RawIsolate {
+    fn of(isolate: &v8::Isolate) -> Self {
+        // SAFETY: taking the address does nothing to the isolate.
+        let raw: v8::UnsafeRawIsolatePtr = unsafe { isolate.as_raw_isolate_ptr() };
+        // SAFETY: the type is a transparent wrapper around the isolate's address.
+        let address = unsafe { std::mem::transmute::<v8::UnsafeRawIsolatePtr, *mut c_void>(raw) };
+        Self(NonNull::new(address).expect("a reference to an isolate has an isolate's address"))
+    }
+
+    /// The isolate's heap profiler, which lives as long as the isolate.
+    ///
+    /// # Safety
+    ///
+    /// The isolate is alive and used by this thread alone.
+    pub(super) unsafe fn heap_profiler(self) -> Result<NonNull<RawHeapProfiler>, Mismatch> {
+        // SAFETY: as the caller vouches.
+        let profiler = unsafe { symbols::isolate_get_heap_profiler(self.0.as_ptr()) };
+        NonNull::new(profiler)
+            .ok_or_else(|| Mismatch::new(format_args!("the isolate has no heap profiler")))
+    }
+
+    /// Stops whatever sampler runs in the isolate; does nothing if none does.
+    ///
+    /// # Safety
+    ///
+    /// As for [`heap_profiler`](Self::heap_profiler).
+    unsafe fn stop_sampling(self) {
+        // SAFETY: as the caller vouches.
+        let _entered = unsafe { Entered::new(self) };
+        // SAFETY: as the caller vouches.
+        if let Ok(profiler) = unsafe { self.heap_profiler() } {
+            // SAFETY: the profiler belongs to a live isolate. V8 allows the call with no sampler.
+            unsafe { symbols::heap_profiler_stop_sampling(profiler.as_ptr()) };
+        }
+    }
+}
+
+/// Makes an isolate the thread's current one for as long as this lives.
+///
+/// A thread can have several isolates, of which the one created last is current; V8 finds the
+/// isolate that it works on by the thread in some places.
+struct Entered(v8::Isolate);
+
+impl Entered {
+    /// # Safety
+    ///
+    /// The isolate is alive for as long as the value, and used by this thread alone.
+    unsafe fn new(isolate: RawIsolate) -> Self {
+        // SAFETY: a transparent wrapper around the address, as in `RawIsolate::of`.
+        let raw = unsafe {
+            std::mem::transmute::<*mut c_void, v8::UnsafeRawIsolatePtr>(isolate.0.as_ptr())
+        };
+        // SAFETY: the address of a live isolate; `Isolate` is a plain reference without a `Drop`.
+        let isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(raw) };
+        // SAFETY: alive and this thread's, as the caller vouches. `drop` exits it again.
+        unsafe { isolate.enter() };
+        Self(isolate)
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        // SAFETY: `new` entered it, and whatever was entered since has been exited.
+        unsafe { self.0.exit() };
+    }
+}
+
+/// Lives in a slot of the isolate for as long as a sampler of ours runs there.
+///
+/// V8 aborts the process if an isolate is disposed while its sampler runs, and safe code can leak
+/// the guard that would have stopped it. The isolate drops its slots first, however it is disposed.
+struct StopAtDisposal {
+    isolate: RawIsolate,
+    id: SessionId,
+    /// Set by a guard that went away while a different isolate stood in this one's place, so that
+    /// it could not stop the sampler.
+    abandoned: Arc<AtomicBool>,
+    /// Cleared when V8's sampler has been stopped, by us or by someone else.
+    running: bool,
+}
+
+impl StopAtDisposal {
+    /// Forgets the sampler: it is not ours to stop any more.
+    fn disarm(mut self) {
+        self.running = false;
+    }
+}
+
+impl Drop for StopAtDisposal {
+    fn drop(&mut self) {
+        if self.running {
+            // SAFETY: the value sits in the isolate's own slots and is dropped by the isolate
+            // (being disposed) or by `start` through a reference to it: either way it is alive, and
+            // on the thread that may use it.
+            unsafe { self.isolate.stop_sampling() };
+        }
+    }
+}
+
+/// Tells one session from every other of this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct SessionId(u64);
+
+impl SessionId {
+    fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// How often a profile is taken anew when V8's own work for it was sampled meanwhile.
+const ATTEMPTS: usize = 3;
+
+/// A sampler that runs in an isolate, as long as nobody else stops it.
+#[derive(Debug)]
+pub(crate) struct Session {
+    isolate: RawIsolate,
+    id: SessionId,
+    abandoned: Arc<AtomicBool>,
+    expected: Expected,
+}
+
+impl Session {
+    /// Starts V8's sampler.
+    pub(crate) fn start(isolate: &mut v8::Isolate, options: &SamplerOptions) -> Result<Self> {
+        options.validate()?;
+        version::check()?;
+        let raw = RawIsolate::of(isolate);
+        if isolate
+            .get_slot::<StopAtDisposal>()
+            .is_some_and(|session| session.abandoned.load(Ordering::Relaxed))
+        {
+            drop(isolate.remove_slot::<StopAtDisposal>());
+        }
+
+        let mut flags = 0;
+        if options.force_gc {
+            flags |= symbols::SAMPLING_FORCE_GC;
+        }
+        if options.keep_dead.keeps_major() {
+            flags |= symbols::SAMPLING_INCLUDE_MAJOR_GC;
+        }
+        if options.keep_dead.keeps_minor() {
+            flags |= symbols::SAMPLING_INCLUDE_MINOR_GC;
+        }
+        let depth = i32::try_from(options.stack_depth).expect("validated: at most 2048");
+
+        let started = {
+            // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
+            let _entered = unsafe { Entered::new(raw) };
+            // SAFETY: likewise.
+            let profiler = unsafe { raw.heap_profiler() }?;
+            // SAFETY: the profiler is a live isolate's; the interval is not 0, which V8 would
+            // abort on.
+            unsafe {
+                symbols::heap_profiler_start_sampling(
+                    profiler.as_ptr(),
+                    options.interval_bytes,
+                    depth,
+                    flags,
+                )
+            }
+        };
+        if !started {
+            return Err(Error::AlreadySampling);
+        }
+
+        let (id, abandoned) = (SessionId::next(), Arc::new(AtomicBool::new(false)));
+        if let Some(stale) = isolate.remove_slot::<StopAtDisposal>() {
+            // V8 could start, so somebody else had stopped that session.
+            stale.disarm();
+        }
+        isolate.set_slot(StopAtDisposal {
+            isolate: raw,
+            id,
+            abandoned: Arc::clone(&abandoned),
+            running: true,
+        });
+        Ok(Self { isolate: raw, id, abandoned, expected: Expected::new(options) })
+    }
+
+    /// Whether `isolate` is the one that this session runs in, and has not been told to stop.
+    fn check(&self, isolate: &v8::Isolate) -> Result<()> {
+        if RawIsolate::of(isolate) != self.isolate {
+            return Err(Error::IsolateReplaced);
+        }
+        match isolate.get_slot::<StopAtDisposal>() {
+            Some(slot) if slot.id == self.id => Ok(()),
+            _ => Err(Error::NotSampling),
+        }
+    }
+
+    /// What the sampler holds now.
+    pub(crate) fn collect(&mut self, isolate: &mut v8::Isolate) -> Result<Vec<Node>> {
+        self.check(isolate)?;
+        // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
+        let _entered = unsafe { Entered::new(self.isolate) };
+        v8::scope!(let scope, isolate);
+
+        // V8 interns strings on the JavaScript heap while it builds the profile. That can be
+        // sampled, or collect sampled objects, after the nodes concerned were built, and then nodes
+        // and samples differ. The strings stay alive in this scope, so the next try allocates
+        // nothing and finds them equal.
+        let mut attempt = 1;
+        loop {
+            // SAFETY: the isolate is alive and this thread's, as the reference shows, and entered;
+            // `scope` is open on it and outlives the profile.
+            let profile = unsafe { OwnedProfile::take(self.isolate) }?.ok_or(Error::NotSampling)?;
+            match walk(&profile, scope, &mut self.expected) {
+                Ok(nodes) => return Ok(nodes),
+                Err(error) if attempt == ATTEMPTS || !error.may_be_own_work => {
+                    return Err(error.mismatch.into());
+                }
+                Err(_) => attempt += 1,
+            }
+        }
+    }
+
+    /// Stops the sampler.
+    pub(crate) fn stop(&mut self, isolate: &mut v8::Isolate) -> Result<()> {
+        self.check(isolate)?;
+        drop(isolate.remove_slot::<StopAtDisposal>());
+        Ok(())
+    }
+
+    /// Stops the sampler if `isolate` is the one that it runs in; otherwise leaves word in that one.
+    pub(crate) fn stop_or_abandon(&mut self, isolate: &mut v8::Isolate) {
+        if let Err(Error::IsolateReplaced) = self.stop(isolate) {
+            self.abandoned.store(true, Ordering::Relaxed);
+        }
+    }
+}

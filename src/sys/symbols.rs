@@ -1,0 +1,94 @@
+//! The methods of V8 that the `v8` crate does not bind, by the names that its static library
+//! gives them.
+//!
+//! They are C++ methods, but they take and return only integers and pointers, `this` first, which
+//! C++ passes as C does on every target below.
+
+use std::ffi::c_void;
+
+use super::layout::RawProfile;
+
+#[cfg(not(all(
+    target_pointer_width = "64",
+    any(
+        target_os = "linux",
+        target_os = "android",
+        target_vendor = "apple",
+        all(target_os = "windows", target_env = "msvc"),
+    )
+)))]
+compile_error!(
+    "v8-heap-sampler knows V8's C++ symbols for 64-bit Linux, Android, Apple and Windows (MSVC) \
+     only. On other targets turn the feature `v8` off: profiles can then be read and analysed, \
+     but not collected."
+);
+
+/// `v8::HeapProfiler`, of which only the address matters.
+#[repr(C)]
+pub(super) struct RawHeapProfiler {
+    _opaque: [u8; 0],
+}
+
+// One declaration for all targets; only the names differ. Itanium mangling spells `uint64_t` `m`
+// where it is `unsigned long` and `y` where it is `unsigned long long` (Apple). Rust adds Apple's
+// leading underscore itself.
+unsafe extern "C" {
+    /// `HeapProfiler* Isolate::GetHeapProfiler()`
+    #[cfg_attr(not(windows), link_name = "_ZN2v87Isolate15GetHeapProfilerEv")]
+    #[cfg_attr(windows, link_name = "?GetHeapProfiler@Isolate@v8@@QEAAPEAVHeapProfiler@2@XZ")]
+    pub(super) fn isolate_get_heap_profiler(isolate: *mut c_void) -> *mut RawHeapProfiler;
+
+    /// `bool HeapProfiler::StartSamplingHeapProfiler(uint64_t sample_interval, int stack_depth,
+    /// SamplingFlags flags)`
+    #[cfg_attr(
+        not(any(windows, target_vendor = "apple")),
+        link_name = "_ZN2v812HeapProfiler25StartSamplingHeapProfilerEmiNS0_13SamplingFlagsE"
+    )]
+    #[cfg_attr(
+        target_vendor = "apple",
+        link_name = "_ZN2v812HeapProfiler25StartSamplingHeapProfilerEyiNS0_13SamplingFlagsE"
+    )]
+    #[cfg_attr(
+        windows,
+        link_name = "?StartSamplingHeapProfiler@HeapProfiler@v8@@QEAA_N_KHW4SamplingFlags@12@@Z"
+    )]
+    pub(super) fn heap_profiler_start_sampling(
+        profiler: *mut RawHeapProfiler,
+        sample_interval: u64,
+        stack_depth: i32,
+        flags: i32,
+    ) -> bool;
+
+    /// `void HeapProfiler::StopSamplingHeapProfiler()`
+    #[cfg_attr(not(windows), link_name = "_ZN2v812HeapProfiler24StopSamplingHeapProfilerEv")]
+    #[cfg_attr(windows, link_name = "?StopSamplingHeapProfiler@HeapProfiler@v8@@QEAAXXZ")]
+    pub(super) fn heap_profiler_stop_sampling(profiler: *mut RawHeapProfiler);
+
+    /// `AllocationProfile* HeapProfiler::GetAllocationProfile()`; the caller owns the profile.
+    #[cfg_attr(not(windows), link_name = "_ZN2v812HeapProfiler20GetAllocationProfileEv")]
+    #[cfg_attr(
+        windows,
+        link_name = "?GetAllocationProfile@HeapProfiler@v8@@QEAAPEAVAllocationProfile@2@XZ"
+    )]
+    pub(super) fn heap_profiler_get_allocation_profile(
+        profiler: *mut RawHeapProfiler,
+    ) -> *mut RawProfile;
+}
+
+/// `SamplingFlags::kSamplingForceGC`
+pub(super) const SAMPLING_FORCE_GC: i32 = 1 << 0;
+/// `SamplingFlags::kSamplingIncludeObjectsCollectedByMajorGC`
+pub(super) const SAMPLING_INCLUDE_MAJOR_GC: i32 = 1 << 1;
+/// `SamplingFlags::kSamplingIncludeObjectsCollectedByMinorGC`
+pub(super) const SAMPLING_INCLUDE_MINOR_GC: i32 = 1 << 2;
+
+/// The slots of `AllocationProfile`'s vtable.
+///
+/// The Itanium ABI has two entries for a virtual destructor, the complete and the deleting one;
+/// MSVC has the deleting one alone.
+pub(super) mod vtable {
+    pub(in crate::sys) const GET_ROOT_NODE: usize = 0;
+    pub(in crate::sys) const GET_SAMPLES: usize = 1;
+    pub(in crate::sys) const DELETING_DESTRUCTOR: usize =
+        if cfg!(target_env = "msvc") { 2 } else { 3 };
+}
