@@ -10,13 +10,13 @@ mod sampler;
 mod sys;
 
 pub use callgraph::{
-    Call, CallTree, Callgraph, Children, Descendants, Function, FunctionNode, NeighborCall,
-    RemovedCall, TreeNode,
+    Call, CallTree, Callgraph, Children, Descendants, FunctionNode, NeighborCall, RemovedCall,
+    TreeNode,
 };
 pub use error::{Error, NodesError, Result};
 pub use petgraph;
 pub use profile::{
-    Allocation, Allocations, ChildIds, KeepDead, Name, Node, NodeId, PseudoFrame, SamplerOptions,
+    Allocation, Allocations, ChildIds, Function, KeepDead, Name, Node, NodeId, PseudoFrame, SamplerOptions,
     ScriptId, ShortVec, V8Estimate,
 };
 #[cfg(feature = "v8")]

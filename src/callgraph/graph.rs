@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use petgraph::Direction;
@@ -11,17 +12,16 @@ use petgraph::graph::{EdgeIndex, Graph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
 use super::call_tree::{self, CallTree};
-use super::function::Function;
 use super::topology::{NONE, Topology};
 use crate::error::NodesError;
-use crate::profile::{Allocation, Allocations, ChildIds, Node, NodeId, V8Estimate};
+use crate::profile::{Allocation, Allocations, Function, Node, NodeId, V8Estimate};
 
 /// A function in a [`Callgraph`], with what all its contexts allocated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FunctionNode {
     /// Which function.
-    pub function: Function,
+    pub function: Arc<Function>,
     /// What the function allocated itself, merged over its contexts, in ascending order of size.
     pub allocations: Allocations,
     /// What the function allocated itself, by V8's rounded counts.
@@ -98,7 +98,7 @@ pub struct RemovedCall {
 pub struct Callgraph {
     graph: Graph<FunctionNode, Call>,
     root: NodeIndex,
-    index: HashMap<Function, NodeIndex, RandomState>,
+    index: HashMap<Arc<Function>, NodeIndex, RandomState>,
 }
 
 impl Callgraph {
@@ -146,10 +146,10 @@ impl Callgraph {
                 }
             }
 
-            let function = functions.number(node);
+            let function = functions.number(&node.function);
             if function as usize == graph.node_count() {
                 graph.add_node(FunctionNode {
-                    function: Function::of(node),
+                    function: Arc::clone(&node.function),
                     allocations: Allocations::new(),
                     self_estimate: V8Estimate::default(),
                     total: V8Estimate::default(),
@@ -398,25 +398,9 @@ impl Callgraph {
                 let parent: &mut Node = &mut nodes[parent];
                 parent.child_ids.push(id);
             }
-            let Function {
-                script_id,
-                script_name,
-                name,
-                line_number,
-                column_number,
-                start_position,
-            } = vertex.function.clone();
-            nodes.push(Node {
-                id,
-                script_id,
-                script_name,
-                name,
-                line_number,
-                column_number,
-                start_position,
-                allocations: vertex.allocations.clone(),
-                child_ids: ChildIds::new(),
-            });
+            let mut node = Node::of(id, Arc::clone(&vertex.function));
+            node.allocations = vertex.allocations.clone();
+            nodes.push(node);
             let at = Some(nodes.len() - 1);
             pending.extend(callees[function].iter().rev().map(|&callee| (callee, at)));
         }
@@ -474,43 +458,18 @@ fn merge_sizes(mut allocations: Vec<Allocation>) -> Allocations {
 
 /// Numbers functions from 0 in the order in which they are first seen.
 ///
-/// Names are compared by address first: most nodes share their names with others.
+/// Contexts of one function mostly share it in memory: addresses are compared first.
 #[derive(Default)]
 struct Functions<'n> {
-    names_by_address: HashMap<usize, u32, RandomState>,
-    names: HashMap<&'n str, u32, RandomState>,
-    numbers: HashMap<FunctionKey, u32, RandomState>,
-}
-
-#[derive(PartialEq, Eq, Hash)]
-struct FunctionKey {
-    script_id: u32,
-    script_name: u32,
-    name: u32,
-    line_number: u32,
-    column_number: u32,
-    start_position: Option<u32>,
+    by_address: HashMap<*const Function, u32, RandomState>,
+    by_identity: HashMap<&'n Function, u32, RandomState>,
 }
 
 impl<'n> Functions<'n> {
-    fn number(&mut self, node: &'n Node) -> u32 {
-        let key = FunctionKey {
-            script_id: node.script_id.map_or(0, |id| id.get()),
-            script_name: self.name(&node.script_name),
-            name: self.name(&node.name),
-            line_number: node.line_number.map_or(0, |line| line.get()),
-            column_number: node.column_number.map_or(0, |column| column.get()),
-            start_position: node.start_position,
-        };
-        let next = self.numbers.len() as u32;
-        *self.numbers.entry(key).or_insert(next)
-    }
-
-    fn name(&mut self, name: &'n crate::profile::Name) -> u32 {
-        let by_text = &mut self.names;
-        *self.names_by_address.entry(name.address()).or_insert_with(|| {
-            let next = by_text.len() as u32;
-            *by_text.entry(name.as_str()).or_insert(next)
+    fn number(&mut self, function: &'n Arc<Function>) -> u32 {
+        *self.by_address.entry(Arc::as_ptr(function)).or_insert_with(|| {
+            let next = self.by_identity.len() as u32;
+            *self.by_identity.entry(function).or_insert(next)
         })
     }
 }

@@ -17,7 +17,6 @@
 //! it: see [`NodesError`](crate::NodesError).
 
 mod call_tree;
-mod function;
 mod graph;
 #[cfg(feature = "json")]
 mod nested_json;
@@ -25,5 +24,4 @@ mod serde_graph;
 mod topology;
 
 pub use call_tree::{CallTree, Children, Descendants, TreeNode};
-pub use function::Function;
 pub use graph::{Call, Callgraph, FunctionNode, NeighborCall, RemovedCall};

@@ -7,11 +7,10 @@ use petgraph::graph::{Graph, NodeIndex};
 use petgraph::visit::{Dfs, EdgeRef};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::function::Function;
 use super::graph::{Call, Callgraph, FunctionNode};
 use crate::error::NodesError;
 use crate::profile::{
-    Allocations, Name, ScriptId, V8Estimate, read_start_position, written_line,
+    Allocations, Function, Name, ScriptId, V8Estimate, read_start_position, written_line,
     written_start_position,
 };
 
@@ -53,11 +52,11 @@ struct WrittenCall {
 impl Serialize for Callgraph {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let functions = self.functions().map(|vertex| {
-            let function = vertex.function.clone();
+            let function = &vertex.function;
             WrittenFunction {
                 script_id: function.script_id.map_or(0, ScriptId::get),
-                script_name: function.script_name,
-                name: function.name,
+                script_name: function.script_name.clone(),
+                name: function.name.clone(),
                 line_number: written_line(function.line_number),
                 column_number: written_line(function.column_number),
                 start_position: written_start_position(function.script_id, function.start_position),
@@ -149,22 +148,19 @@ impl TryFrom<WrittenFunction> for FunctionNode {
 
     fn try_from(written: WrittenFunction) -> Result<Self, String> {
         let script_id = ScriptId::new(written.script_id);
-        let sum = written
-            .allocations
-            .iter()
-            .try_fold(V8Estimate::default(), |sum, a| sum.checked_add(a.estimate()?));
-        if sum != Some(written.self_estimate) {
+        if V8Estimate::of(&written.allocations) != Some(written.self_estimate) {
             return Err("`self` is not the sum of its allocations".to_owned());
         }
+        let function = Function {
+            script_id,
+            script_name: written.script_name,
+            name: written.name,
+            line_number: NonZeroU32::new(written.line_number),
+            column_number: NonZeroU32::new(written.column_number),
+            start_position: read_start_position(script_id, written.start_position)?,
+        };
         Ok(Self {
-            function: Function {
-                script_id,
-                script_name: written.script_name,
-                name: written.name,
-                line_number: NonZeroU32::new(written.line_number),
-                column_number: NonZeroU32::new(written.column_number),
-                start_position: read_start_position(script_id, written.start_position)?,
-            },
+            function: function.into(),
             contexts: written.contexts,
             allocations: written.allocations,
             self_estimate: written.self_estimate,

@@ -2,15 +2,17 @@
 //!
 //! Nothing here, nor in any module that builds on it, needs V8.
 
+mod function;
 mod id;
 mod name;
 mod node;
 mod options;
 mod short_vec;
 
+pub use function::{Function, PseudoFrame};
 pub use id::{NodeId, ScriptId};
 pub use name::Name;
-pub use node::{Allocation, Allocations, ChildIds, Node, PseudoFrame, V8Estimate};
+pub use node::{Allocation, Allocations, ChildIds, Node, V8Estimate};
 pub(crate) use node::{read_start_position, written_line, written_start_position};
 pub use options::{KeepDead, SamplerOptions};
 pub use short_vec::ShortVec;

@@ -34,11 +34,6 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// The address of the shared text: equal addresses mean equal names (not the other way round).
-    pub(crate) fn address(&self) -> usize {
-        self.0.as_ptr() as usize
-    }
 }
 
 impl Default for Name {

@@ -2,12 +2,13 @@
 
 use std::iter::Sum;
 use std::num::NonZeroU32;
-use std::ops::{Add, AddAssign};
+use std::ops::{Add, AddAssign, Deref, DerefMut};
+use std::sync::Arc;
 
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Name, NodeId, ScriptId, ShortVec};
+use super::{Function, Name, NodeId, ScriptId, ShortVec};
 
 /// The ids of a node's children, in V8's order.
 pub type ChildIds = ShortVec<NodeId, 4>;
@@ -65,6 +66,12 @@ pub struct V8Estimate {
 }
 
 impl V8Estimate {
+    /// The sum over `allocations`, or `None` if it exceeds 64 bits.
+    #[must_use]
+    pub fn of(allocations: &[Allocation]) -> Option<Self> {
+        allocations.iter().try_fold(Self::default(), |sum, a| sum.checked_add(a.estimate()?))
+    }
+
     /// The sum, or `None` if it exceeds 64 bits.
     #[must_use]
     pub const fn checked_add(self, other: Self) -> Option<Self> {
@@ -98,8 +105,11 @@ impl Sum for V8Estimate {
 /// One calling context of a profile: a function as it was reached from the root by one path of
 /// calls, with what it allocated itself.
 ///
-/// Mirrors `v8::AllocationProfile::Node`. The tree is spelled out by [`child_ids`](Self::child_ids);
-/// [`CallTree`](crate::CallTree) and [`Callgraph`](crate::Callgraph) rebuild it.
+/// Mirrors `v8::AllocationProfile::Node`. Dereferences to its [`Function`], so `node.name`,
+/// `node.script_id`, `node.script_name`, `node.line_number`, `node.column_number` and
+/// `node.start_position` are fields of a node; all contexts of one function share them in memory.
+/// The tree is spelled out by [`child_ids`](Self::child_ids); [`CallTree`](crate::CallTree) and
+/// [`Callgraph`](crate::Callgraph) rebuild it.
 ///
 /// # serde
 ///
@@ -110,33 +120,23 @@ impl Sum for V8Estimate {
 /// and -1 for one with.
 ///
 /// ```
-/// use v8_heap_sampler::{Allocation, Allocations, Node, NodeId};
+/// use std::num::NonZeroU32;
+/// use v8_heap_sampler::{Allocation, Node, NodeId};
 ///
-/// let mut node = Node::new(NodeId(1), "(root)");
-/// node.allocations = Allocations::from([Allocation { count: 3, size: 40 }]);
+/// let mut node = Node::new(NodeId(7), "render");
+/// node.script_name = "app.js".into(); // changes this node's function, nobody else's
+/// node.line_number = NonZeroU32::new(12);
+/// node.allocations.push(Allocation { count: 3, size: 40 });
 /// assert_eq!(node.v8_estimate().unwrap().bytes, 120);
-/// assert!(node.is_pseudo_frame());
+/// assert_eq!(node.function.to_string(), "render app.js:12");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Node {
     /// Unique within the collection, and stable over the collections of one session.
     pub id: NodeId,
-    /// The script that the function is in; `None` for built-in functions and pseudo frames.
-    pub script_id: Option<ScriptId>,
-    /// The script's name (often its URL or path), cut at 1024 UTF-16 units by V8; empty if it has
-    /// none, or if the script has been unloaded.
-    pub script_name: Name,
-    /// The function's name; empty for anonymous functions and for the top level of a script.
-    pub name: Name,
-    /// The line where the function *starts*, 1-based; `None` where unknown. (Not the line of the
-    /// allocation: V8 does not record that.)
-    pub line_number: Option<NonZeroU32>,
-    /// The column where the function starts, 1-based, in UTF-16 units; `None` where unknown.
-    pub column_number: Option<NonZeroU32>,
-    /// Where the function starts in its script, in UTF-16 units from the script's beginning;
-    /// `None` where there is no script or V8 does not know.
-    pub start_position: Option<u32>,
+    /// The function that this is a context of: its name, script and place.
+    pub function: Arc<Function>,
     /// What this node allocated itself, by object size.
     pub allocations: Allocations,
     /// The contexts called from here, in V8's order.
@@ -149,14 +149,15 @@ impl Node {
     /// Set the other fields as needed; this is for tests and for readers of other formats.
     #[must_use]
     pub fn new(id: NodeId, name: impl Into<Name>) -> Self {
+        Self::of(id, Function::named(name))
+    }
+
+    /// A node for a context of `function`, without allocations and children.
+    #[must_use]
+    pub fn of(id: NodeId, function: impl Into<Arc<Function>>) -> Self {
         Self {
             id,
-            script_id: None,
-            script_name: Name::default(),
-            name: name.into(),
-            line_number: None,
-            column_number: None,
-            start_position: None,
+            function: function.into(),
             allocations: Allocations::new(),
             child_ids: ChildIds::new(),
         }
@@ -166,106 +167,22 @@ impl Node {
     /// [`allocations`](Self::allocations), or `None` if that exceeds 64 bits.
     #[must_use]
     pub fn v8_estimate(&self) -> Option<V8Estimate> {
-        self.allocations
-            .iter()
-            .try_fold(V8Estimate::default(), |sum, allocation| sum.checked_add(allocation.estimate()?))
-    }
-
-    /// Which of V8's pseudo frames this is, or `None` for a real function.
-    ///
-    /// A JavaScript function that is merely named like one, `(GC)` say, has a script and is real.
-    #[must_use]
-    pub fn pseudo_frame(&self) -> Option<PseudoFrame> {
-        match self.script_id {
-            None => PseudoFrame::from_name(&self.name),
-            Some(_) => None,
-        }
-    }
-
-    /// Whether this is one of V8's pseudo frames, such as `(V8 API)`.
-    #[must_use]
-    pub fn is_pseudo_frame(&self) -> bool {
-        self.pseudo_frame().is_some()
+        V8Estimate::of(&self.allocations)
     }
 }
 
-/// A frame that stands for no JavaScript function: V8's word for what was going on when an object
-/// was allocated with no JavaScript frame on the stack.
-///
-/// Mirrors the names in `SamplingHeapProfiler::AddStack`, `v8/src/profiler/sampling-heap-profiler.cc`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum PseudoFrame {
-    /// `(root)`: the root of the tree, an empty stack.
-    Root,
-    /// `(V8 API)`: the embedder called into V8, which allocated.
-    V8Api,
-    /// `(JS)`: JavaScript without a JavaScript frame yet.
-    Js,
-    /// `(GC)`: the garbage collector.
-    Gc,
-    /// `(PARSER)`: parsing a script.
-    Parser,
-    /// `(COMPILER)`: an optimising compiler.
-    Compiler,
-    /// `(BYTECODE_COMPILER)`: compiling to bytecode.
-    BytecodeCompiler,
-    /// `(EXTERNAL)`: a callback of the embedder.
-    External,
-    /// `(LOGGING)`: V8's logging.
-    Logging,
-    /// `(IDLE)`: the isolate was idle.
-    Idle,
-    /// `(IDLE_EXTERNAL)`: a callback of the embedder while the isolate was idle.
-    IdleExternal,
-    /// `(deopt)`: objects that deoptimisation materialised; unlike the others it has the function
-    /// that was deoptimised as its parent.
-    Deopt,
+impl Deref for Node {
+    type Target = Function;
+    #[inline]
+    fn deref(&self) -> &Function {
+        &self.function
+    }
 }
 
-impl PseudoFrame {
-    const ALL: [Self; 12] = [
-        Self::Root,
-        Self::V8Api,
-        Self::Js,
-        Self::Gc,
-        Self::Parser,
-        Self::Compiler,
-        Self::BytecodeCompiler,
-        Self::External,
-        Self::Logging,
-        Self::Idle,
-        Self::IdleExternal,
-        Self::Deopt,
-    ];
-
-    /// V8's name of the frame, parentheses included.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Root => "(root)",
-            Self::V8Api => "(V8 API)",
-            Self::Js => "(JS)",
-            Self::Gc => "(GC)",
-            Self::Parser => "(PARSER)",
-            Self::Compiler => "(COMPILER)",
-            Self::BytecodeCompiler => "(BYTECODE_COMPILER)",
-            Self::External => "(EXTERNAL)",
-            Self::Logging => "(LOGGING)",
-            Self::Idle => "(IDLE)",
-            Self::IdleExternal => "(IDLE_EXTERNAL)",
-            Self::Deopt => "(deopt)",
-        }
-    }
-
-    /// The frame that V8 calls `name`.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        // Nearly every name is a function's: look at one byte before at twelve strings.
-        if !name.starts_with('(') {
-            return None;
-        }
-        Self::ALL.into_iter().find(|frame| frame.name() == name)
+impl DerefMut for Node {
+    /// The node's function, to change: a copy of its own if others share it.
+    fn deref_mut(&mut self) -> &mut Function {
+        Arc::make_mut(&mut self.function)
     }
 }
 
@@ -342,14 +259,17 @@ impl<'de> Deserialize<'de> for Node {
             read_start_position(script_id, written.start_position).map_err(|error| {
                 serde::de::Error::custom(format_args!("node {}: {error}", written.id))
             })?;
-        Ok(Self {
-            id: written.id,
+        let function = Function {
             script_id,
             script_name: written.script_name,
             name: written.name,
             line_number: NonZeroU32::new(written.line_number),
             column_number: NonZeroU32::new(written.column_number),
             start_position,
+        };
+        Ok(Self {
+            id: written.id,
+            function: function.into(),
             allocations: written.allocations,
             child_ids: written.child_ids,
         })
@@ -396,18 +316,6 @@ mod tests {
 
         let error = serde_json::from_str::<Node>(r#"{"id":4,"script_id":1,"start_position":-2}"#);
         assert!(error.unwrap_err().to_string().contains("node 4: start_position -2"));
-    }
-
-    #[test]
-    fn only_script_less_nodes_are_pseudo_frames() {
-        let mut node = Node::new(NodeId(2), "(GC)");
-        assert_eq!(node.pseudo_frame(), Some(PseudoFrame::Gc));
-        node.script_id = ScriptId::new(9);
-        assert_eq!(node.pseudo_frame(), None);
-        assert!(!Node::new(NodeId(3), "map").is_pseudo_frame());
-        for frame in PseudoFrame::ALL {
-            assert_eq!(PseudoFrame::from_name(frame.name()), Some(frame));
-        }
     }
 
     #[test]

@@ -28,6 +28,13 @@ impl<T, const N: usize> ShortVec<T, N> {
         Self(SmallVec::new())
     }
 
+    /// An empty vector with room for `capacity` elements.
+    #[inline]
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self(SmallVec::with_capacity(capacity))
+    }
+
     /// Appends `element`.
     #[inline]
     pub fn push(&mut self, element: T) {

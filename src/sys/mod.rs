@@ -6,6 +6,7 @@
 //! [`walk`], which checks before it follows a pointer. [`session`] ties a running sampler to its
 //! isolate. Everything that leaves this module is safe Rust on owned data.
 
+mod cross_check;
 mod layout;
 mod profile;
 mod session;
@@ -41,5 +42,25 @@ impl fmt::Display for Mismatch {
 impl From<Mismatch> for Error {
     fn from(mismatch: Mismatch) -> Self {
         Self::UnexpectedProfile { check: mismatch.0.into() }
+    }
+}
+
+/// A profile that failed a check.
+struct WalkError {
+    mismatch: Mismatch,
+    /// Whether V8's own work while it built the profile can explain it: then another try helps.
+    may_be_own_work: bool,
+}
+
+impl WalkError {
+    #[cold]
+    fn maybe_own_work(mismatch: Mismatch) -> Self {
+        Self { mismatch, may_be_own_work: true }
+    }
+}
+
+impl From<Mismatch> for WalkError {
+    fn from(mismatch: Mismatch) -> Self {
+        Self { mismatch, may_be_own_work: false }
     }
 }

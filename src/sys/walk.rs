@@ -2,13 +2,17 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::Mismatch;
-use super::layout::{RawAllocation, RawNode, RawSample, StringSlot};
+use super::{Mismatch, WalkError};
+use super::cross_check::{self, CrossCheck};
+use super::layout::{RawAllocation, RawNode, StringSlot, prefetch};
 use super::profile::OwnedProfile;
-use crate::profile::{Allocation, ChildIds, Name, Node, NodeId, SamplerOptions, ScriptId};
+use crate::profile::{
+    Allocation, ChildIds, Function, Name, Node, NodeId, SamplerOptions, ScriptId,
+};
 
 /// What a session's options say about its profiles, and how large the last one was.
 #[derive(Clone, Debug)]
@@ -29,19 +33,6 @@ impl Expected {
     }
 }
 
-/// A profile that failed a check.
-pub(super) struct WalkError {
-    pub(super) mismatch: Mismatch,
-    /// Whether V8's own work while it built the profile can explain it: then another try helps.
-    pub(super) may_be_own_work: bool,
-}
-
-impl From<Mismatch> for WalkError {
-    fn from(mismatch: Mismatch) -> Self {
-        Self { mismatch, may_be_own_work: false }
-    }
-}
-
 /// Reads all nodes, parents before children and siblings in V8's order, and checks them against
 /// the samples.
 pub(super) fn walk(
@@ -52,32 +43,24 @@ pub(super) fn walk(
     let root = profile.root()?;
     let samples = profile.samples()?;
     let mut walk = Walk {
-        isolate,
-        names: HashMap::default(),
+        functions: Functions::new(isolate),
+        counts: CrossCheck::new(expected.interval_bytes),
         nodes: Vec::with_capacity(expected.nodes + expected.nodes / 8 + 16),
     };
     walk.check_root(root)?;
     walk.collect(root, expected.max_levels)?;
-    let nodes = walk.nodes;
-    cross_check(&nodes, samples, expected.interval_bytes)
-        .map_err(|mismatch| WalkError { mismatch, may_be_own_work: true })?;
+    let Walk { counts, mut nodes, .. } = walk;
+    if !counts.agrees_with(samples)? {
+        cross_check::in_detail(&mut nodes, samples, expected.interval_bytes)?;
+    }
     expected.nodes = nodes.len();
     Ok(nodes)
 }
 
 struct Walk<'a> {
-    isolate: &'a v8::Isolate,
-    /// Names by the tagged pointer of V8's string. They are interned, and nothing allocates on the
-    /// JavaScript heap during the walk, so no GC moves them: equal pointers are equal strings.
-    names: HashMap<usize, Name, RandomState>,
+    functions: Functions<'a>,
+    counts: CrossCheck,
     nodes: Vec<Node>,
-}
-
-/// A node whose children are being visited.
-struct Level<'a> {
-    /// Its place in `Walk::nodes`.
-    node: usize,
-    children: std::slice::Iter<'a, *const RawNode>,
 }
 
 impl Walk<'_> {
@@ -91,8 +74,8 @@ impl Walk<'_> {
         }
         children(root)?;
         allocations(root)?;
-        let name = self.name(root.name)?;
-        if name != "(root)" {
+        let name = &self.functions.get(root)?.name;
+        if *name != "(root)" {
             return Err(Mismatch::new(format_args!("root node: name {name:?}")));
         }
         Ok(())
@@ -102,78 +85,158 @@ impl Walk<'_> {
     ///
     /// Iterative: how deep the tree is is the script's business, not our stack's.
     fn collect<'p>(&mut self, root: &'p RawNode, max_levels: usize) -> Result<(), Mismatch> {
-        let mut path: Vec<Level<'p>> = Vec::with_capacity(max_levels.min(256));
-        self.push(root)?;
-        path.push(Level { node: 0, children: children(root)?.iter() });
-        while let Some(level) = path.last_mut() {
-            let Some(&child) = level.children.next() else {
-                path.pop();
-                continue;
+        // For each level the children that are still to be visited.
+        let mut path: Vec<std::slice::Iter<'p, *const RawNode>> =
+            Vec::with_capacity(max_levels.min(256));
+        let mut next = Some(root);
+        while let Some(raw) = next {
+            let children = self.push(raw)?;
+            if !children.is_empty() {
+                if path.len() == max_levels {
+                    return Err(Mismatch::new(format_args!(
+                        "depth of the tree: more than {max_levels} levels at node {}",
+                        raw.node_id
+                    )));
+                }
+                path.push(children.iter());
+            }
+            next = loop {
+                let Some(level) = path.last_mut() else { break None };
+                match level.next() {
+                    // SAFETY: `push` has checked the address and looked at the node's id.
+                    Some(&child) => break Some(unsafe { &*child }),
+                    None => path.pop(),
+                };
             };
+        }
+        Ok(())
+    }
+
+    /// Appends a node and returns its children, having checked their addresses.
+    #[inline]
+    fn push<'p>(&mut self, raw: &'p RawNode) -> Result<&'p [*const RawNode], Mismatch> {
+        // V8 has laid the nodes out in the order of this walk, in blocks: a good guess.
+        prefetch(std::ptr::from_ref(raw).wrapping_add(6));
+        let children = children(raw)?;
+        let mut child_ids = ChildIds::with_capacity(children.len());
+        for &child in children {
             if child.is_null() || !child.is_aligned() {
                 return Err(Mismatch::new(format_args!("address of a child node: {child:p}")));
             }
             // SAFETY: a non-null, aligned `Node*` in the children of a node of the profile, which
             // owns all its nodes and is borrowed.
-            let child: &'p RawNode = unsafe { &*child };
-            self.nodes[level.node].child_ids.push(NodeId(child.node_id));
-            let node = self.nodes.len();
-            self.push(child)?;
-            let grandchildren = children(child)?;
-            if !grandchildren.is_empty() {
-                if path.len() == max_levels {
-                    return Err(Mismatch::new(format_args!(
-                        "depth of the tree: more than {max_levels} levels at node {}",
-                        child.node_id
-                    )));
-                }
-                path.push(Level { node, children: grandchildren.iter() });
-            }
+            let child: &RawNode = unsafe { &*child };
+            child_ids.push(NodeId(child.node_id));
+            // Read when the child's turn comes; the walk waits for memory more than for anything else.
+            prefetch(child.children.begin);
         }
-        Ok(())
+        let function = Arc::clone(self.functions.get(raw)?);
+        let mut node = Node::of(NodeId(raw.node_id), function);
+        node.child_ids = child_ids;
+        for &RawAllocation { size, count } in allocations(raw)? {
+            let allocation = Allocation { count: count.into(), size: size as u64 };
+            self.counts.add(raw.node_id, allocation);
+            node.allocations.push(allocation);
+        }
+        self.nodes.push(node);
+        Ok(children)
+    }
+}
+
+/// The functions of a profile, each made once and shared by all its nodes.
+struct Functions<'a> {
+    isolate: &'a v8::Isolate,
+    /// By the tagged pointer of V8's string. They are interned, and nothing allocates on the
+    /// JavaScript heap during the walk, so no GC moves them: equal pointers are equal strings.
+    names: HashMap<usize, Name, RandomState>,
+    functions: Vec<Arc<Function>>,
+    /// Places in `functions`.
+    by_key: HashMap<FunctionKey, usize, RandomState>,
+    /// What was looked up last, by a few bits of the key: saves most nodes the hash map.
+    recent: Box<[(FunctionKey, usize)]>,
+}
+
+/// What tells a function from the others of one profile, cheap to compare.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+struct FunctionKey {
+    name: usize,
+    script_name: usize,
+    script_id: i32,
+    start_position: i32,
+    line_number: i32,
+    column_number: i32,
+}
+
+impl FunctionKey {
+    fn new(raw: &RawNode) -> Result<Self, Mismatch> {
+        Ok(Self {
+            name: tagged_pointer(raw.name)?,
+            script_name: tagged_pointer(raw.script_name)?,
+            script_id: raw.script_id,
+            start_position: raw.start_position,
+            line_number: raw.line_number,
+            column_number: raw.column_number,
+        })
     }
 
-    #[inline]
-    fn push(&mut self, raw: &RawNode) -> Result<(), Mismatch> {
-        let name = self.name(raw.name)?;
-        let script_name = self.name(raw.script_name)?;
-        let script_id = positive(raw.script_id).and_then(ScriptId::new);
-        self.nodes.push(Node {
-            id: NodeId(raw.node_id),
-            script_id,
-            script_name,
-            name,
-            line_number: positive(raw.line_number).and_then(NonZeroU32::new),
-            column_number: positive(raw.column_number).and_then(NonZeroU32::new),
-            start_position: script_id.and_then(|_| positive(raw.start_position)),
-            allocations: allocations(raw)?
-                .iter()
-                .map(|raw| Allocation { count: raw.count.into(), size: raw.size as u64 })
-                .collect(),
-            child_ids: ChildIds::new(),
-        });
-        Ok(())
+    /// A place among the recent functions: names differ in the middle bits of their addresses,
+    /// functions of one name in where they start.
+    fn slot(&self) -> usize {
+        let bits = (self.name >> 3) as u64 ^ u64::from(self.start_position as u32) << 20;
+        (bits.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - Functions::RECENT_BITS)) as usize
+    }
+}
+
+impl<'a> Functions<'a> {
+    const RECENT_BITS: u32 = 10;
+
+    fn new(isolate: &'a v8::Isolate) -> Self {
+        Self {
+            isolate,
+            names: HashMap::default(),
+            functions: Vec::new(),
+            by_key: HashMap::default(),
+            // The default key has null for names, which no key of a node has.
+            recent: vec![Default::default(); 1 << Self::RECENT_BITS].into(),
+        }
     }
 
-    /// The name behind a handle: converted the first time, shared from then on.
+    /// The function of a node.
     #[inline]
-    fn name(&mut self, slot: *const StringSlot) -> Result<Name, Mismatch> {
-        if slot.is_null() || !slot.is_aligned() {
-            return Err(Mismatch::new(format_args!("handle of a name: {slot:p}")));
+    fn get(&mut self, raw: &RawNode) -> Result<&Arc<Function>, Mismatch> {
+        let key = FunctionKey::new(raw)?;
+        let slot = key.slot();
+        if self.recent[slot].0 != key {
+            self.recent[slot] = (key, self.find_or_make(key, raw)?);
         }
-        // SAFETY: a non-null, aligned `Local<String>` is a slot of the open handle scope.
-        let tagged = unsafe { *slot } as usize;
-        if let Some(name) = self.names.get(&tagged) {
-            return Ok(name.clone());
-        }
-        self.convert(slot, tagged)
+        Ok(&self.functions[self.recent[slot].1])
     }
 
     #[cold]
-    fn convert(&mut self, slot: *const StringSlot, tagged: usize) -> Result<Name, Mismatch> {
-        // V8 tags pointers to heap objects with 01.
-        if tagged & 0b11 != 0b01 {
-            return Err(Mismatch::new(format_args!("string behind a name: {tagged:#x}")));
+    fn find_or_make(&mut self, key: FunctionKey, raw: &RawNode) -> Result<usize, Mismatch> {
+        if let Some(&place) = self.by_key.get(&key) {
+            return Ok(place);
+        }
+        let script_id = positive(raw.script_id).and_then(ScriptId::new);
+        let function = Function {
+            script_id,
+            script_name: self.name(raw.script_name)?,
+            name: self.name(raw.name)?,
+            line_number: positive(raw.line_number).and_then(NonZeroU32::new),
+            column_number: positive(raw.column_number).and_then(NonZeroU32::new),
+            start_position: script_id.and_then(|_| positive(raw.start_position)),
+        };
+        self.functions.push(Arc::new(function));
+        let place = self.functions.len() - 1;
+        self.by_key.insert(key, place);
+        Ok(place)
+    }
+
+    /// The text behind a handle: converted the first time, shared from then on.
+    fn name(&mut self, slot: *const StringSlot) -> Result<Name, Mismatch> {
+        let tagged = tagged_pointer(slot)?;
+        if let Some(name) = self.names.get(&tagged) {
+            return Ok(name.clone());
         }
         // SAFETY: `Local<String>` is a pointer to such a slot, and `v8::String` an opaque type that
         // stands for what the slot refers to; the handle scope outlives the borrow.
@@ -184,6 +247,22 @@ impl Walk<'_> {
     }
 }
 
+/// What a handle to a string refers to.
+#[inline]
+fn tagged_pointer(slot: *const StringSlot) -> Result<usize, Mismatch> {
+    if slot.is_null() || !slot.is_aligned() {
+        return Err(Mismatch::new(format_args!("handle of a name: {slot:p}")));
+    }
+    // SAFETY: a non-null, aligned `Local<String>` is a slot of the open handle scope.
+    let tagged = unsafe { *slot } as usize;
+    // V8 tags pointers to heap objects with 01.
+    if tagged & 0b11 != 0b01 {
+        return Err(Mismatch::new(format_args!("string behind a name: {tagged:#x}")));
+    }
+    Ok(tagged)
+}
+
+/// V8's number, where it is one: negative numbers stand for unknown places.
 #[inline]
 fn positive(number: i32) -> Option<u32> {
     u32::try_from(number).ok()
@@ -197,98 +276,4 @@ fn children(node: &RawNode) -> Result<&[*const RawNode], Mismatch> {
 fn allocations(node: &RawNode) -> Result<&[RawAllocation], Mismatch> {
     // SAFETY: V8 filled the vector before it returned the profile, and leaves it alone.
     unsafe { node.allocations.as_slice("allocations") }
-}
-
-/// Checks that nodes and samples tell the same story: every sample's node exists, and per node and
-/// size the count is V8's formula of the number of samples.
-fn cross_check(
-    nodes: &[Node],
-    samples: &[RawSample],
-    interval_bytes: u64,
-) -> Result<(), Mismatch> {
-    let mut sampled: HashMap<(u32, u64), u64, RandomState> =
-        HashMap::with_capacity_and_hasher(samples.len(), RandomState::default());
-    for sample in samples {
-        if sample.is_live > 1 {
-            return Err(Mismatch::new(format_args!(
-                "sample {}: is_live {}",
-                sample.sample_id, sample.is_live
-            )));
-        }
-        *sampled.entry((sample.node_id, sample.size as u64)).or_default() += 1;
-    }
-    for node in nodes {
-        for allocation in &node.allocations {
-            let n = sampled.remove(&(node.id.0, allocation.size)).unwrap_or(0);
-            if !is_v8_count(allocation.count, n, allocation.size, interval_bytes) {
-                return Err(Mismatch::new(format_args!(
-                    "node {}: count {} for {n} samples of {} bytes at an interval of \
-                     {interval_bytes} bytes",
-                    node.id, allocation.count, allocation.size
-                )));
-            }
-        }
-    }
-    match sampled.iter().next() {
-        None => Ok(()),
-        Some(((id, size), n)) => Err(Mismatch::new(format_args!(
-            "{n} samples of {size} bytes at node {id}, which has no such allocation"
-        ))),
-    }
-}
-
-/// Whether `count` is what V8 makes of `n` samples: `floor(n / p + 0.5)`, with
-/// `p = 1 - exp(-size / interval)` (`SamplingHeapProfiler::ScaleSample`).
-fn is_v8_count(count: u64, n: u64, size: u64, interval_bytes: u64) -> bool {
-    if n == 0 {
-        return false;
-    }
-    let scale = 1.0 / (1.0 - (-(size as f64) / interval_bytes as f64).exp());
-    let exact = n as f64 * scale + 0.5;
-    // C++ and Rust may use different `exp`s, which may differ in the last digits.
-    let slack = exact * 1e-9;
-    let count = count as f64;
-    // Beyond 32 bits V8's conversion is undefined.
-    exact >= f64::from(u32::MAX) || ((exact - slack).floor()..=exact + slack).contains(&count)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sample(node_id: u32, size: usize) -> RawSample {
-        RawSample { node_id, size, count: 1, sample_id: 1, is_live: 1 }
-    }
-
-    fn node(id: u32, allocations: &[Allocation]) -> Node {
-        let mut node = Node::new(NodeId(id), "f");
-        node.allocations = allocations.into();
-        node
-    }
-
-    #[test]
-    fn v8_counts_are_recognised() {
-        // 1 / (1 - exp(-1.2)) = 1.4310...: one sample counts 1, two count 3.
-        assert!(is_v8_count(1, 1, 1200, 1000));
-        assert!(is_v8_count(3, 2, 1200, 1000));
-        assert!(!is_v8_count(2, 1, 1200, 1000));
-        assert!(!is_v8_count(0, 0, 1200, 1000));
-        assert!(is_v8_count(10_000, 10_000, 24, 1));
-    }
-
-    #[test]
-    fn samples_and_nodes_must_agree() {
-        let nodes = [node(1, &[]), node(2, &[Allocation { count: 2, size: 64 }])];
-        let check = |samples: &[RawSample]| {
-            cross_check(&nodes, samples, 1).map_err(|mismatch| mismatch.to_string())
-        };
-        assert_eq!(check(&[sample(2, 64), sample(2, 64)]), Ok(()));
-        assert!(check(&[sample(2, 64)]).unwrap_err().contains("count 2 for 1 samples"));
-        assert!(check(&[]).unwrap_err().contains("count 2 for 0 samples"));
-        let unknown = check(&[sample(2, 64), sample(2, 64), sample(9, 64)]).unwrap_err();
-        assert!(unknown.contains("at node 9, which has no such allocation"), "{unknown}");
-        let mut strange = sample(2, 64);
-        strange.is_live = 7;
-        assert!(check(&[strange]).unwrap_err().contains("is_live 7"));
-    }
 }

@@ -1,0 +1,217 @@
+//! What makes two nodes the same function.
+
+use std::fmt;
+use std::num::NonZeroU32;
+
+use super::{Name, ScriptId};
+
+/// The identity of a function: two nodes are the same function if all of this is equal.
+///
+/// V8 itself tells functions apart by script and start position, or by name where there is no
+/// script. Profiles that lack the start position (as DevTools' do) still have name and place, so
+/// all of it counts; within one collection that comes to the same.
+///
+/// Displayed as `name script:line:column`, with `(anonymous)` for an empty name and without the
+/// parts that are unknown:
+///
+/// ```
+/// use std::num::NonZeroU32;
+/// use v8_heap_sampler::Function;
+///
+/// let mut function = Function::named("render");
+/// assert_eq!(function.to_string(), "render");
+/// function.script_name = "app.js".into();
+/// function.line_number = NonZeroU32::new(12);
+/// function.column_number = NonZeroU32::new(7);
+/// assert_eq!(function.to_string(), "render app.js:12:7");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Function {
+    /// The script that the function is in; `None` for built-in functions and pseudo frames.
+    pub script_id: Option<ScriptId>,
+    /// The script's name (often its URL or path), cut at 1024 UTF-16 units by V8; empty if it has
+    /// none, or if the script has been unloaded.
+    pub script_name: Name,
+    /// The function's name; empty for anonymous functions and for the top level of a script.
+    pub name: Name,
+    /// The line where the function *starts*, 1-based; `None` where unknown. (Not the line of the
+    /// allocation: V8 does not record that.)
+    pub line_number: Option<NonZeroU32>,
+    /// The column where the function starts, 1-based, in UTF-16 units; `None` where unknown.
+    pub column_number: Option<NonZeroU32>,
+    /// Where the function starts in its script, in UTF-16 units from the script's beginning;
+    /// `None` where there is no script or V8 does not know.
+    pub start_position: Option<u32>,
+}
+
+impl Function {
+    /// A function of which only the name is known.
+    #[must_use]
+    pub fn named(name: impl Into<Name>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+
+    /// Which of V8's pseudo frames this is, or `None` for a real function.
+    ///
+    /// A JavaScript function that is merely named like one, `(GC)` say, has a script and is real.
+    #[must_use]
+    pub fn pseudo_frame(&self) -> Option<PseudoFrame> {
+        match self.script_id {
+            None => PseudoFrame::from_name(&self.name),
+            Some(_) => None,
+        }
+    }
+
+    /// Whether this is one of V8's pseudo frames, such as `(V8 API)`.
+    #[must_use]
+    pub fn is_pseudo_frame(&self) -> bool {
+        self.pseudo_frame().is_some()
+    }
+
+    /// The name, or `(anonymous)` if there is none: for display.
+    #[must_use]
+    pub fn display_name(&self) -> &str {
+        match self.name.as_str() {
+            "" => "(anonymous)",
+            name => name,
+        }
+    }
+
+    /// Where the function starts, as `script:line:column` without the parts that are unknown;
+    /// empty if nothing is known: for display.
+    #[must_use]
+    pub fn display_location(&self) -> String {
+        let mut location = match (self.script_name.as_str(), self.script_id) {
+            ("", None) => return String::new(),
+            ("", Some(id)) => format!("(script {id})"),
+            (name, _) => name.to_owned(),
+        };
+        if let Some(line) = self.line_number {
+            location += &format!(":{line}");
+            if let Some(column) = self.column_number {
+                location += &format!(":{column}");
+            }
+        }
+        location
+    }
+}
+
+impl fmt::Display for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.display_name())?;
+        match self.display_location().as_str() {
+            "" => Ok(()),
+            location => write!(f, " {location}"),
+        }
+    }
+}
+
+/// A frame that stands for no JavaScript function: V8's word for what was going on when an object
+/// was allocated with no JavaScript frame on the stack.
+///
+/// Mirrors the names in `SamplingHeapProfiler::AddStack`, `v8/src/profiler/sampling-heap-profiler.cc`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PseudoFrame {
+    /// `(root)`: the root of the tree, an empty stack.
+    Root,
+    /// `(V8 API)`: the embedder called into V8, which allocated.
+    V8Api,
+    /// `(JS)`: JavaScript without a JavaScript frame yet.
+    Js,
+    /// `(GC)`: the garbage collector.
+    Gc,
+    /// `(PARSER)`: parsing a script.
+    Parser,
+    /// `(COMPILER)`: an optimising compiler.
+    Compiler,
+    /// `(BYTECODE_COMPILER)`: compiling to bytecode.
+    BytecodeCompiler,
+    /// `(EXTERNAL)`: a callback of the embedder.
+    External,
+    /// `(LOGGING)`: V8's logging.
+    Logging,
+    /// `(IDLE)`: the isolate was idle.
+    Idle,
+    /// `(IDLE_EXTERNAL)`: a callback of the embedder while the isolate was idle.
+    IdleExternal,
+    /// `(deopt)`: objects that deoptimisation materialised; unlike the others it has the function
+    /// that was deoptimised as its parent.
+    Deopt,
+}
+
+impl PseudoFrame {
+    const ALL: [Self; 12] = [
+        Self::Root,
+        Self::V8Api,
+        Self::Js,
+        Self::Gc,
+        Self::Parser,
+        Self::Compiler,
+        Self::BytecodeCompiler,
+        Self::External,
+        Self::Logging,
+        Self::Idle,
+        Self::IdleExternal,
+        Self::Deopt,
+    ];
+
+    /// V8's name of the frame, parentheses included.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Root => "(root)",
+            Self::V8Api => "(V8 API)",
+            Self::Js => "(JS)",
+            Self::Gc => "(GC)",
+            Self::Parser => "(PARSER)",
+            Self::Compiler => "(COMPILER)",
+            Self::BytecodeCompiler => "(BYTECODE_COMPILER)",
+            Self::External => "(EXTERNAL)",
+            Self::Logging => "(LOGGING)",
+            Self::Idle => "(IDLE)",
+            Self::IdleExternal => "(IDLE_EXTERNAL)",
+            Self::Deopt => "(deopt)",
+        }
+    }
+
+    /// The frame that V8 calls `name`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        // Nearly every name is a function's: look at one byte before at twelve strings.
+        if !name.starts_with('(') {
+            return None;
+        }
+        Self::ALL.into_iter().find(|frame| frame.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_script_less_functions_are_pseudo_frames() {
+        let mut function = Function::named("(GC)");
+        assert_eq!(function.pseudo_frame(), Some(PseudoFrame::Gc));
+        function.script_id = ScriptId::new(9);
+        assert_eq!(function.pseudo_frame(), None);
+        assert!(!Function::named("map").is_pseudo_frame());
+        for frame in PseudoFrame::ALL {
+            assert_eq!(PseudoFrame::from_name(frame.name()), Some(frame));
+        }
+    }
+
+    #[test]
+    fn anonymous_functions_are_told_apart_by_their_place() {
+        let mut function = Function::named("");
+        assert_eq!(function.to_string(), "(anonymous)");
+        function.script_id = ScriptId::new(9);
+        function.line_number = NonZeroU32::new(3);
+        assert_eq!(function.to_string(), "(anonymous) (script 9):3");
+        function.script_name = "a.js".into();
+        function.column_number = NonZeroU32::new(14);
+        assert_eq!(function.to_string(), "(anonymous) a.js:3:14");
+    }
+}
