@@ -16,8 +16,8 @@ pub use callgraph::{
 pub use error::{Error, NodesError, Result};
 pub use petgraph;
 pub use profile::{
-    Allocation, Allocations, ChildIds, Function, KeepDead, Name, Node, NodeId, PseudoFrame, SamplerOptions,
-    ScriptId, ShortVec, V8Estimate,
+    Allocation, Allocations, ChildIds, Function, KeepDead, Name, Node, NodeId, PseudoFrame,
+    SamplerOptions, ScriptId, ShortVec, V8Estimate,
 };
 #[cfg(feature = "v8")]
 pub use sampler::{CollectOptions, HeapSampler};

@@ -66,8 +66,7 @@ impl<'a> HeapSampler<'a> {
         interval_bytes: u64,
         stack_depth: u32,
     ) -> Result<Self> {
-        let options =
-            SamplerOptions::new().interval_bytes(interval_bytes).stack_depth(stack_depth);
+        let options = SamplerOptions::new().interval_bytes(interval_bytes).stack_depth(stack_depth);
         Self::with_options(isolate, options)
     }
 

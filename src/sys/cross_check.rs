@@ -166,7 +166,11 @@ mod tests {
                     let count = v8_count(n, size, interval);
                     if count < u64::from(u32::MAX) {
                         let scale = scale(size, interval as f64);
-                        assert_eq!(samples_behind(count, scale), u64::from(n), "{n} {size} {interval}");
+                        assert_eq!(
+                            samples_behind(count, scale),
+                            u64::from(n),
+                            "{n} {size} {interval}"
+                        );
                     }
                 }
             }

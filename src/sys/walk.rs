@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::{Mismatch, WalkError};
 use super::cross_check::{self, CrossCheck};
-use super::layout::{RawAllocation, RawNode, StringSlot, prefetch};
+use super::layout::{RawAllocation, RawNode, RawSample, StringSlot, prefetch};
 use super::profile::OwnedProfile;
+use super::{Mismatch, WalkError};
 use crate::profile::{
     Allocation, ChildIds, Function, Name, Node, NodeId, SamplerOptions, ScriptId,
 };
@@ -40,8 +40,15 @@ pub(super) fn walk(
     isolate: &v8::Isolate,
     expected: &mut Expected,
 ) -> Result<Vec<Node>, WalkError> {
-    let root = profile.root()?;
-    let samples = profile.samples()?;
+    walk_from(profile.root()?, profile.samples()?, isolate, expected)
+}
+
+fn walk_from(
+    root: &RawNode,
+    samples: &[RawSample],
+    isolate: &v8::Isolate,
+    expected: &mut Expected,
+) -> Result<Vec<Node>, WalkError> {
     let mut walk = Walk {
         functions: Functions::new(isolate),
         counts: CrossCheck::new(expected.interval_bytes),
@@ -127,7 +134,7 @@ impl Walk<'_> {
             // owns all its nodes and is borrowed.
             let child: &RawNode = unsafe { &*child };
             child_ids.push(NodeId(child.node_id));
-            // Read when the child's turn comes; the walk waits for memory more than for anything else.
+            // Read when the child's turn comes: the walk waits for memory most of its time.
             prefetch(child.children.begin);
         }
         let function = Arc::clone(self.functions.get(raw)?);
@@ -276,4 +283,160 @@ fn children(node: &RawNode) -> Result<&[*const RawNode], Mismatch> {
 fn allocations(node: &RawNode) -> Result<&[RawAllocation], Mismatch> {
     // SAFETY: V8 filled the vector before it returned the profile, and leaves it alone.
     unsafe { node.allocations.as_slice("allocations") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::CxxVector;
+    use super::*;
+
+    /// A profile made by hand, of strings that V8 holds; pinned, as nodes point at each other.
+    struct Fake {
+        nodes: Vec<RawNode>,
+        children: Vec<Vec<*const RawNode>>,
+        allocations: Vec<Vec<RawAllocation>>,
+        samples: Vec<RawSample>,
+    }
+
+    fn vector<T>(of: &[T]) -> CxxVector<T> {
+        let range = of.as_ptr_range();
+        CxxVector::from_parts(range.start, range.end, range.end)
+    }
+
+    fn string(scope: &v8::PinScope<'_, '_, ()>, text: &str) -> *const StringSlot {
+        let local = v8::String::new(scope, text).unwrap();
+        // SAFETY: `Local` is a non-null pointer to the slot.
+        unsafe { std::mem::transmute::<v8::Local<'_, v8::String>, *const StringSlot>(local) }
+    }
+
+    impl Fake {
+        /// A chain: each node the child of the one before, the last with two samples of 64 bytes.
+        fn chain(scope: &v8::PinScope<'_, '_, ()>, names: &[&str]) -> Self {
+            let script_name = string(scope, "fake.js");
+            let mut fake = Self {
+                nodes: Vec::new(),
+                children: names.iter().map(|_| Vec::new()).collect(),
+                allocations: names.iter().map(|_| Vec::new()).collect(),
+                samples: Vec::new(),
+            };
+            for (id, name) in (1..).zip(names) {
+                fake.nodes.push(RawNode {
+                    name: string(scope, name),
+                    script_name,
+                    script_id: if id == 1 { 0 } else { 7 },
+                    start_position: -1,
+                    line_number: if id == 1 { 0 } else { 2 },
+                    column_number: 0,
+                    node_id: id,
+                    children: vector(&[]),
+                    allocations: vector(&[]),
+                });
+            }
+            for at in 1..names.len() {
+                let child = std::ptr::from_ref(&fake.nodes[at]);
+                fake.children[at - 1].push(child);
+            }
+            fake.allocations.last_mut().unwrap().push(RawAllocation { size: 64, count: 2 });
+            let node_id = names.len() as u32;
+            fake.samples.extend((0..2).map(|sample_id| RawSample {
+                node_id,
+                size: 64,
+                count: 1,
+                sample_id,
+                is_live: 1,
+            }));
+            fake
+        }
+
+        fn walk(&mut self, isolate: &v8::Isolate) -> Result<Vec<Node>, String> {
+            for at in 0..self.nodes.len() {
+                self.nodes[at].children = vector(&self.children[at]);
+                self.nodes[at].allocations = vector(&self.allocations[at]);
+            }
+            self.walk_as_is(isolate)
+        }
+
+        fn walk_as_is(&self, isolate: &v8::Isolate) -> Result<Vec<Node>, String> {
+            let options = SamplerOptions::new().interval_bytes(1).stack_depth(4);
+            let mut expected = Expected::new(&options);
+            walk_from(&self.nodes[0], &self.samples, isolate, &mut expected)
+                .map_err(|error| error.mismatch.to_string())
+        }
+    }
+
+    #[test]
+    fn what_does_not_look_like_a_profile_is_refused() {
+        let mut isolate = fixtures::isolate();
+        v8::scope!(let scope, &mut isolate);
+        let names = ["(root)", "f", "g"];
+
+        let nodes = Fake::chain(scope, &names).walk(scope).unwrap();
+        assert_eq!(nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>(), names);
+        assert_eq!(nodes[0].child_ids[..], [NodeId(2)]);
+        assert_eq!(nodes[1].script_id, ScriptId::new(7));
+        assert_eq!((nodes[1].start_position, nodes[1].column_number), (None, None));
+        assert_eq!(nodes[2].allocations[..], [Allocation { count: 2, size: 64 }]);
+
+        let refused = |change: &dyn Fn(&mut Fake)| {
+            let mut fake = Fake::chain(scope, &names);
+            change(&mut fake);
+            fake.walk(scope).unwrap_err()
+        };
+        assert_eq!(
+            refused(&|fake| fake.nodes[0].node_id = 2),
+            "root node: id 2, script 0, line 0 (expected 1, 0, 0)"
+        );
+        assert!(refused(&|fake| fake.nodes[0].script_id = 7).contains("script 7"));
+        assert!(refused(&|fake| fake.nodes[0].line_number = 7).contains("line 7"));
+        let other = string(scope, "(boot)");
+        assert_eq!(refused(&|fake| fake.nodes[0].name = other), "root node: name \"(boot)\"");
+        assert_eq!(refused(&|fake| fake.nodes[1].name = std::ptr::null()), "handle of a name: 0x0");
+        let odd = other.cast::<u8>().wrapping_add(1).cast();
+        assert!(refused(&|fake| fake.nodes[1].script_name = odd).starts_with("handle of a name"));
+        let not_a_string: StringSlot = std::ptr::without_provenance(42 << 32);
+        assert_eq!(
+            refused(&|fake| fake.nodes[1].name = &not_a_string),
+            "string behind a name: 0x2a00000000"
+        );
+        assert_eq!(
+            refused(&|fake| fake.children[1].push(std::ptr::null())),
+            "address of a child node: 0x0"
+        );
+        let odd = std::ptr::without_provenance(0x1001);
+        assert_eq!(refused(&|fake| fake.children[1].push(odd)), "address of a child node: 0x1001");
+        assert_eq!(
+            refused(&|fake| fake.allocations[2][0].count = 3),
+            "node 3: count 3 for 2 samples of 64 bytes at an interval of 1 bytes"
+        );
+        assert!(refused(&|fake| fake.samples[1].is_live = 9).contains("is_live"));
+    }
+
+    #[test]
+    fn vectors_whose_pointers_do_not_fit_are_refused() {
+        let mut isolate = fixtures::isolate();
+        v8::scope!(let scope, &mut isolate);
+        let mut fake = Fake::chain(scope, &["(root)", "f"]);
+        fake.walk(scope).unwrap();
+        let end = fake.children[0].as_ptr_range().end;
+        fake.nodes[0].children = CxxVector::from_parts(end, fake.children[0].as_ptr(), end);
+        assert!(fake.walk_as_is(scope).unwrap_err().starts_with("vector of child nodes: begin"));
+    }
+
+    #[test]
+    fn a_tree_deeper_than_asked_for_is_refused() {
+        let mut isolate = fixtures::isolate();
+        v8::scope!(let scope, &mut isolate);
+        // Depth 4: the root, four frames, `(deopt)`.
+        assert!(Fake::chain(scope, &["(root)", "1", "2", "3", "4", "(deopt)"]).walk(scope).is_ok());
+        let mut deep = Fake::chain(scope, &["(root)", "1", "2", "3", "4", "5", "6", "7"]);
+        assert_eq!(
+            deep.walk(scope).unwrap_err(),
+            "depth of the tree: more than 6 levels at node 7"
+        );
+        // A node that is its own descendant cannot be told from a deep tree, nor need it be.
+        let mut looped = Fake::chain(scope, &["(root)", "f"]);
+        let f = std::ptr::from_ref(&looped.nodes[1]);
+        looped.children[1].push(f);
+        assert!(looped.walk(scope).unwrap_err().starts_with("depth of the tree"));
+    }
 }

@@ -98,7 +98,10 @@ fn the_graph_counts_each_sample_once_per_function_and_call() {
     assert_eq!(graph.index_of(&Function::named("other")), None);
 
     let calls = |calls: Vec<v8_heap_sampler::NeighborCall<'_>>| {
-        calls.iter().map(|c| (c.function.function.name.to_string(), c.call.total)).collect::<Vec<_>>()
+        calls
+            .iter()
+            .map(|c| (c.function.function.name.to_string(), c.call.total))
+            .collect::<Vec<_>>()
     };
     // The heaviest first.
     assert_eq!(
@@ -173,7 +176,8 @@ fn a_spanning_tree_keeps_what_functions_allocated() {
     assert_eq!(tree.len(), graph.graph().node_count());
     assert_eq!(tree.root().total(), estimate(311, 6));
     for function in graph.functions() {
-        let [node] = tree.iter().filter(|n| n.function == function.function).collect::<Vec<_>>()[..]
+        let [node] =
+            tree.iter().filter(|n| n.function == function.function).collect::<Vec<_>>()[..]
         else {
             panic!("{} is not there once", function.function);
         };
@@ -208,7 +212,8 @@ fn what_is_no_tree_is_refused_by_name() {
     let error = refused(vec![node(4, "(root)", 0, &[]), node(5, "(root)", 0, &[])]);
     assert_eq!(error, NodesError::SeveralRoots { ids: ids(&[4, 5]) });
 
-    let error = refused(vec![node(1, "(root)", 0, &[2]), node(2, "a", 0, &[]), node(2, "b", 0, &[])]);
+    let error =
+        refused(vec![node(1, "(root)", 0, &[2]), node(2, "a", 0, &[]), node(2, "b", 0, &[])]);
     assert_eq!(error, NodesError::DuplicateId { id: NodeId(2) });
     assert_eq!(error.to_string(), "node id 2 is used twice");
 
@@ -216,18 +221,16 @@ fn what_is_no_tree_is_refused_by_name() {
     assert_eq!(error, NodesError::UnknownChild { parent: NodeId(1), child: NodeId(9) });
     assert!(error.to_string().contains("node 1 has child 9"));
 
-    let error = refused(vec![
-        node(1, "(root)", 0, &[2, 3]),
-        node(2, "a", 0, &[3]),
-        node(3, "b", 0, &[]),
-    ]);
+    let error =
+        refused(vec![node(1, "(root)", 0, &[2, 3]), node(2, "a", 0, &[3]), node(3, "b", 0, &[])]);
     let (child, first, second) = (NodeId(3), NodeId(1), NodeId(2));
     assert_eq!(error, NodesError::TwoParents { child, first, second });
     assert!(error.to_string().contains("node 3 is reachable twice"));
     let error = refused(vec![node(1, "(root)", 0, &[2, 2]), node(2, "a", 0, &[])]);
     assert!(matches!(error, NodesError::TwoParents { child: NodeId(2), .. }));
 
-    let error = refused(vec![node(1, "(root)", 0, &[]), node(2, "a", 0, &[3]), node(3, "b", 0, &[])]);
+    let error =
+        refused(vec![node(1, "(root)", 0, &[]), node(2, "a", 0, &[3]), node(3, "b", 0, &[])]);
     assert_eq!(error, NodesError::Unreachable { root: NodeId(1), ids: ids(&[2]) });
     assert_eq!(error.to_string(), "nodes 2 cannot be reached from root 1");
 
@@ -254,11 +257,8 @@ fn what_is_no_tree_is_refused_by_name() {
 
 #[test]
 fn totals_beyond_64_bits_are_refused() {
-    let mut nodes = vec![
-        node(1, "(root)", 0, &[2, 3]),
-        node(2, "a", u64::MAX, &[]),
-        node(3, "b", 1, &[]),
-    ];
+    let mut nodes =
+        vec![node(1, "(root)", 0, &[2, 3]), node(2, "a", u64::MAX, &[]), node(3, "b", 1, &[])];
     assert_eq!(refused(nodes.clone()), NodesError::TotalOverflow { id: NodeId(1) });
     nodes[1].allocations.push(Allocation { count: u64::MAX, size: 2 });
     assert_eq!(refused(nodes), NodesError::TotalOverflow { id: NodeId(2) });
@@ -267,8 +267,9 @@ fn totals_beyond_64_bits_are_refused() {
 #[test]
 fn a_chain_of_a_million_overflows_no_stack() {
     const LENGTH: u32 = 1_000_000;
-    let mut nodes: Vec<_> =
-        (1..=LENGTH).map(|id| node(id, if id % 2 == 0 { "even" } else { "odd" }, 8, &[id + 1])).collect();
+    let mut nodes: Vec<_> = (1..=LENGTH)
+        .map(|id| node(id, if id % 2 == 0 { "even" } else { "odd" }, 8, &[id + 1]))
+        .collect();
     nodes.last_mut().unwrap().child_ids = Default::default();
     let tree = CallTree::from_nodes(nodes).unwrap();
     assert_eq!(tree.root().total(), estimate(8_000_000, 1_000_000));
@@ -363,7 +364,8 @@ fn graphs_from_outside_are_checked() {
     assert!(error.contains("cannot be reached from the root"), "{error}");
     let error = refused(&|json| {
         for at in [1, 2] {
-            json["functions"][at]["allocations"][0] = serde_json::json!({"count": 1, "size": u64::MAX});
+            json["functions"][at]["allocations"][0] =
+                serde_json::json!({"count": 1, "size": u64::MAX});
             json["functions"][at]["allocations"].as_array_mut().unwrap().truncate(1);
             json["functions"][at]["self"] = serde_json::json!({"bytes": u64::MAX, "objects": 1});
         }

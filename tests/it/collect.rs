@@ -83,7 +83,8 @@ fn embedder_allocations_are_under_the_v8_api() {
 fn the_estimate_of_a_known_total_is_close() {
     // 40,000 arrays of 56 + 16 bytes (object and elements), kept: the truth is measured with an
     // interval of 1 byte, and estimated at 1 KiB from some 2,800 samples.
-    let source = "function pairs(n) { const kept = []; for (let i = 0; i < n; i++) kept.push([i, i]);
+    let source =
+        "function pairs(n) { const kept = []; for (let i = 0; i < n; i++) kept.push([i, i]);
              return kept; }
          globalThis.kept = pairs(40000);";
     let total = |interval| {

@@ -279,7 +279,9 @@ fn a_pending_exception_does_not_matter() {
     let mut sampled = false;
     let source = "throw new Error('on purpose')";
     let error = realm
-        .try_run_with(&mut isolate, "throws.js", source, |isolate| sampled = sample_objects(isolate))
+        .try_run_with(&mut isolate, "throws.js", source, |isolate| {
+            sampled = sample_objects(isolate)
+        })
         .unwrap_err();
     assert!(sampled);
     assert_eq!(error.message, "Error: on purpose");
@@ -325,11 +327,10 @@ fn after_execution_was_terminated() {
         std::thread::sleep(std::time::Duration::from_millis(50));
         handle.terminate_execution();
     });
-    let endless = "globalThis.kept = []; function spin() { for (;;) kept = [kept.length, {}]; } spin()";
+    let endless =
+        "globalThis.kept = []; function spin() { for (;;) kept = [kept.length, {}]; } spin()";
     let mut collected = Vec::new();
-    let error = realm
-        .try_run_with(&mut sampler, "endless.js", endless, |_| ())
-        .unwrap_err();
+    let error = realm.try_run_with(&mut sampler, "endless.js", endless, |_| ()).unwrap_err();
     collected.push(sampler.collect_nodes());
     terminator.join().unwrap();
     assert_eq!(error.message, "execution was terminated");
@@ -378,7 +379,11 @@ fn an_isolate_that_is_not_the_current_one() {
     let (mut first, realm) = fixtures::realm();
     let (mut second, second_realm) = fixtures::realm();
     let mut sampler = HeapSampler::new(&mut first, 64, 16).unwrap();
-    second_realm.run(&mut second, "other.js", "globalThis.kept = (function other() { return [1]; })()");
+    second_realm.run(
+        &mut second,
+        "other.js",
+        "globalThis.kept = (function other() { return [1]; })()",
+    );
     let nodes = sampler.collect_nodes().unwrap();
     assert!(nodes.iter().all(|node| node.name != "other"));
     drop(sampler);
@@ -423,7 +428,8 @@ fn churned(options: SamplerOptions, collect_garbage: &str) -> u64 {
     let (mut isolate, realm) = fixtures::realm();
     let mut sampler = HeapSampler::with_options(&mut isolate, options.interval_bytes(256)).unwrap();
     // Assigned to a global, or the optimiser would not allocate the objects at all.
-    let churn = "function churn() { for (let i = 0; i < 5000; i++) globalThis.last = { list: [i] }; }
+    let churn =
+        "function churn() { for (let i = 0; i < 5000; i++) globalThis.last = { list: [i] }; }
         churn();";
     realm.run(&mut sampler, "churn.js", churn);
     realm.run(&mut sampler, "gc.js", collect_garbage);

@@ -56,10 +56,7 @@ fn assert_same_node(ours: TreeNode<'_>, theirs: &ProfileNode) {
 }
 
 /// Runs a workload under sampling and compares; returns the nodes for further questions.
-fn compare(
-    interval_bytes: u64,
-    workload: impl FnOnce(&mut v8::Isolate, &Realm),
-) -> Vec<Node> {
+fn compare(interval_bytes: u64, workload: impl FnOnce(&mut v8::Isolate, &Realm)) -> Vec<Node> {
     let (mut isolate, realm) = fixtures::realm();
     let mut sampler = HeapSampler::new(&mut isolate, interval_bytes, 100).unwrap();
     workload(&mut sampler, &realm);
@@ -279,7 +276,8 @@ fn with_dead_objects_kept() {
     let options = SamplerOptions::new().interval_bytes(256).keep_dead(KeepDead::Both);
     let mut sampler = HeapSampler::with_options(&mut isolate, options).unwrap();
     // Assigned to a global, or the optimiser would not allocate the objects at all.
-    let churn = "function churn() { for (let i = 0; i < 20000; i++) globalThis.last = { list: [i] }; }
+    let churn =
+        "function churn() { for (let i = 0; i < 20000; i++) globalThis.last = { list: [i] }; }
         churn(); gc();";
     realm.run(&mut sampler, "churn.js", churn);
     let inspector = Inspector::connect(&mut sampler, &realm);
@@ -287,8 +285,7 @@ fn with_dead_objects_kept() {
     let profile = inspector.sampling_profile();
     let nodes = sampler.collect_nodes().unwrap();
     assert_same(&nodes, &profile);
-    let churned: u64 = nodes.iter().filter(|n| n.name == "churn").map(|n| {
-        n.v8_estimate().unwrap().bytes
-    }).sum();
+    let churned: u64 =
+        nodes.iter().filter(|n| n.name == "churn").map(|n| n.v8_estimate().unwrap().bytes).sum();
     assert!(churned > 500_000, "{churned}");
 }

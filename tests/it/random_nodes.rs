@@ -28,8 +28,10 @@ fn nodes() -> impl Strategy<Value = Vec<Node>> {
             let parent = parent.index(nodes.len());
             let mut node = Node::new(id(nodes.len()), name);
             node.script_id = ScriptId::new(script);
-            node.allocations =
-                allocations.into_iter().map(|(size, count)| Allocation { count, size: size * 8 }).collect();
+            node.allocations = allocations
+                .into_iter()
+                .map(|(size, count)| Allocation { count, size: size * 8 })
+                .collect();
             nodes[parent].child_ids.push(node.id);
             nodes.push(node);
         }

@@ -1,0 +1,84 @@
+//! What sampling costs the script: a run with sampling off, at 512 KiB and at 32 KiB.
+#![allow(missing_docs, reason = "criterion's macros define undocumented functions")]
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use fixtures::{Pairs, Realm};
+use v8_heap_sampler::HeapSampler;
+
+const PREPARE: &str = "
+    class Item { constructor(i) { this.id = i; this.tags = ['a' + i % 7, 'b' + i % 11]; } }
+    function work() {
+        const byTag = new Map();
+        for (let i = 0; i < 20000; i++) {
+            const item = new Item(i);
+            for (const tag of item.tags) {
+                if (!byTag.has(tag)) byTag.set(tag, []);
+                byTag.get(tag).push({ ...item, tag });
+            }
+        }
+        return JSON.parse(JSON.stringify([...byTag])).length;
+    }";
+
+/// What is run, where it is compiled once before.
+struct Program {
+    name: &'static str,
+    realm: Realm,
+    run: &'static str,
+}
+
+fn measure(c: &mut Criterion, isolate: &mut v8::Isolate, program: &Program) {
+    let Program { name, realm, run } = program;
+    let once = |isolate: &mut v8::Isolate| realm.run(isolate, "run.js", run);
+    let sampled = |isolate: &mut v8::Isolate, interval_bytes| {
+        let mut sampler = HeapSampler::new(isolate, interval_bytes, 64).unwrap();
+        once(&mut sampler)
+    };
+    let mut group = c.benchmark_group(format!("overhead/{name}"));
+    group.sample_size(20);
+    group.bench_function("off", |b| b.iter(|| once(isolate)));
+    for interval in [512, 32] {
+        group.bench_function(format!("{interval} KiB"), |b| {
+            b.iter(|| sampled(isolate, interval * 1024));
+        });
+    }
+    group.finish();
+
+    println!("\n{name}, in turn, pair by pair:");
+    let isolate = std::cell::RefCell::new(isolate);
+    for interval in [512, 32] {
+        let pairs = Pairs::measure(
+            40,
+            || sampled(&mut isolate.borrow_mut(), interval * 1024),
+            || once(&mut isolate.borrow_mut()),
+        );
+        let (median, low, high) = pairs.ratio();
+        println!(
+            "  {interval} KiB / off: {median:.3} (middle half {low:.3} to {high:.3}; {:.1?} / {:.1?})",
+            pairs.first(),
+            pairs.second()
+        );
+    }
+    println!();
+}
+
+fn overhead(c: &mut Criterion) {
+    let (mut isolate, realm) = fixtures::realm();
+    realm.run(&mut isolate, "prepare.js", PREPARE);
+    measure(c, &mut isolate, &Program { name: "objects", realm, run: "work()" });
+    drop(isolate);
+
+    match fixtures::npm::typescript() {
+        Ok(compiler) => {
+            let (mut isolate, realm) = fixtures::realm();
+            realm.set_string(&mut isolate, "source", &compiler);
+            realm.run(&mut isolate, "typescript.js", &compiler);
+            let run = "ts.transpileModule(source.slice(0, 100000), { compilerOptions: {
+                target: ts.ScriptTarget.ES5, allowJs: true } }).outputText.length";
+            measure(c, &mut isolate, &Program { name: "typescript", realm, run });
+        }
+        Err(missing) => eprintln!("the real program is left out: {missing}"),
+    }
+}
+
+criterion_group!(benches, overhead);
+criterion_main!(benches);

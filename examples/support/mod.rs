@@ -1,0 +1,214 @@
+//! What the examples share: running a script under sampling, and showing what was sampled.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use fixtures::ScriptError;
+use humansize::{DECIMAL, format_size};
+use v8_heap_sampler::{
+    CallTree, Callgraph, Error, Function, HeapSampler, KeepDead, NodesError, SamplerOptions,
+    V8Estimate,
+};
+
+/// The arguments that both examples take.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Arguments {
+    /// The script to run; `.mjs` is run as a module. Without one, a built-in script that
+    /// allocates nested and flat arrays
+    script: Option<PathBuf>,
+    /// Mean distance between two samples, in bytes allocated
+    #[arg(long, value_name = "BYTES", default_value_t = 1024)]
+    interval: u64,
+    /// How many of the topmost JavaScript frames to keep with each sample
+    #[arg(long, value_name = "FRAMES", default_value_t = 64)]
+    depth: u32,
+    /// Show only objects that are still alive at the end, not all that were allocated
+    #[arg(long)]
+    live: bool,
+}
+
+/// What came of running a script under sampling.
+pub(crate) struct Run {
+    /// What was sampled.
+    pub(crate) tree: CallTree,
+    /// What the script threw, if it did.
+    thrown: Option<ScriptError>,
+    /// The source of each script that ran, by the name that V8 has for it.
+    sources: HashMap<String, String>,
+    options: SamplerOptions,
+}
+
+/// Why there is nothing to show.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// A script that cannot be read.
+    #[error("cannot read {}: {error}", path.display())]
+    Unreadable { path: PathBuf, error: std::io::Error },
+    /// An error of the sampler.
+    #[error(transparent)]
+    Sampler(#[from] Error),
+    /// Standard output that does not take the result.
+    #[error("cannot write: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+impl From<NodesError> for Failure {
+    fn from(error: NodesError) -> Self {
+        Self::Sampler(error.into())
+    }
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path)
+        .map_err(|error| Failure::Unreadable { path: path.to_owned(), error })
+}
+
+impl Run {
+    /// Runs the script that the arguments name; its `console.log` goes to `console`.
+    pub(crate) fn new(arguments: &Arguments, console: fixtures::Console) -> Result<Self, Failure> {
+        let (name, source) = match &arguments.script {
+            Some(path) => (path.display().to_string(), read(path)?),
+            None => ("allocate.js".to_owned(), include_str!("../allocate.js").to_owned()),
+        };
+        let options = SamplerOptions::new()
+            .interval_bytes(arguments.interval)
+            .stack_depth(arguments.depth)
+            .keep_dead(if arguments.live { KeepDead::None } else { KeepDead::Both })
+            .force_gc(arguments.live);
+
+        let (mut isolate, realm) = fixtures::realm();
+        realm.set_console(&mut isolate, console);
+        let sources = Rc::new(RefCell::new(HashMap::from([(name.clone(), source.clone())])));
+        let mut sampler = HeapSampler::with_options(&mut isolate, options.clone())?;
+        let outcome = if name.ends_with(".mjs") {
+            let sources = Rc::clone(&sources);
+            realm.try_run_module(&mut sampler, &name, &source, move |specifier, referrer| {
+                let path = Path::new(referrer).with_file_name(specifier);
+                // `a/./b.mjs` and `a/b.mjs` are one module.
+                let path: PathBuf = path.components().collect();
+                let source = read(&path).map_err(|error| error.to_string())?;
+                let name = path.display().to_string();
+                sources.borrow_mut().insert(name.clone(), source.clone());
+                Ok((name, source))
+            })
+        } else {
+            realm.try_run(&mut sampler, &name, &source).map(drop)
+        };
+        let nodes = sampler.finish()?;
+        drop(isolate);
+        let sources = sources.take();
+        Ok(Self { tree: CallTree::from_nodes(nodes)?, thrown: outcome.err(), sources, options })
+    }
+
+    /// One line on what the figures are.
+    pub(crate) fn headline(&self) -> String {
+        let total = self.tree.root().total();
+        let what = match self.options.keep_dead {
+            KeepDead::None => "alive at the end",
+            _ => "allocated",
+        };
+        format!(
+            "{} in {} objects {what}: V8's estimate from samples, one per {} bytes on average",
+            size(total.bytes),
+            total.objects,
+            self.options.interval_bytes
+        )
+    }
+
+    /// The functions that allocated most themselves, as a table of `rows` rows; `below` can add
+    /// lines under each, from the function and the source of its script.
+    pub(crate) fn table(
+        &self,
+        rows: usize,
+        below: &dyn Fn(&Function, Option<&str>) -> Vec<String>,
+    ) -> String {
+        let graph = Callgraph::from(&self.tree);
+        let all = self.tree.root().total();
+        let mut functions: Vec<_> =
+            graph.functions().filter(|f| f.self_estimate.objects > 0).collect();
+        functions.sort_by_key(|f| std::cmp::Reverse((f.self_estimate.bytes, f.total.bytes)));
+        let mut table = format!(
+            "{:>10} {:>6} {:>9} {:>10} {:>6} {:>9}  {}\n",
+            "self", "share", "objects", "total", "share", "objects", "function"
+        );
+        for function in functions.iter().take(rows) {
+            table += &format!(
+                "{} {}  {}\n",
+                columns(function.self_estimate, all),
+                columns(function.total, all),
+                function.function
+            );
+            let source = self.sources.get(function.function.script_name.as_str());
+            for line in below(&function.function, source.map(String::as_str)) {
+                table += &format!("{line}\n");
+            }
+        }
+        if let Some(more @ 1..) = functions.len().checked_sub(rows) {
+            table += &format!("... and {more} more functions\n");
+        }
+        table
+    }
+
+    /// Says on standard error what was thrown; the exit code for it.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match &self.thrown {
+            None => ExitCode::SUCCESS,
+            Some(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+/// A line of the script's console. A reader that has gone away does not matter.
+pub(crate) fn print(is_error: bool, line: &str) {
+    let _ = if is_error {
+        writeln!(std::io::stderr(), "{line}")
+    } else {
+        writeln!(std::io::stdout(), "{line}")
+    };
+}
+
+/// Bytes for people.
+pub(crate) fn size(bytes: u64) -> String {
+    format_size(bytes, DECIMAL)
+}
+
+/// A part of one, in percent.
+pub(crate) fn share(of_one: f64) -> String {
+    format!("{:.1}%", 100.0 * of_one)
+}
+
+/// Bytes, their share of the whole, and objects, as columns of a table.
+pub(crate) fn columns(estimate: V8Estimate, all: V8Estimate) -> String {
+    let part = if all.bytes == 0 { 0.0 } else { estimate.bytes as f64 / all.bytes as f64 };
+    format!("{:>10} {:>6} {:>9}", size(estimate.bytes), share(part), estimate.objects)
+}
+
+/// Runs `show` and turns its failure into a message and exit code 2.
+///
+/// A reader that has gone away (`| head`) is no failure.
+pub(crate) fn main_with(
+    show: impl FnOnce(&mut dyn Write) -> Result<ExitCode, Failure>,
+) -> ExitCode {
+    let mut output = std::io::BufWriter::new(std::io::stdout().lock());
+    let result = show(&mut output).and_then(|code| {
+        output.flush()?;
+        Ok(code)
+    });
+    match result {
+        Ok(code) => code,
+        Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::from(2)
+        }
+    }
+}

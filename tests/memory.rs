@@ -1,0 +1,50 @@
+//! Sampling leaves nothing behind: 10,000 sessions in one process, which must not grow.
+//!
+//! Resident memory belongs to the process, so this test has one of its own.
+
+use v8_heap_sampler::{CallTree, Callgraph, HeapSampler};
+
+const ROUNDS: usize = 10_000;
+/// Resident memory is looked at once per so many rounds, right after a full GC.
+const STEP: usize = 500;
+/// Until here the allocator and V8's heap find their size.
+const WARM_UP: usize = 3_000;
+/// A page or two per thousand rounds; a leak of 300 bytes a round would be 2 MB.
+const ALLOWED_GROWTH: usize = 1 << 20;
+
+#[test]
+fn ten_thousand_sessions_leave_nothing_behind() {
+    let (mut isolate, realm) = fixtures::realm();
+    realm.run(
+        &mut isolate,
+        "make.js",
+        "function make(n) { return n ? [make(n - 1), { n }] : Array.from({ length: 50 }, (_, i) => ({ i })); }",
+    );
+    let mut seen = Vec::new();
+    for round in 1..=ROUNDS {
+        let mut sampler = HeapSampler::new(&mut isolate, 64, 32).unwrap();
+        realm.run(&mut sampler, "round.js", "globalThis.kept = make(10); ''");
+        let nodes = sampler.collect_nodes().unwrap();
+        assert!(nodes.len() > 10);
+        if round % 2 == 0 {
+            let tree = CallTree::from_nodes(nodes).unwrap();
+            assert!(Callgraph::from(&tree).graph().edge_count() > 0);
+            sampler.stop().unwrap();
+        }
+        drop(sampler);
+        if round % STEP == 0 {
+            realm.run(&mut isolate, "gc.js", "gc(); gc()");
+            let resident = fixtures::resident_memory();
+            println!("after {round:5} rounds: {:.2} MiB resident", resident as f64 / 1048576.0);
+            seen.push((round, resident));
+        }
+    }
+    let least = |rounds: std::ops::RangeInclusive<usize>| {
+        let seen = seen.iter().filter(|(round, _)| rounds.contains(round));
+        seen.map(|&(_, resident)| resident).min().expect("looked at in between")
+    };
+    let before = least(WARM_UP..=WARM_UP + 2_000);
+    let after = least(ROUNDS - 2_000..=ROUNDS);
+    let grown = after.saturating_sub(before);
+    assert!(grown <= ALLOWED_GROWTH, "grew by {grown} bytes in {} rounds", ROUNDS - WARM_UP);
+}
