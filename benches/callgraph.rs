@@ -12,8 +12,9 @@ use v8_heap_sampler::{Allocation, CallTree, Callgraph, Function, Node, NodeId, S
 
 const FUNCTIONS: u32 = 1000;
 
-/// A profile as V8 would make it of random stacks of 1,000 functions: nodes numbered in the order
-/// in which stacks were sampled, listed in preorder, siblings ordered by place.
+/// A profile as V8 would make it of random stacks of 1,000 functions that call ten others each:
+/// nodes numbered in the order in which stacks were sampled, listed in preorder, siblings ordered
+/// by place.
 fn profile(count: usize) -> Vec<Node> {
     let functions: Vec<Arc<Function>> = (0..FUNCTIONS)
         .map(|at| {
@@ -35,9 +36,10 @@ fn profile(count: usize) -> Vec<Node> {
     };
     let mut function_of = vec![0];
     while children.len() < count {
-        let mut at = 0;
+        let (mut at, mut function) = (0, 0);
         for depth in 0..20 + random(30) {
-            let function = random(if depth < 8 { 5 } else { FUNCTIONS });
+            let call = random(if depth < 8 { 3 } else { 10 });
+            function = (function * 31 + call * 97 + 1) % FUNCTIONS;
             let next = children.len() as u32;
             let child = *children[at as usize].entry(function).or_insert(next);
             if child == next {

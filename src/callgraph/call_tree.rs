@@ -68,23 +68,23 @@ impl CallTree {
         let nodes = nodes.into();
         let topology = Topology::new(&nodes)?;
         let totals = totals(&nodes, &topology)?;
-        let in_order = topology.is_identity();
         let Topology { positions, parents, ends, mut index } = topology;
-        let nodes = if in_order {
-            nodes.into_owned()
-        } else {
-            let mut ranks = vec![NONE; positions.len()];
-            for (rank, &position) in (0..).zip(&positions) {
-                ranks[position as usize] = rank;
-            }
-            index.renumber(&ranks);
-            match nodes {
-                Cow::Borrowed(nodes) => {
-                    positions.iter().map(|&position| nodes[position as usize].clone()).collect()
+        let nodes = match (positions, nodes) {
+            (None, nodes) => nodes.into_owned(),
+            (Some(positions), nodes) => {
+                let mut ranks = vec![NONE; positions.len()];
+                for (rank, &position) in (0..).zip(&positions) {
+                    ranks[position as usize] = rank;
                 }
-                Cow::Owned(mut nodes) => {
-                    permute(&mut nodes, &mut ranks);
-                    nodes
+                index.renumber(&ranks);
+                match nodes {
+                    Cow::Borrowed(nodes) => {
+                        positions.iter().map(|&position| nodes[position as usize].clone()).collect()
+                    }
+                    Cow::Owned(mut nodes) => {
+                        permute(&mut nodes, &mut ranks);
+                        nodes
+                    }
                 }
             }
         };
@@ -140,7 +140,7 @@ impl CallTree {
 
 /// Totals by rank.
 pub(super) fn totals(nodes: &[Node], topology: &Topology) -> Result<Vec<V8Estimate>, NodesError> {
-    let node = |rank: usize| &nodes[topology.positions[rank] as usize];
+    let node = |rank: usize| &nodes[topology.position(rank)];
     let mut totals = Vec::with_capacity(nodes.len());
     for rank in 0..nodes.len() {
         let node = node(rank);

@@ -114,7 +114,7 @@ impl Callgraph {
         let nodes = nodes.into();
         let topology = Topology::new(&nodes)?;
         let totals = call_tree::totals(&nodes, &topology)?;
-        let in_preorder = topology.positions.iter().map(|&position| &nodes[position as usize]);
+        let in_preorder = (0..nodes.len()).map(|rank| &nodes[topology.position(rank)]);
         Ok(Self::merge(in_preorder, &topology.parents, &topology.ends, &totals))
     }
 

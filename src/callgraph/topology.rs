@@ -72,8 +72,9 @@ impl IdIndex {
 ///
 /// All that follows works on *ranks*, the places in preorder; *positions* are places in the list.
 pub(super) struct Topology {
-    /// The position of the node of each rank.
-    pub(super) positions: Vec<u32>,
+    /// The position of the node of each rank; `None` if the list is in preorder, so that the two
+    /// are the same.
+    pub(super) positions: Option<Vec<u32>>,
     /// The rank of each node's parent, by rank; [`NONE`] for the root.
     pub(super) parents: Vec<u32>,
     /// One past the last rank of each node's subtree, by rank.
@@ -85,11 +86,58 @@ pub(super) struct Topology {
 impl Topology {
     /// Checks `nodes` and orders them. Linear in the number of nodes.
     pub(super) fn new(nodes: &[Node]) -> Result<Self, NodesError> {
-        if u32::try_from(nodes.len()).is_err() || nodes.len() == NONE as usize {
+        if nodes.len() >= NONE as usize {
             return Err(NodesError::TooManyNodes { nodes: nodes.len() });
         }
         let index = IdIndex::new(nodes)?;
-        let mut parent_positions = parent_positions(nodes, &index)?;
+        match Self::of_preorder(nodes) {
+            Some((parents, ends)) => Ok(Self { positions: None, parents, ends, index }),
+            None => Self::of_any_order(nodes, index),
+        }
+    }
+
+    /// The parents and ends of nodes that are in preorder, as collections are, in one pass; `None`
+    /// if they are not, or no tree at all.
+    ///
+    /// The ids are known to be distinct. Every node but the first must be the next child of the
+    /// node that is open, and every child must come: so each is reached, and once.
+    fn of_preorder(nodes: &[Node]) -> Option<(Vec<u32>, Vec<u32>)> {
+        let mut parents = Vec::with_capacity(nodes.len());
+        let mut ends = Vec::with_capacity(nodes.len());
+        // The nodes whose children are still to come.
+        let mut open: Vec<(u32, std::slice::Iter<'_, NodeId>)> = Vec::new();
+        for (rank, node) in (0_u32..).zip(nodes) {
+            let parent = loop {
+                let Some((parent, children)) = open.last_mut() else {
+                    break if rank == 0 { NONE } else { return None };
+                };
+                match children.next() {
+                    Some(&child) if child == node.id => break *parent,
+                    Some(_) => return None,
+                    None => {
+                        ends[*parent as usize] = rank;
+                        open.pop();
+                    }
+                }
+            };
+            parents.push(parent);
+            ends.push(rank + 1);
+            if !node.child_ids.is_empty() {
+                open.push((rank, node.child_ids.iter()));
+            }
+        }
+        for (rank, children) in open {
+            if !children.as_slice().is_empty() {
+                return None;
+            }
+            ends[rank as usize] = nodes.len() as u32;
+        }
+        (!nodes.is_empty()).then_some((parents, ends))
+    }
+
+    /// The general case, which also finds out what is wrong.
+    fn of_any_order(nodes: &[Node], index: IdIndex) -> Result<Self, NodesError> {
+        let parent_positions = parent_positions(nodes, &index)?;
         let root = root(nodes, &parent_positions)?;
 
         let mut positions = Vec::with_capacity(nodes.len());
@@ -106,7 +154,7 @@ impl Topology {
             }
         }
         if positions.len() < nodes.len() {
-            return Err(find_cycle(nodes, &mut parent_positions, &positions));
+            return Err(find_cycle(nodes, &parent_positions, &positions));
         }
 
         let mut ends: Vec<u32> = (1..=positions.len() as u32).collect();
@@ -114,12 +162,16 @@ impl Topology {
             let parent = parents[rank] as usize;
             ends[parent] = ends[parent].max(ends[rank]);
         }
-        Ok(Self { positions, parents, ends, index })
+        Ok(Self { positions: Some(positions), parents, ends, index })
     }
 
-    /// Whether the list is in preorder already.
-    pub(super) fn is_identity(&self) -> bool {
-        (0..).zip(&self.positions).all(|(rank, &position): (u32, _)| rank == position)
+    /// The position of the node of a rank.
+    #[inline]
+    pub(super) fn position(&self, rank: usize) -> usize {
+        match &self.positions {
+            None => rank,
+            Some(positions) => positions[rank] as usize,
+        }
     }
 }
 
@@ -166,7 +218,7 @@ fn root(nodes: &[Node], parents: &[u32]) -> Result<u32, NodesError> {
 
 /// A cycle among the nodes that were not visited: each of them has a parent that was not either.
 #[cold]
-fn find_cycle(nodes: &[Node], parents: &mut [u32], visited: &[u32]) -> NodesError {
+fn find_cycle(nodes: &[Node], parents: &[u32], visited: &[u32]) -> NodesError {
     let mut seen = vec![false; nodes.len()];
     for &position in visited {
         seen[position as usize] = true;

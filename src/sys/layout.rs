@@ -11,7 +11,7 @@ use super::Mismatch;
 /// `std::vector<T>`
 #[repr(C)]
 pub(super) struct CxxVector<T> {
-    pub(super) begin: *const T,
+    begin: *const T,
     end: *const T,
     capacity: *const T,
 }
@@ -51,19 +51,6 @@ impl<T> CxxVector<T> {
     pub(super) fn from_parts(begin: *const T, end: *const T, capacity: *const T) -> Self {
         Self { begin, end, capacity }
     }
-}
-
-/// Asks the processor to bring the memory at `address` closer, if it is memory at all.
-#[inline]
-pub(super) fn prefetch<T>(address: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a hint, which reads nothing and is allowed with any address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
 }
 
 /// The slot that a `Local<String>` points to: it holds the tagged pointer of the string.

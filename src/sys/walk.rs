@@ -7,7 +7,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::cross_check::{self, CrossCheck};
-use super::layout::{RawAllocation, RawNode, RawSample, StringSlot, prefetch};
+use super::layout::{RawAllocation, RawNode, RawSample, StringSlot};
 use super::profile::OwnedProfile;
 use super::{Mismatch, WalkError};
 use crate::profile::{
@@ -122,8 +122,6 @@ impl Walk<'_> {
     /// Appends a node and returns its children, having checked their addresses.
     #[inline]
     fn push<'p>(&mut self, raw: &'p RawNode) -> Result<&'p [*const RawNode], Mismatch> {
-        // V8 has laid the nodes out in the order of this walk, in blocks: a good guess.
-        prefetch(std::ptr::from_ref(raw).wrapping_add(6));
         let children = children(raw)?;
         let mut child_ids = ChildIds::with_capacity(children.len());
         for &child in children {
@@ -132,10 +130,7 @@ impl Walk<'_> {
             }
             // SAFETY: a non-null, aligned `Node*` in the children of a node of the profile, which
             // owns all its nodes and is borrowed.
-            let child: &RawNode = unsafe { &*child };
-            child_ids.push(NodeId(child.node_id));
-            // Read when the child's turn comes: the walk waits for memory most of its time.
-            prefetch(child.children.begin);
+            child_ids.push(NodeId(unsafe { (*child).node_id }));
         }
         let function = Arc::clone(self.functions.get(raw)?);
         let mut node = Node::of(NodeId(raw.node_id), function);
