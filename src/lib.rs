@@ -1,5 +1,87 @@
-//! todo
+//! V8's sampling heap profiler for Rust programs that embed V8: which JavaScript function
+//! allocates this memory, and which keeps it alive?
+//!
+//! [`HeapSampler`] is a guard over a [`v8::Isolate`]: while it lives, V8 samples the isolate's
+//! allocations. It hands out the profile as flat [`Node`]s, from which [`CallTree`] and
+//! [`Callgraph`] rebuild the structure.
+//!
+//! ```
+//! # #[cfg(feature = "v8")] {
+//! # fixtures::init();
+//! use v8_heap_sampler::{CallTree, Callgraph, HeapSampler};
+//!
+//! let isolate = &mut v8::Isolate::new(Default::default());
+//! let mut sampler = HeapSampler::new(isolate, 1024, 64)?;
+//! {
+//!     // The guard is the isolate for as long as it lives.
+//!     v8::scope!(let scope, &mut *sampler);
+//!     let context = v8::Context::new(scope, Default::default());
+//!     let scope = &mut v8::ContextScope::new(scope, context);
+//!     let code = "function rows(n) { return Array.from({ length: n }, row); }
+//!                 function row() { return new Array(100).fill(0); }
+//!                 globalThis.kept = rows(100);";
+//!     let code = v8::String::new(scope, code).unwrap();
+//!     v8::Script::compile(scope, code, None).unwrap().run(scope).unwrap();
+//! }
+//! let tree = CallTree::from_nodes(sampler.finish()?)?;
+//! let graph = Callgraph::from(&tree);
+//!
+//! let rows = &graph[graph.find("rows").next().unwrap()];
+//! let row = &graph[graph.find("row").next().unwrap()];
+//! assert!(row.self_estimate.bytes > 50_000); // about 100 arrays of 800 bytes and more
+//! assert!(rows.total.bytes >= row.total.bytes); // which all flow through `rows`
+//! # }
+//! # Ok::<(), v8_heap_sampler::Error>(())
+//! ```
+//!
+//! # What sampling means
+//!
+//! V8 takes a sample every [`interval_bytes`](SamplerOptions#structfield.interval_bytes) bytes on
+//! average: a Poisson process over the *bytes allocated*, not over time. An object of `s` bytes is
+//! sampled with probability `1 - exp(-s / interval)`, and each sample stands for the objects that
+//! were not sampled. So:
+//!
+//! - **Figures are estimates**, and named so ([`V8Estimate`]): the bytes of a function that was
+//!   sampled `n` times have a standard error of about `1 / sqrt(n)` of them. Look at functions
+//!   with many samples, or take a shorter interval; at 1 byte practically every object is sampled.
+//! - **V8 rounds.** It reports whole objects per node and size, which for sizes near the interval
+//!   is wrong by up to a third where a node has a single sample. See [`Allocation`].
+//! - **Only live objects** are in the profile unless [`KeepDead`] says otherwise: V8 drops a sample
+//!   when its object is collected. "What is alive" needs the default, "what was allocated"
+//!   [`KeepDead::Both`].
+//! - **Objects are allocations.** Optimised code allocates neighbouring objects in one go, and V8
+//!   samples the group as one object. Bytes are right, object counts are low. V8's flags
+//!   `--no-turbo-allocation-folding` and `--maglev-allocation-folding=0` switch that off.
+//! - **Lines are where functions start**, not where they allocate: V8 does not record that.
+//! - **The JavaScript heap only.** The contents of array buffers and external strings are not on
+//!   it.
+//!
+//! # Terms
+//!
+//! - A **calling context** is a function as it was reached from the root by one path of calls: one
+//!   [`Node`]. The same function reached by two paths is two contexts.
+//! - The **call tree** keeps every context apart. It is what V8 records and what a flame graph
+//!   draws: [`CallTree`].
+//! - The **call graph** has one vertex per function and one edge per pair of caller and callee.
+//!   Recursion makes cycles in it: [`Callgraph`].
+//! - **Self** is what a context or function allocated itself; **total** (inclusive) adds what it
+//!   called. A function that stands on a stack more than once still counts a sample once.
+//! - A **back edge** is a call that leads to a function which is being visited already, in a
+//!   depth-first walk from the root: cutting them leaves a graph without cycles.
+//!
+//! # Without V8
+//!
+//! Everything but [`HeapSampler`] works without the default feature `v8`: profiles that were
+//! written elsewhere can be read, rebuilt and analysed in tools that embed no V8.
+//!
+//! # Features
+//!
+//! - `v8` (default): collecting from an isolate.
+//! - `json` (default): [`CallTree::write_nested_json`].
+
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The documentation speaks of the sampler whether or not it is compiled in.
+#![cfg_attr(not(feature = "v8"), allow(rustdoc::broken_intra_doc_links))]
 
 mod callgraph;
 mod error;

@@ -15,8 +15,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// one name compares pointers first. Dereferences to `str`.
 ///
 /// Names are what V8 reports, unchanged: an anonymous function has the empty name, and only
-/// display code writes `(anonymous)`. V8 hands names over as UTF-8 and has replaced lone
-/// surrogates by U+FFFD by then.
+/// display code writes `(anonymous)`. V8's sampler itself keeps names as C strings in UTF-8: a NUL
+/// is a space by then, and each of the three bytes of a lone surrogate is U+FFFD.
 ///
 /// ```
 /// use v8_heap_sampler::Name;
