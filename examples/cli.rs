@@ -75,7 +75,7 @@ fn main() -> ExitCode {
             write!(output, "{}\n\n{}", run.headline(), call_tree(&run.tree, 0.0))?;
         } else {
             write!(output, "{}\n\n", run.headline())?;
-            write!(output, "{}\n", run.table(cli.top, &|_, _| Vec::new()))?;
+            writeln!(output, "{}", run.table(cli.top, &|_, _| Vec::new()))?;
             write!(output, "{}", call_tree(&run.tree, 0.01))?;
         }
         output.flush()?;

@@ -103,3 +103,8 @@ pub use profile::{
 };
 #[cfg(feature = "v8")]
 pub use sampler::{CollectOptions, HeapSampler};
+
+/// The README's example is a test.
+#[cfg(all(doctest, feature = "v8"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

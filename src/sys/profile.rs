@@ -80,8 +80,10 @@ impl OwnedProfile {
     fn slot(&self, slot: usize) -> *const c_void {
         // SAFETY: `self` owns a live profile.
         let table = unsafe { self.0.as_ref() }.vtable;
-        // SAFETY: the class's vtable has at least this many slots (see `symbols::vtable`).
-        unsafe { *table.add(slot) }
+        // SAFETY: the class's vtable has the slots that `symbols::vtable` names.
+        let method = unsafe { table.add(slot) };
+        // SAFETY: a slot of a live vtable.
+        unsafe { *method }
     }
 }
 

@@ -55,7 +55,7 @@ fn the_tree_has_totals_relatives_and_order() {
     assert_eq!(tree.get(NodeId(5)).unwrap().parent(), tree.get(NodeId(4)));
     assert_eq!(tree.root().parent(), None);
     assert_eq!(tree.get(NodeId(99)), None);
-    assert_eq!(tree.iter().rev().next().unwrap().id, NodeId(7));
+    assert_eq!(tree.iter().next_back().unwrap().id, NodeId(7));
     assert_eq!(tree.clone().into_nodes(), sample());
 }
 
@@ -274,7 +274,7 @@ fn a_chain_of_a_million_overflows_no_stack() {
     let tree = CallTree::from_nodes(nodes).unwrap();
     assert_eq!(tree.root().total(), estimate(8_000_000, 1_000_000));
     assert_eq!(tree.iter().map(|node| node.self_estimate().bytes).sum::<u64>(), 8_000_000);
-    assert_eq!(tree.iter().last().unwrap().depth(), LENGTH as usize - 1);
+    assert_eq!(tree.iter().next_back().unwrap().depth(), LENGTH as usize - 1);
 
     let json = serde_json::to_string(&tree).unwrap();
     let again: CallTree = serde_json::from_str(&json).unwrap();
