@@ -6,6 +6,15 @@ use crate::profile::{NodeId, SamplerOptions};
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What can go wrong when sampling an isolate.
+///
+/// ```
+/// use v8_heap_sampler::{Error, SamplerOptions};
+///
+/// match SamplerOptions::new().interval_bytes(0).validate() {
+///     Err(Error::InvalidInterval { interval_bytes }) => assert_eq!(interval_bytes, 0),
+///     other => panic!("{other:?}"),
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -81,6 +90,16 @@ pub enum Error {
 }
 
 /// Why a list of nodes does not form a call tree, or a graph is not sound.
+///
+/// ```
+/// use v8_heap_sampler::{CallTree, Node, NodeId, NodesError};
+///
+/// let mut root = Node::new(NodeId(1), "(root)");
+/// root.child_ids.push(NodeId(7));
+/// let error = CallTree::from_nodes(vec![root]).unwrap_err();
+/// assert_eq!(error, NodesError::UnknownChild { parent: NodeId(1), child: NodeId(7) });
+/// assert_eq!(error.to_string(), "node 1 has child 7, which is not in the list of nodes");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NodesError {

@@ -74,6 +74,18 @@ impl<'a> HeapSampler<'a> {
     ///
     /// Mirrors `v8::HeapProfiler::StartSamplingHeapProfiler`.
     ///
+    /// ```
+    /// use v8_heap_sampler::{Error, HeapSampler, KeepDead, SamplerOptions};
+    ///
+    /// # let mut isolate = fixtures::isolate();
+    /// let options = SamplerOptions::new().interval_bytes(64 * 1024).keep_dead(KeepDead::Both);
+    /// let mut sampler = HeapSampler::with_options(&mut isolate, options)?;
+    /// // One session per isolate:
+    /// let second = HeapSampler::new(&mut sampler, 1024, 64);
+    /// assert!(matches!(second, Err(Error::AlreadySampling)));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// - [`Error::InvalidInterval`], [`Error::InvalidStackDepth`]: the options are out of bounds.
@@ -112,6 +124,22 @@ impl<'a> HeapSampler<'a> {
     /// Mirrors `v8::HeapProfiler::GetAllocationProfile`. Linear in the number of nodes and
     /// samples.
     ///
+    /// ```
+    /// use v8_heap_sampler::HeapSampler;
+    ///
+    /// # let (mut isolate, realm) = fixtures::realm();
+    /// let mut sampler = HeapSampler::new(&mut isolate, 256, 64)?;
+    /// # realm.run(&mut sampler, "a.js", "function grow() { return new Array(10000).fill(0); }
+    /// #     globalThis.kept = grow();");
+    /// // ... run JavaScript ...
+    /// let before = sampler.collect_nodes()?;
+    /// // ... run more ...
+    /// let after = sampler.collect_nodes()?;
+    /// // Ids are stable within a session.
+    /// assert_eq!(before[0].id, after[0].id);
+    /// # Ok::<(), v8_heap_sampler::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// - [`Error::NotSampling`]: sampling was stopped, by [`stop`](Self::stop) or by someone else.
@@ -131,6 +159,20 @@ impl<'a> HeapSampler<'a> {
     ///
     /// With [`no_circular`](CollectOptions::no_circular) the graph is
     /// [`Callgraph::without_cycles`]; call that yourself to learn which calls were removed.
+    ///
+    /// ```
+    /// use v8_heap_sampler::{CollectOptions, HeapSampler};
+    ///
+    /// # let (mut isolate, realm) = fixtures::realm();
+    /// let mut sampler = HeapSampler::new(&mut isolate, 64, 64)?;
+    /// # realm.run(&mut sampler, "a.js", "function walk(n) { return n ? [walk(n - 1)] : []; }
+    /// #     globalThis.kept = Array.from({ length: 100 }, () => walk(20));");
+    /// // ... run JavaScript ...
+    /// let graph = sampler.collect_allocations(CollectOptions::default())?;
+    /// assert!(graph.cycles().is_empty());
+    /// assert!(sampler.collect_nodes().is_err()); // stopped
+    /// # Ok::<(), v8_heap_sampler::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -168,6 +210,12 @@ impl<'a> HeapSampler<'a> {
 }
 
 /// What [`HeapSampler::collect_allocations`] does besides collecting.
+///
+/// ```
+/// use v8_heap_sampler::CollectOptions;
+/// let keep_going = CollectOptions { stop_sampling: false, ..CollectOptions::default() };
+/// assert!(keep_going.no_circular);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CollectOptions {
     /// Whether to stop sampling afterwards. Default: yes.

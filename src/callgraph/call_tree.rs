@@ -206,6 +206,19 @@ impl<'de> Deserialize<'de> for CallTree {
 /// A node in its tree: dereferences to [`Node`], and knows its relatives and totals.
 ///
 /// A copyable reference. Two are equal if they are the same node of the same tree.
+///
+/// ```
+/// # use v8_heap_sampler::{Allocation, CallTree, Node, NodeId};
+/// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
+/// # nodes[0].child_ids.push(NodeId(2));
+/// # nodes[1].allocations.push(Allocation { count: 2, size: 40 });
+/// let tree = CallTree::from_nodes(nodes)?;
+/// for node in &tree {
+///     let indent = 2 * node.depth();
+///     println!("{:>8} {:indent$}{}", node.total().bytes, "", node.function);
+/// }
+/// # Ok::<(), v8_heap_sampler::NodesError>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct TreeNode<'t> {
     tree: &'t CallTree,
@@ -287,7 +300,7 @@ impl fmt::Debug for TreeNode<'_> {
     }
 }
 
-/// The children of a [`TreeNode`], in V8's order.
+/// The children of a [`TreeNode`], in V8's order: see [`TreeNode::children`].
 #[derive(Clone, Debug)]
 pub struct Children<'t> {
     tree: &'t CallTree,
@@ -308,7 +321,7 @@ impl<'t> Iterator for Children<'t> {
 
 impl FusedIterator for Children<'_> {}
 
-/// Nodes of a [`CallTree`] in preorder.
+/// Nodes of a [`CallTree`] in preorder: see [`CallTree::iter`] and [`TreeNode::descendants`].
 #[derive(Clone, Debug)]
 pub struct Descendants<'t> {
     tree: &'t CallTree,

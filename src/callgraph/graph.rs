@@ -233,7 +233,23 @@ impl Callgraph {
 
     /// The functions that call `function`, the one with the most bytes through the call first.
     ///
-    /// `function` itself is among them if it calls itself.
+    /// `function` itself is among them if it calls itself. O(calls × log calls) in its callers.
+    ///
+    /// ```
+    /// # use v8_heap_sampler::{Allocation, Callgraph, Node, NodeId};
+    /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main"),
+    /// #     Node::new(NodeId(3), "main")];
+    /// # nodes[0].child_ids.push(NodeId(2));
+    /// # nodes[1].child_ids.push(NodeId(3));
+    /// # nodes[2].allocations.push(Allocation { count: 2, size: 40 });
+    /// let graph = Callgraph::from_nodes(nodes)?;
+    /// let main = graph.find("main").next().unwrap();
+    /// for caller in graph.callers(main) {
+    ///     println!("{} bytes through {}", caller.call.total.bytes, caller.function.function);
+    /// }
+    /// # assert_eq!(graph.callers(main).len(), 2);
+    /// # Ok::<(), v8_heap_sampler::NodesError>(())
+    /// ```
     ///
     /// # Panics
     ///
@@ -245,7 +261,7 @@ impl Callgraph {
 
     /// The functions that `function` calls, the one with the most bytes through the call first.
     ///
-    /// `function` itself is among them if it calls itself.
+    /// `function` itself is among them if it calls itself. O(calls × log calls) in its callees.
     ///
     /// # Panics
     ///
@@ -300,6 +316,22 @@ impl Callgraph {
     /// the profile shows them first, leaves out every call to a function that is on the path from
     /// the root at that moment (recursion, direct or indirect). Functions keep their indices and
     /// their totals, and all stay reachable. Linear in functions and calls.
+    ///
+    /// ```
+    /// # use v8_heap_sampler::{Allocation, Callgraph, Node, NodeId};
+    /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main"),
+    /// #     Node::new(NodeId(3), "main")];
+    /// # nodes[0].child_ids.push(NodeId(2));
+    /// # nodes[1].child_ids.push(NodeId(3));
+    /// # nodes[2].allocations.push(Allocation { count: 2, size: 40 });
+    /// let graph = Callgraph::from_nodes(nodes)?;
+    /// let (acyclic, removed) = graph.without_cycles();
+    /// assert!(acyclic.cycles().is_empty());
+    /// let recursion = removed[0]; // `main` called itself
+    /// assert_eq!(recursion.caller, recursion.callee);
+    /// assert_eq!(recursion.call.total.bytes, 80);
+    /// # Ok::<(), v8_heap_sampler::NodesError>(())
+    /// ```
     #[must_use]
     pub fn without_cycles(&self) -> (Self, Vec<RemovedCall>) {
         #[derive(Clone, Copy, PartialEq)]

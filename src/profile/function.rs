@@ -111,6 +111,13 @@ impl fmt::Display for Function {
 /// was allocated with no JavaScript frame on the stack.
 ///
 /// Mirrors the names in `SamplingHeapProfiler::AddStack`, `v8/src/profiler/sampling-heap-profiler.cc`.
+///
+/// ```
+/// use v8_heap_sampler::{Node, NodeId, PseudoFrame};
+/// let node = Node::new(NodeId(9), "(V8 API)");
+/// assert_eq!(node.pseudo_frame(), Some(PseudoFrame::V8Api));
+/// assert_eq!(PseudoFrame::V8Api.name(), "(V8 API)");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PseudoFrame {

@@ -29,6 +29,12 @@ pub type Allocations = ShortVec<Allocation, 1>;
 /// the rounding is a lasting bias. Moreover, optimised code allocates neighbouring objects in one
 /// go, and V8 samples the group as one object: `count` estimates *allocations*, and `size` is the
 /// group's.
+///
+/// ```
+/// use v8_heap_sampler::Allocation;
+/// let arrays = Allocation { count: 200, size: 816 };
+/// assert_eq!(arrays.estimate().unwrap().bytes, 163_200);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Allocation {
     /// V8's rounded estimate of how many objects of this size were allocated.

@@ -8,6 +8,12 @@ use crate::error::{Error, Result};
 ///
 /// Mirrors `v8::HeapProfiler::SamplingFlags`. A kept sample stays in V8's memory until sampling
 /// stops, so a long session that keeps dead objects grows without end.
+///
+/// ```
+/// use v8_heap_sampler::KeepDead;
+/// assert!(KeepDead::Both.keeps_minor() && KeepDead::Both.keeps_major());
+/// assert!(!KeepDead::default().keeps_minor());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeepDead {
