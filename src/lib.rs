@@ -92,14 +92,14 @@ mod sampler;
 mod sys;
 
 pub use callgraph::{
-    Call, CallTree, Callgraph, Children, Descendants, FunctionNode, NeighborCall, RemovedCall,
-    TreeNode,
+    Call, CallTree, Callgraph, Children, Descendants, FunctionNode, NeighborCall, NodesError,
+    RemovedCall, TreeNode,
 };
-pub use error::{Error, NodesError, Result};
+pub use error::{Error, Result};
 pub use petgraph;
 pub use profile::{
-    Allocation, Allocations, ChildIds, Function, KeepDead, Name, Node, NodeId, PseudoFrame,
-    SamplerOptions, ScriptId, ShortVec, V8Estimate,
+    Allocation, Allocations, ChildIds, Function, KeepDead, Name, Node, NodeId, OptionsError,
+    PseudoFrame, SamplerOptions, ScriptId, ShortVec, V8Estimate,
 };
 #[cfg(feature = "v8")]
 pub use sampler::{CollectOptions, HeapSampler};

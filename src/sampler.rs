@@ -88,13 +88,12 @@ impl<'a> HeapSampler<'a> {
     ///
     /// # Errors
     ///
-    /// - [`Error::InvalidInterval`], [`Error::InvalidStackDepth`]: the options are out of bounds.
+    /// - [`Error::Options`]: the options are out of bounds.
     /// - [`Error::AlreadySampling`]: the isolate is being sampled, by DevTools for instance. That
     ///   session goes on untouched.
     /// - [`Error::UnsupportedV8`]: the linked V8 is not one that this crate knows.
     ///
-    /// [`Error::InvalidInterval`]: crate::Error::InvalidInterval
-    /// [`Error::InvalidStackDepth`]: crate::Error::InvalidStackDepth
+    /// [`Error::Options`]: crate::Error::Options
     /// [`Error::AlreadySampling`]: crate::Error::AlreadySampling
     /// [`Error::UnsupportedV8`]: crate::Error::UnsupportedV8
     pub fn with_options(isolate: &'a mut v8::Isolate, options: SamplerOptions) -> Result<Self> {

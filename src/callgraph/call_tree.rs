@@ -7,8 +7,8 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::nodes_error::NodesError;
 use super::topology::{IdIndex, NONE, Topology};
-use crate::error::NodesError;
 use crate::profile::{Node, NodeId, V8Estimate};
 
 /// The tree of calling contexts, exactly as V8 recorded it.

@@ -12,8 +12,8 @@ use petgraph::graph::{EdgeIndex, Graph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
 use super::call_tree::{self, CallTree};
+use super::nodes_error::NodesError;
 use super::topology::{NONE, Topology};
-use crate::error::NodesError;
 use crate::profile::{Allocation, Allocations, Function, Node, NodeId, V8Estimate};
 
 /// A function in a [`Callgraph`], with what all its contexts allocated.

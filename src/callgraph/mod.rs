@@ -7,8 +7,10 @@ mod call_tree;
 mod graph;
 #[cfg(feature = "json")]
 mod nested_json;
+mod nodes_error;
 mod serde_graph;
 mod topology;
 
 pub use call_tree::{CallTree, Children, Descendants, TreeNode};
 pub use graph::{Call, Callgraph, FunctionNode, NeighborCall, RemovedCall};
+pub use nodes_error::NodesError;

@@ -8,7 +8,7 @@ use petgraph::visit::{Dfs, EdgeRef};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::graph::{Call, Callgraph, FunctionNode};
-use crate::error::NodesError;
+use super::nodes_error::NodesError;
 use crate::profile::{
     Allocations, Function, Name, ScriptId, V8Estimate, read_start_position, written_line,
     written_start_position,

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 
 use foldhash::fast::RandomState;
 
-use crate::error::NodesError;
+use super::nodes_error::NodesError;
 use crate::profile::{Node, NodeId};
 
 /// Stands for "no position" among positions.

@@ -325,6 +325,12 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn a_node_is_a_cache_line() {
+        assert_eq!(size_of::<Node>(), 64);
+    }
+
+    #[test]
     fn overflow_is_none_not_a_wrong_number() {
         let mut node = Node::new(NodeId(2), "huge");
         node.allocations.push(Allocation { count: 2, size: u64::MAX });

@@ -3,10 +3,12 @@
 //! V8's sampling heap profiler has four methods (`v8/include/v8-profiler.h`), which the `v8` crate
 //! does not bind but whose code it links. They are declared in [`symbols`]; what they return is
 //! described in [`layout`], owned and deleted by [`profile`], and turned into owned data by
-//! [`walk`], which checks before it follows a pointer. [`session`] ties a running sampler to its
-//! isolate. Everything that leaves this module is safe Rust on owned data.
+//! [`walk`], which checks before it follows a pointer, and by [`cross_check`], which compares nodes
+//! and samples. [`session`] ties a running sampler to its [`isolate`]. Everything that leaves this
+//! module is safe Rust on owned data.
 
 mod cross_check;
+mod isolate;
 mod layout;
 mod profile;
 mod session;

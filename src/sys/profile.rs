@@ -3,9 +3,10 @@
 use std::ffi::c_void;
 use std::ptr::NonNull;
 
+use super::Mismatch;
+use super::isolate::RawIsolate;
 use super::layout::{CxxVector, RawNode, RawProfile, RawSample};
 use super::symbols::{self, vtable};
-use super::{Mismatch, session::RawIsolate};
 
 /// The one owner of a profile that V8 returned; deletes it on drop, whatever happens between.
 ///

@@ -3,7 +3,9 @@
 use std::process::Command;
 
 use fixtures::Inspector;
-use v8_heap_sampler::{CollectOptions, Error, HeapSampler, KeepDead, NodeId, SamplerOptions};
+use v8_heap_sampler::{
+    CollectOptions, Error, HeapSampler, KeepDead, NodeId, OptionsError, SamplerOptions,
+};
 
 const ALLOCATE: &str = "function fill() { return Array.from({ length: 2000 }, (_, i) => ({ i })); }
     globalThis.kept = fill(); 'filled'";
@@ -70,7 +72,7 @@ fn options_out_of_bounds_are_errors() {
     let mut isolate = fixtures::isolate();
     for interval_bytes in [0, SamplerOptions::MAX_INTERVAL_BYTES + 1, u64::MAX] {
         match HeapSampler::new(&mut isolate, interval_bytes, 16) {
-            Err(Error::InvalidInterval { interval_bytes: named }) => {
+            Err(Error::Options(OptionsError::Interval { interval_bytes: named })) => {
                 assert_eq!(named, interval_bytes);
             }
             other => panic!("{other:?}"),
@@ -78,7 +80,9 @@ fn options_out_of_bounds_are_errors() {
     }
     for stack_depth in [0, SamplerOptions::MAX_STACK_DEPTH + 1, u32::MAX] {
         match HeapSampler::new(&mut isolate, 1024, stack_depth) {
-            Err(Error::InvalidStackDepth { stack_depth: named }) => assert_eq!(named, stack_depth),
+            Err(Error::Options(OptionsError::StackDepth { stack_depth: named })) => {
+                assert_eq!(named, stack_depth)
+            }
             other => panic!("{other:?}"),
         }
     }

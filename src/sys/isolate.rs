@@ -1,0 +1,78 @@
+//! An isolate as V8's methods take it.
+
+use std::ffi::c_void;
+use std::ptr::NonNull;
+
+use super::Mismatch;
+use super::symbols::{self, RawHeapProfiler};
+
+/// The address of an isolate: tells isolates apart, and is what V8's methods take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RawIsolate(NonNull<c_void>);
+
+impl RawIsolate {
+    pub(super) fn of(isolate: &v8::Isolate) -> Self {
+        // SAFETY: taking the address does nothing to the isolate.
+        let raw: v8::UnsafeRawIsolatePtr = unsafe { isolate.as_raw_isolate_ptr() };
+        // SAFETY: the type is a transparent wrapper around the isolate's address.
+        let address = unsafe { std::mem::transmute::<v8::UnsafeRawIsolatePtr, *mut c_void>(raw) };
+        Self(NonNull::new(address).expect("a reference to an isolate has an isolate's address"))
+    }
+
+    /// The isolate's heap profiler, which lives as long as the isolate.
+    ///
+    /// # Safety
+    ///
+    /// The isolate is alive and used by this thread alone.
+    pub(super) unsafe fn heap_profiler(self) -> Result<NonNull<RawHeapProfiler>, Mismatch> {
+        // SAFETY: as the caller vouches.
+        let profiler = unsafe { symbols::isolate_get_heap_profiler(self.0.as_ptr()) };
+        NonNull::new(profiler)
+            .ok_or_else(|| Mismatch::new(format_args!("the isolate has no heap profiler")))
+    }
+
+    /// Stops whatever sampler runs in the isolate; does nothing if none does.
+    ///
+    /// # Safety
+    ///
+    /// As for [`heap_profiler`](Self::heap_profiler).
+    pub(super) unsafe fn stop_sampling(self) {
+        // SAFETY: as the caller vouches.
+        let _entered = unsafe { Entered::new(self) };
+        // SAFETY: as the caller vouches.
+        if let Ok(profiler) = unsafe { self.heap_profiler() } {
+            // SAFETY: the profiler belongs to a live isolate. V8 allows the call with no sampler.
+            unsafe { symbols::heap_profiler_stop_sampling(profiler.as_ptr()) };
+        }
+    }
+}
+
+/// Makes an isolate the thread's current one for as long as this lives.
+///
+/// A thread can have several isolates, of which the one created last is current; V8 finds the
+/// isolate that it works on by the thread in some places.
+pub(super) struct Entered(v8::Isolate);
+
+impl Entered {
+    /// # Safety
+    ///
+    /// The isolate is alive for as long as the value, and used by this thread alone.
+    pub(super) unsafe fn new(isolate: RawIsolate) -> Self {
+        // SAFETY: a transparent wrapper around the address, as in `RawIsolate::of`.
+        let raw = unsafe {
+            std::mem::transmute::<*mut c_void, v8::UnsafeRawIsolatePtr>(isolate.0.as_ptr())
+        };
+        // SAFETY: the address of a live isolate; `Isolate` is a plain reference without a `Drop`.
+        let isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(raw) };
+        // SAFETY: alive and this thread's, as the caller vouches. `drop` exits it again.
+        unsafe { isolate.enter() };
+        Self(isolate)
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        // SAFETY: `new` entered it, and whatever was entered since has been exited.
+        unsafe { self.0.exit() };
+    }
+}
