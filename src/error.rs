@@ -59,11 +59,25 @@ pub enum Error {
         supported: &'static str,
     },
 
+    /// The samples that V8 returned are not those of this session: somebody else, such as
+    /// DevTools, stopped it and started one of their own in its place. Theirs is left alone, also
+    /// when the guard is dropped.
+    ///
+    /// This is noticed by what does not fit: counts that belong to another interval, or node ids
+    /// that mean other functions than before. V8 gives sessions no identity, so a session with the
+    /// same interval, put in place of one that was never collected, is taken for it.
+    #[error(
+        "the isolate's sampling session is not the one that this HeapSampler started ({check}): it \
+         was replaced by someone else's, such as DevTools', which is left alone; start a new \
+         HeapSampler when that one has ended"
+    )]
+    ForeignSession {
+        /// What gave it away.
+        check: String,
+    },
+
     /// What V8 returned does not have the shape that this crate knows, and nothing was read from
     /// it on trust. Please report it, with the V8 version and the target.
-    ///
-    /// The one known way to get here with a supported V8: somebody else stopped the session and
-    /// started one with another interval in its place, so the counts do not fit.
     #[error("V8's allocation profile failed a check and was not trusted: {check}")]
     UnexpectedProfile {
         /// Which check failed, with the values it saw.

@@ -42,6 +42,17 @@ use crate::sys::Session;
 /// A guard that is leaked ([`std::mem::forget`]) leaves the sampler running until the isolate is
 /// disposed, which stops it. (V8 alone would abort the process there.)
 ///
+/// # DevTools and other users of the sampler
+///
+/// V8 gives sampling sessions no identity. Where somebody else stops this one and starts their own,
+/// collecting notices by what does not fit ([`Error::ForeignSession`](crate::Error::ForeignSession))
+/// and leaves theirs alone; what it has not noticed, dropping the guard stops.
+///
+/// # Not during disposal
+///
+/// V8 can run GC callbacks while an isolate is being disposed. An embedder that makes an isolate of
+/// such a callback's raw pointer must not start a sampler on it then: nothing would stop it in time.
+///
 /// # Threads and several isolates
 ///
 /// The guard works on the isolate that it was given, whether or not that is the thread's current
@@ -143,10 +154,12 @@ impl<'a> HeapSampler<'a> {
     ///
     /// - [`Error::NotSampling`]: sampling was stopped, by [`stop`](Self::stop) or by someone else.
     /// - [`Error::IsolateReplaced`]: the isolate under the guard is not the one it was made with.
+    /// - [`Error::ForeignSession`]: somebody else's session runs in place of this one.
     /// - [`Error::UnexpectedProfile`]: what V8 returned failed a check. See there.
     ///
     /// [`Error::NotSampling`]: crate::Error::NotSampling
     /// [`Error::IsolateReplaced`]: crate::Error::IsolateReplaced
+    /// [`Error::ForeignSession`]: crate::Error::ForeignSession
     /// [`Error::UnexpectedProfile`]: crate::Error::UnexpectedProfile
     pub fn collect_nodes(&mut self) -> Result<Vec<Node>> {
         self.session.collect(self.isolate)
@@ -191,7 +204,7 @@ impl<'a> HeapSampler<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotSampling`](crate::Error::NotSampling) if it was stopped before, and
+    /// [`Error::NotSampling`](crate::Error::NotSampling) if it was stopped before, by whomever, and
     /// [`Error::IsolateReplaced`](crate::Error::IsolateReplaced) if the isolate under the guard is
     /// not the one it was made with; that isolate's sampler, if it has one, goes on.
     pub fn stop(&mut self) -> Result<()> {
@@ -202,7 +215,8 @@ impl<'a> HeapSampler<'a> {
     ///
     /// # Errors
     ///
-    /// As [`collect_nodes`](Self::collect_nodes); sampling is stopped all the same.
+    /// As [`collect_nodes`](Self::collect_nodes). Sampling is stopped all the same, unless the
+    /// isolate was replaced: then it cannot be reached.
     pub fn finish(mut self) -> Result<Vec<Node>> {
         self.collect_nodes()
     }

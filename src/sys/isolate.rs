@@ -31,6 +31,26 @@ impl RawIsolate {
             .ok_or_else(|| Mismatch::new(format_args!("the isolate has no heap profiler")))
     }
 
+    /// Starts a sampler unless one runs; says whether it did.
+    ///
+    /// # Safety
+    ///
+    /// As for [`heap_profiler`](Self::heap_profiler).
+    pub(super) unsafe fn start_sampling(
+        self,
+        interval_bytes: u64,
+        depth: i32,
+        flags: i32,
+    ) -> Result<bool, Mismatch> {
+        assert!(interval_bytes > 0, "V8 aborts on an interval of 0");
+        // SAFETY: as the caller vouches.
+        let _entered = unsafe { Entered::new(self) };
+        // SAFETY: as the caller vouches.
+        let profiler = unsafe { self.heap_profiler() }?.as_ptr();
+        // SAFETY: the profiler belongs to a live isolate; the interval is not 0.
+        Ok(unsafe { symbols::heap_profiler_start_sampling(profiler, interval_bytes, depth, flags) })
+    }
+
     /// Stops whatever sampler runs in the isolate; does nothing if none does.
     ///
     /// # Safety

@@ -47,22 +47,20 @@ impl From<Mismatch> for Error {
     }
 }
 
-/// A profile that failed a check.
-struct WalkError {
-    mismatch: Mismatch,
-    /// Whether V8's own work while it built the profile can explain it: then another try helps.
-    may_be_own_work: bool,
-}
-
-impl WalkError {
-    #[cold]
-    fn maybe_own_work(mismatch: Mismatch) -> Self {
-        Self { mismatch, may_be_own_work: true }
-    }
+/// Why a profile was not turned into nodes.
+#[derive(Debug)]
+enum WalkError {
+    /// It failed a check.
+    Mismatch(Mismatch),
+    /// Its counts and its samples disagree. V8's own work while it built the profile can be why,
+    /// and then another try helps.
+    Disagreement(Mismatch),
+    /// It belongs to another session than the profiles before.
+    OtherSession,
 }
 
 impl From<Mismatch> for WalkError {
     fn from(mismatch: Mismatch) -> Self {
-        Self { mismatch, may_be_own_work: false }
+        Self::Mismatch(mismatch)
     }
 }

@@ -40,7 +40,13 @@ impl OwnedProfile {
         if table.is_null() || !table.is_aligned() {
             return Err(Mismatch::new(format_args!("vtable of the profile: {table:p}")));
         }
-        Ok(Some(Self(profile)))
+        let profile = Self(profile);
+        let methods = [vtable::GET_ROOT_NODE, vtable::GET_SAMPLES, vtable::DELETING_DESTRUCTOR];
+        if methods.iter().any(|&slot| profile.slot(slot).is_null()) {
+            std::mem::forget(profile);
+            return Err(Mismatch::new(format_args!("vtable of the profile: a method is missing")));
+        }
+        Ok(Some(profile))
     }
 
     /// The root node, checked for being one as far as its own bytes can tell.
@@ -81,9 +87,11 @@ impl OwnedProfile {
     fn slot(&self, slot: usize) -> *const c_void {
         // SAFETY: `self` owns a live profile.
         let table = unsafe { self.0.as_ref() }.vtable;
-        // SAFETY: the class's vtable has the slots that `symbols::vtable` names.
+        // SAFETY: the class has two virtual methods and a virtual destructor, for which each ABI's
+        // vtable has the slots that `symbols::vtable` names (and `.ci/check-targets` compares); the
+        // table was checked for null and alignment.
         let method = unsafe { table.add(slot) };
-        // SAFETY: a slot of a live vtable.
+        // SAFETY: within the vtable, which is static data.
         unsafe { *method }
     }
 }

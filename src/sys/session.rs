@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use super::WalkError;
 use super::isolate::{Entered, RawIsolate};
 use super::profile::OwnedProfile;
 use super::symbols;
@@ -15,13 +16,18 @@ use crate::profile::{Node, SamplerOptions};
 ///
 /// V8 aborts the process if an isolate is disposed while its sampler runs, and safe code can leak
 /// the guard that would have stopped it. The isolate drops its slots first, however it is disposed.
+///
+/// An isolate that is shared between threads wants its slots to be `Send`: all that is touched here
+/// besides atomics is the isolate itself, by whoever has exclusive access to it at that moment.
 struct StopAtDisposal {
     isolate: RawIsolate,
-    id: SessionId,
+    /// Whose session it is; `None` once it turned out that the session is somebody else's, which a
+    /// guard must leave alone. At disposal it is stopped all the same.
+    owner: Option<SessionId>,
     /// Set by a guard that went away while a different isolate stood in this one's place, so that
     /// it could not stop the sampler.
     abandoned: Arc<AtomicBool>,
-    /// Cleared when V8's sampler has been stopped, by us or by someone else.
+    /// Cleared when V8's sampler is known to have been stopped by someone else.
     running: bool,
 }
 
@@ -35,9 +41,10 @@ impl StopAtDisposal {
 impl Drop for StopAtDisposal {
     fn drop(&mut self) {
         if self.running {
-            // SAFETY: the value sits in the isolate's own slots and is dropped by the isolate
-            // (being disposed) or by `start` through a reference to it: either way it is alive, and
-            // on the thread that may use it.
+            // SAFETY: the value never leaves the isolate's own slots but to be dropped: by the
+            // isolate when it is disposed, before V8 disposes of its own part, or by `start` and
+            // `stop`, which have a reference to the isolate. So it is alive, and whoever drops the
+            // value has exclusive access to it.
             unsafe { self.isolate.stop_sampling() };
         }
     }
@@ -72,10 +79,10 @@ impl Session {
         options.validate()?;
         version::check()?;
         let raw = RawIsolate::of(isolate);
-        if isolate
-            .get_slot::<StopAtDisposal>()
-            .is_some_and(|session| session.abandoned.load(Ordering::Relaxed))
-        {
+        let abandoned = isolate.get_slot::<StopAtDisposal>().is_some_and(|session| {
+            session.owner.is_some() && session.abandoned.load(Ordering::Relaxed)
+        });
+        if abandoned {
             drop(isolate.remove_slot::<StopAtDisposal>());
         }
 
@@ -91,22 +98,8 @@ impl Session {
         }
         let depth = i32::try_from(options.stack_depth).expect("validated: at most 2048");
 
-        let started = {
-            // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
-            let _entered = unsafe { Entered::new(raw) };
-            // SAFETY: likewise.
-            let profiler = unsafe { raw.heap_profiler() }?;
-            // SAFETY: the profiler is a live isolate's; the interval is not 0, which V8 would
-            // abort on.
-            unsafe {
-                symbols::heap_profiler_start_sampling(
-                    profiler.as_ptr(),
-                    options.interval_bytes,
-                    depth,
-                    flags,
-                )
-            }
-        };
+        // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
+        let started = unsafe { raw.start_sampling(options.interval_bytes, depth, flags) }?;
         if !started {
             return Err(Error::AlreadySampling);
         }
@@ -118,7 +111,7 @@ impl Session {
         }
         isolate.set_slot(StopAtDisposal {
             isolate: raw,
-            id,
+            owner: Some(id),
             abandoned: Arc::clone(&abandoned),
             running: true,
         });
@@ -131,7 +124,7 @@ impl Session {
             return Err(Error::IsolateReplaced);
         }
         match isolate.get_slot::<StopAtDisposal>() {
-            Some(slot) if slot.id == self.id => Ok(()),
+            Some(slot) if slot.owner == Some(self.id) => Ok(()),
             _ => Err(Error::NotSampling),
         }
     }
@@ -139,6 +132,16 @@ impl Session {
     /// What the sampler holds now.
     pub(crate) fn collect(&mut self, isolate: &mut v8::Isolate) -> Result<Vec<Node>> {
         self.check(isolate)?;
+        let collected = self.collect_unchecked(isolate);
+        if let Err(Error::NotSampling | Error::ForeignSession { .. }) = collected
+            && let Some(slot) = isolate.get_slot_mut::<StopAtDisposal>()
+        {
+            slot.owner = None;
+        }
+        collected
+    }
+
+    fn collect_unchecked(&mut self, isolate: &mut v8::Isolate) -> Result<Vec<Node>> {
         // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
         let _entered = unsafe { Entered::new(self.isolate) };
         v8::scope!(let scope, isolate);
@@ -154,25 +157,37 @@ impl Session {
             let profile = unsafe { OwnedProfile::take(self.isolate) }?.ok_or(Error::NotSampling)?;
             match walk(&profile, scope, &mut self.expected) {
                 Ok(nodes) => return Ok(nodes),
-                Err(error) if attempt == ATTEMPTS || !error.may_be_own_work => {
-                    return Err(error.mismatch.into());
+                Err(WalkError::Disagreement(_)) if attempt < ATTEMPTS => attempt += 1,
+                Err(WalkError::Disagreement(mismatch)) => {
+                    return Err(Error::ForeignSession { check: mismatch.to_string() });
                 }
-                Err(_) => attempt += 1,
+                Err(WalkError::OtherSession) => {
+                    let check = "node ids mean other functions than before".to_owned();
+                    return Err(Error::ForeignSession { check });
+                }
+                Err(WalkError::Mismatch(mismatch)) => return Err(mismatch.into()),
             }
         }
     }
 
-    /// Stops the sampler.
+    /// Stops the sampler; says if somebody else had done so already.
     pub(crate) fn stop(&mut self, isolate: &mut v8::Isolate) -> Result<()> {
         self.check(isolate)?;
+        // V8 does not tell whether a sampler runs, but starts none where one does.
+        // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
+        let had_stopped =
+            unsafe { self.isolate.start_sampling(SamplerOptions::MAX_INTERVAL_BYTES, 1, 0) }?;
         drop(isolate.remove_slot::<StopAtDisposal>());
-        Ok(())
+        if had_stopped { Err(Error::NotSampling) } else { Ok(()) }
     }
 
-    /// Stops the sampler if `isolate` is the one that it runs in; otherwise leaves word in that one.
+    /// Stops the sampler silently, and if `isolate` is not the one that it runs in, leaves word
+    /// there.
     pub(crate) fn stop_or_abandon(&mut self, isolate: &mut v8::Isolate) {
-        if let Err(Error::IsolateReplaced) = self.stop(isolate) {
-            self.abandoned.store(true, Ordering::Relaxed);
+        match self.check(isolate) {
+            Ok(()) => drop(isolate.remove_slot::<StopAtDisposal>()),
+            Err(Error::IsolateReplaced) => self.abandoned.store(true, Ordering::Relaxed),
+            Err(_) => {}
         }
     }
 }

@@ -20,7 +20,53 @@ pub(super) struct Expected {
     interval_bytes: u64,
     /// The root, the frames, and `(deopt)`.
     max_levels: usize,
+    /// How many nodes the last profile had.
     nodes: usize,
+    /// The functions of the session's first nodes, as far as they were seen.
+    first_nodes: FirstNodes,
+}
+
+/// The functions of the nodes with the lowest ids.
+///
+/// V8 numbers the nodes of every session from 1 and never uses a number twice: if a number comes to
+/// mean another function, the session is another.
+#[derive(Clone, Debug)]
+struct FirstNodes(Box<[Option<Arc<Function>>]>);
+
+impl Default for FirstNodes {
+    fn default() -> Self {
+        Self(vec![None; Self::IDS].into())
+    }
+}
+
+impl FirstNodes {
+    const IDS: usize = 64;
+
+    #[inline]
+    fn see(&mut self, id: u32, function: &Arc<Function>) {
+        if let Some(first) = self.0.get_mut(id as usize) {
+            *first = Some(Arc::clone(function));
+        }
+    }
+
+    /// Whether no number means another function here than in `self`. What V8 forgets when a script
+    /// is unloaded does not count.
+    fn agrees_with(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).all(|pair| match pair {
+            (Some(one), Some(other)) => {
+                (one.script_id, one.start_position, &one.name)
+                    == (other.script_id, other.start_position, &other.name)
+            }
+            _ => true,
+        })
+    }
+
+    /// Adds what only `newer` has.
+    fn update(&mut self, newer: Self) {
+        for (known, newer) in self.0.iter_mut().zip(newer.0) {
+            *known = newer.or(known.take());
+        }
+    }
 }
 
 impl Expected {
@@ -29,6 +75,7 @@ impl Expected {
             interval_bytes: options.interval_bytes,
             max_levels: options.stack_depth as usize + 2,
             nodes: 0,
+            first_nodes: FirstNodes::default(),
         }
     }
 }
@@ -52,21 +99,27 @@ fn walk_from(
     let mut walk = Walk {
         functions: Functions::new(isolate),
         counts: CrossCheck::new(expected.interval_bytes),
+        first_nodes: FirstNodes::default(),
         nodes: Vec::with_capacity(expected.nodes + expected.nodes / 8 + 16),
     };
     walk.check_root(root)?;
     walk.collect(root, expected.max_levels)?;
-    let Walk { counts, mut nodes, .. } = walk;
+    let Walk { counts, first_nodes, mut nodes, .. } = walk;
+    if !expected.first_nodes.agrees_with(&first_nodes) {
+        return Err(WalkError::OtherSession);
+    }
     if !counts.agrees_with(samples)? {
         cross_check::in_detail(&mut nodes, samples, expected.interval_bytes)?;
     }
     expected.nodes = nodes.len();
+    expected.first_nodes.update(first_nodes);
     Ok(nodes)
 }
 
 struct Walk<'a> {
     functions: Functions<'a>,
     counts: CrossCheck,
+    first_nodes: FirstNodes,
     nodes: Vec<Node>,
 }
 
@@ -133,6 +186,7 @@ impl Walk<'_> {
             child_ids.push(NodeId(unsafe { (*child).node_id }));
         }
         let function = Arc::clone(self.functions.get(raw)?);
+        self.first_nodes.see(raw.node_id, &function);
         let mut node = Node::of(NodeId(raw.node_id), function);
         node.child_ids = child_ids;
         for &RawAllocation { size, count } in allocations(raw)? {
@@ -354,8 +408,14 @@ mod tests {
         fn walk_as_is(&self, isolate: &v8::Isolate) -> Result<Vec<Node>, String> {
             let options = SamplerOptions::new().interval_bytes(1).stack_depth(4);
             let mut expected = Expected::new(&options);
-            walk_from(&self.nodes[0], &self.samples, isolate, &mut expected)
-                .map_err(|error| error.mismatch.to_string())
+            walk_from(&self.nodes[0], &self.samples, isolate, &mut expected).map_err(|error| {
+                match error {
+                    WalkError::Mismatch(mismatch) | WalkError::Disagreement(mismatch) => {
+                        mismatch.to_string()
+                    }
+                    WalkError::OtherSession => panic!("a first profile has nothing before it"),
+                }
+            })
         }
     }
 

@@ -221,7 +221,7 @@ fn functions_are_shared_not_copied() {
 #[test]
 fn an_idle_isolate_has_a_root_and_little_else() {
     let mut isolate = fixtures::isolate();
-    let mut sampler = HeapSampler::new(&mut isolate, 1 << 30, 16).unwrap();
+    let mut sampler = HeapSampler::new(&mut isolate, 1 << 27, 16).unwrap();
     let nodes = sampler.collect_nodes().unwrap();
     let tree = CallTree::from_nodes(nodes).unwrap();
     assert_eq!(tree.len(), 1);

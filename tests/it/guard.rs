@@ -128,12 +128,53 @@ fn stopped_by_devtools() {
     let mut sampler = HeapSampler::new(&mut isolate, 512, 16).unwrap();
     inspector.dispatch("HeapProfiler.stopSampling", "{}");
     assert!(matches!(sampler.collect_nodes(), Err(Error::NotSampling)));
+    // Once that is known, a session that DevTools starts later is not ours to read or stop.
+    inspector.dispatch("HeapProfiler.startSampling", r#"{"samplingInterval":512}"#);
+    assert!(matches!(sampler.collect_nodes(), Err(Error::NotSampling)));
+    assert!(matches!(sampler.stop(), Err(Error::NotSampling)));
     drop(sampler);
+    assert!(is_sampled(&mut isolate));
+    inspector.dispatch("HeapProfiler.stopSampling", "{}");
     assert!(!is_sampled(&mut isolate));
+
+    // Stopping says so, too.
+    let mut sampler = HeapSampler::new(&mut isolate, 512, 16).unwrap();
+    inspector.dispatch("HeapProfiler.stopSampling", "{}");
+    assert!(matches!(sampler.stop(), Err(Error::NotSampling)));
+    assert!(!is_sampled(&mut sampler));
 }
 
 #[test]
 fn a_session_put_in_place_of_ours_is_not_taken_for_ours() {
+    for (interval, clue) in [(100_000, "at an interval of 64 bytes"), (64, "other functions")] {
+        let (mut isolate, realm) = fixtures::realm();
+        let inspector = Inspector::connect(&mut isolate, &realm);
+        let mut sampler = HeapSampler::new(&mut isolate, 64, 16).unwrap();
+        realm.run(&mut sampler, "fill.js", ALLOCATE);
+        sampler.collect_nodes().unwrap();
+        inspector.dispatch("HeapProfiler.stopSampling", "{}");
+        let start = format!(r#"{{"samplingInterval":{interval}}}"#);
+        inspector.dispatch("HeapProfiler.startSampling", &start);
+        let theirs = "function theirs() { return Array.from({ length: 200000 }, (_, i) => [i]); }
+            globalThis.theirsKept = theirs();";
+        realm.run(&mut sampler, "theirs.js", theirs);
+        match sampler.collect_nodes() {
+            Err(Error::ForeignSession { check }) => {
+                // Ids are looked at first, where both have given some.
+                assert!(check.contains(clue) || check.contains("other functions"), "{check}");
+            }
+            other => panic!("{:?}", other.map(|nodes| nodes.len())),
+        }
+        // From now on theirs is left alone.
+        assert!(matches!(sampler.collect_nodes(), Err(Error::NotSampling)));
+        drop(sampler);
+        let profile = inspector.dispatch("HeapProfiler.stopSampling", "{}");
+        assert!(profile.contains(r#""functionName":"theirs""#), "{profile}");
+    }
+}
+
+#[test]
+fn a_session_of_another_interval_is_noticed_at_first_sight() {
     let (mut isolate, realm) = fixtures::realm();
     let inspector = Inspector::connect(&mut isolate, &realm);
     let mut sampler = HeapSampler::new(&mut isolate, 64, 16).unwrap();
@@ -141,11 +182,25 @@ fn a_session_put_in_place_of_ours_is_not_taken_for_ours() {
     inspector.dispatch("HeapProfiler.startSampling", r#"{"samplingInterval":100000}"#);
     realm.run(&mut sampler, "fill.js", &ALLOCATE.replace("2000", "200000"));
     match sampler.collect_nodes() {
-        Err(Error::UnexpectedProfile { check }) => {
+        Err(Error::ForeignSession { check }) => {
             assert!(check.contains("at an interval of 64 bytes"), "{check}");
         }
         other => panic!("{:?}", other.map(|nodes| nodes.len())),
     }
+}
+
+#[test]
+fn an_isolate_disposed_under_a_foreign_session_does_not_abort() {
+    let (mut isolate, realm) = fixtures::realm();
+    let inspector = Inspector::connect(&mut isolate, &realm);
+    let mut sampler = HeapSampler::new(&mut isolate, 64, 16).unwrap();
+    inspector.dispatch("HeapProfiler.stopSampling", "{}");
+    assert!(matches!(sampler.collect_nodes(), Err(Error::NotSampling)));
+    inspector.dispatch("HeapProfiler.startSampling", r#"{"samplingInterval":64}"#);
+    realm.run(&mut sampler, "fill.js", ALLOCATE);
+    drop(sampler);
+    drop(inspector);
+    drop(isolate);
 }
 
 #[test]
