@@ -517,3 +517,67 @@ fn a_gc_is_forced_only_on_demand() {
     assert!(churned(SamplerOptions::new(), "") > at_least);
     assert!(churned(SamplerOptions::new().force_gc(true), "") < at_least / 10);
 }
+
+/// Runs [`ALLOCATE`] in a context of its own.
+fn allocate(isolate: &mut v8::Isolate) {
+    v8::scope!(let scope, isolate);
+    let context = v8::Context::new(scope, v8::ContextOptions::default());
+    let scope = &mut v8::ContextScope::new(scope, context);
+    let source = v8::String::new(scope, ALLOCATE).unwrap();
+    v8::Script::compile(scope, source, None).unwrap().run(scope).unwrap();
+}
+
+#[test]
+fn an_isolate_that_moves_between_threads() {
+    let isolate = fixtures::isolate();
+    // SAFETY: nothing is attached to the isolate but what this crate puts into its slots.
+    let shared = unsafe { isolate.try_into_shared() }.map_err(|error| error.kind()).unwrap();
+    let shared = std::thread::spawn(move || {
+        {
+            let mut locked = shared.lock();
+            let mut sampler = HeapSampler::new(&mut locked, 64, 16).unwrap();
+            allocate(&mut sampler);
+            assert!(names(&mut sampler).contains(&"fill".to_owned()));
+            // Leaked here, to be stopped wherever the isolate is dropped.
+            std::mem::forget(sampler);
+        }
+        shared
+    });
+    let shared = shared.join().unwrap();
+    std::thread::spawn(move || {
+        assert!(is_sampled(&mut shared.lock()));
+        let mut other = fixtures::isolate();
+        let mut sampler = HeapSampler::new(&mut other, 64, 16).unwrap();
+        drop(shared);
+        allocate(&mut sampler);
+        assert!(names(&mut sampler).contains(&"fill".to_owned()));
+    })
+    .join()
+    .unwrap();
+}
+
+#[test]
+fn a_snapshot_is_made_of_a_sampled_isolate() {
+    for leak in [false, true] {
+        fixtures::init();
+        let mut creator = v8::Isolate::snapshot_creator(None, None);
+        {
+            v8::scope!(let scope, &mut creator);
+            let context = v8::Context::new(scope, v8::ContextOptions::default());
+            scope.set_default_context(context);
+        }
+        let mut sampler = HeapSampler::new(&mut creator, 64, 16).unwrap();
+        allocate(&mut sampler);
+        assert!(names(&mut sampler).contains(&"fill".to_owned()));
+        if leak {
+            std::mem::forget(sampler);
+        } else {
+            drop(sampler);
+        }
+        let blob = creator.create_blob(v8::FunctionCodeHandling::Keep).unwrap();
+        let mut isolate = v8::Isolate::new(v8::CreateParams::default().snapshot_blob(blob));
+        let mut sampler = HeapSampler::new(&mut isolate, 64, 16).unwrap();
+        allocate(&mut sampler);
+        assert!(names(&mut sampler).contains(&"fill".to_owned()));
+    }
+}
