@@ -54,7 +54,9 @@ fn call_tree(tree: &CallTree, least: f64) -> String {
         hidden += small.iter().map(|node| node.descendants().len()).sum::<usize>();
         pending.extend(shown.into_iter().rev().map(|child| (child, depth + 1)));
     }
-    if hidden > 0 {
+    if hidden > 0 && least == 0.0 {
+        text += &format!("... and {hidden} nodes without a byte\n");
+    } else if hidden > 0 {
         text += &format!("... and {hidden} nodes with less than {} of the whole\n", share(least));
     }
     text
@@ -62,23 +64,18 @@ fn call_tree(tree: &CallTree, least: f64) -> String {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    support::main_with(|output| {
-        let to_stderr = cli.json;
-        let console = Rc::new(move |is_error: bool, line: &str| {
-            support::print(is_error || to_stderr, line);
-        });
-        let run = support::Run::new(&cli.arguments, console)?;
+    let to_stderr = cli.json;
+    let console =
+        Rc::new(move |is_error: bool, line: &str| support::print(is_error || to_stderr, line));
+    support::main_with(&cli.arguments, console, |run, output| {
         if cli.json {
             run.tree.write_nested_json(&mut *output)?;
-            writeln!(output)?;
+            writeln!(output)
         } else if cli.tree {
-            write!(output, "{}\n\n{}", run.headline(), call_tree(&run.tree, 0.0))?;
+            write!(output, "{}\n\n{}", run.headline(), call_tree(&run.tree, 0.0))
         } else {
-            write!(output, "{}\n\n", run.headline())?;
-            writeln!(output, "{}", run.table(cli.top, &|_, _| Vec::new()))?;
-            write!(output, "{}", call_tree(&run.tree, 0.01))?;
+            let table = run.table(cli.top, &|_, _| Vec::new());
+            write!(output, "{}\n\n{table}\n{}", run.headline(), call_tree(&run.tree, 0.01))
         }
-        output.flush()?;
-        Ok(run.exit_code())
     })
 }

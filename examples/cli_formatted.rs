@@ -35,20 +35,42 @@ fn first_lines(function: &Function, source: Option<&str>, lines: usize) -> Vec<S
     let Some(source) = source else {
         return vec![format!("{start:>12} | (the source is not at hand)")];
     };
-    let numbered = (1..).zip(source.lines()).skip(start.get() as usize - 1);
-    numbered.take(lines).map(|(number, line)| format!("{number:>12} | {line}")).collect()
+    let numbered = (1..).zip(source_lines(source)).skip(start.get() as usize - 1);
+    numbered.take(lines).map(|(number, line)| format!("{number:>12} | {}", cut(line))).collect()
+}
+
+/// The lines of a script as JavaScript counts them, which knows more ends than `str::lines`.
+fn source_lines(source: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(source);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let Some(end) = text.find(['\n', '\r', '\u{2028}', '\u{2029}']) else {
+            rest = None;
+            return Some(text);
+        };
+        let (line, after) = text.split_at(end);
+        let ending = if after.starts_with("\r\n") { 2 } else { after.chars().next()?.len_utf8() };
+        rest = Some(&after[ending..]);
+        Some(line)
+    })
+}
+
+/// The beginning of a line that may be a whole minified program.
+fn cut(line: &str) -> String {
+    const SHOWN: usize = 160;
+    match line.char_indices().nth(SHOWN) {
+        None => line.to_owned(),
+        Some((end, _)) => format!("{} ...", &line[..end]),
+    }
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    support::main_with(|output| {
-        let console = Rc::new(|is_error: bool, line: &str| support::print(is_error, line));
-        let run = support::Run::new(&cli.arguments, console)?;
+    let console = Rc::new(support::print);
+    support::main_with(&cli.arguments, console, |run, output| {
         let below = |function: &Function, source: Option<&str>| {
             first_lines(function, source, cli.source_lines)
         };
-        write!(output, "{}\n\n{}", run.headline(), run.table(cli.top, &below))?;
-        output.flush()?;
-        Ok(run.exit_code())
+        write!(output, "{}\n\n{}", run.headline(), run.table(cli.top, &below))
     })
 }

@@ -61,7 +61,7 @@ pub enum Error {
 
     /// The samples that V8 returned are not those of this session: somebody else, such as
     /// DevTools, stopped it and started one of their own in its place. Theirs is left alone, also
-    /// when the guard is dropped.
+    /// when the guard is dropped: the isolate stays sampled until they stop, or it is disposed.
     ///
     /// This is noticed by what does not fit: counts that belong to another interval, or node ids
     /// that mean other functions than before. V8 gives sessions no identity, so a session with the

@@ -71,8 +71,9 @@
 //!
 //! # Without V8
 //!
-//! Everything but [`HeapSampler`] works without the default feature `v8`: profiles that were
-//! written elsewhere can be read, rebuilt and analysed in tools that embed no V8.
+//! Everything but [`HeapSampler`] works without the default feature `v8`: nodes, trees and graphs
+//! that were written elsewhere (with serde) can be read, rebuilt and looked at in tools that embed
+//! no V8.
 //!
 //! # Features
 //!

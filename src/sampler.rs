@@ -216,7 +216,7 @@ impl<'a> HeapSampler<'a> {
     /// # Errors
     ///
     /// As [`collect_nodes`](Self::collect_nodes). Sampling is stopped all the same, unless the
-    /// isolate was replaced: then it cannot be reached.
+    /// isolate was replaced, and so cannot be reached, or the session is somebody else's.
     pub fn finish(mut self) -> Result<Vec<Node>> {
         self.collect_nodes()
     }

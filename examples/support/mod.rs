@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 
@@ -67,11 +67,28 @@ fn read(path: &Path) -> Result<String, Failure> {
         .map_err(|error| Failure::Unreadable { path: path.to_owned(), error })
 }
 
+/// The path of a module that another one imports; `a/../b.mjs` and `b.mjs` are one module.
+fn resolve(referrer: &str, specifier: &str) -> PathBuf {
+    let mut path = PathBuf::new();
+    for part in Path::new(referrer).with_file_name("").join(specifier).components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir
+                if matches!(path.components().next_back(), Some(Component::Normal(_))) =>
+            {
+                path.pop();
+            }
+            part => path.push(part),
+        }
+    }
+    path
+}
+
 impl Run {
     /// Runs the script that the arguments name; its `console.log` goes to `console`.
     pub(crate) fn new(arguments: &Arguments, console: fixtures::Console) -> Result<Self, Failure> {
         let (name, source) = match &arguments.script {
-            Some(path) => (path.display().to_string(), read(path)?),
+            Some(path) => (resolve("", &path.to_string_lossy()).display().to_string(), read(path)?),
             None => ("allocate.js".to_owned(), include_str!("../allocate.js").to_owned()),
         };
         let options = SamplerOptions::new()
@@ -87,9 +104,12 @@ impl Run {
         let outcome = if name.ends_with(".mjs") {
             let sources = Rc::clone(&sources);
             realm.try_run_module(&mut sampler, &name, &source, move |specifier, referrer| {
-                let path = Path::new(referrer).with_file_name(specifier);
-                // `a/./b.mjs` and `a/b.mjs` are one module.
-                let path: PathBuf = path.components().collect();
+                let is_relative =
+                    ["./", "../", "/"].iter().any(|start| specifier.starts_with(start));
+                if !is_relative {
+                    return Err(format!("{specifier:?} is not a relative path"));
+                }
+                let path = resolve(referrer, specifier);
                 let source = read(&path).map_err(|error| error.to_string())?;
                 let name = path.display().to_string();
                 sources.borrow_mut().insert(name.clone(), source.clone());
@@ -152,17 +172,6 @@ impl Run {
         }
         table
     }
-
-    /// Says on standard error what was thrown; the exit code for it.
-    pub(crate) fn exit_code(&self) -> ExitCode {
-        match &self.thrown {
-            None => ExitCode::SUCCESS,
-            Some(error) => {
-                eprintln!("{error}");
-                ExitCode::FAILURE
-            }
-        }
-    }
 }
 
 /// A line of the script's console. A reader that has gone away does not matter.
@@ -190,25 +199,33 @@ pub(crate) fn columns(estimate: V8Estimate, all: V8Estimate) -> String {
     format!("{:>10} {:>6} {:>9}", size(estimate.bytes), share(part), estimate.objects)
 }
 
-/// Runs `show` and turns its failure into a message and exit code 2.
+/// Runs the script, says on standard error what it threw, and lets `show` write the rest; the exit
+/// code is 1 if the script threw, 2 if there is nothing to show.
 ///
-/// A reader that has gone away (`| head`) is no failure.
+/// A reader of the output that has gone away (`| head`) is no failure.
 pub(crate) fn main_with(
-    show: impl FnOnce(&mut dyn Write) -> Result<ExitCode, Failure>,
+    arguments: &Arguments,
+    console: fixtures::Console,
+    show: impl FnOnce(&Run, &mut dyn Write) -> std::io::Result<()>,
 ) -> ExitCode {
+    let fail = |failure: Failure| {
+        eprintln!("error: {failure}");
+        ExitCode::from(2)
+    };
+    let run = match Run::new(arguments, console) {
+        Ok(run) => run,
+        Err(failure) => return fail(failure),
+    };
+    let code = match &run.thrown {
+        None => ExitCode::SUCCESS,
+        Some(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    };
     let mut output = std::io::BufWriter::new(std::io::stdout().lock());
-    let result = show(&mut output).and_then(|code| {
-        output.flush()?;
-        Ok(code)
-    });
-    match result {
-        Ok(code) => code,
-        Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
-            ExitCode::SUCCESS
-        }
-        Err(failure) => {
-            eprintln!("error: {failure}");
-            ExitCode::from(2)
-        }
+    match show(&run, &mut output).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => fail(error.into()),
+        _ => code,
     }
 }

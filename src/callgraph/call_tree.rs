@@ -214,7 +214,7 @@ impl<'de> Deserialize<'de> for CallTree {
 /// # nodes[1].allocations.push(Allocation { count: 2, size: 40 });
 /// let tree = CallTree::from_nodes(nodes)?;
 /// for node in &tree {
-///     let indent = 2 * node.depth();
+///     let indent = 2 * node.depth().min(40);
 ///     println!("{:>8} {:indent$}{}", node.total().bytes, "", node.function);
 /// }
 /// # Ok::<(), v8_heap_sampler::NodesError>(())

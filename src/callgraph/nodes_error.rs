@@ -18,13 +18,9 @@ use crate::profile::NodeId;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NodesError {
-    /// There is no root: the list is empty, or every node is some node's child.
-    #[error("no root: {}", if *.nodes == 0 { "the list of nodes is empty" } else {
-        "every node is the child of some node" })]
-    NoRoot {
-        /// How many nodes there are.
-        nodes: usize,
-    },
+    /// There is no root: the list is empty.
+    #[error("no root: the list of nodes is empty")]
+    NoRoot,
 
     /// More than one node could be the root: none of them is any node's child, and none or several
     /// are named `(root)`.
@@ -70,7 +66,7 @@ pub enum NodesError {
         ids: Vec<NodeId>,
     },
 
-    /// Nodes that are each other's descendants.
+    /// Nodes that are each other's descendants, and so descend from no root.
     #[error("nodes {} form a cycle", List(ids))]
     Cycle {
         /// The nodes of one cycle, each the parent of the next, the last of the first.
@@ -84,11 +80,11 @@ pub enum NodesError {
         id: NodeId,
     },
 
-    /// There are more nodes than the crate can number.
-    #[error("{nodes} nodes: at most {} are supported", u32::MAX)]
-    TooManyNodes {
-        /// How many nodes there are.
-        nodes: usize,
+    /// There are more nodes, functions or calls than the crate can number.
+    #[error("{count} nodes, functions or calls: fewer than {} are supported", u32::MAX)]
+    TooMany {
+        /// How many there are.
+        count: usize,
     },
 
     /// A call graph read from outside refers to a function that it does not hold, holds one twice,

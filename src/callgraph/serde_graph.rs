@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::graph::{Call, Callgraph, FunctionNode};
 use super::nodes_error::NodesError;
+use super::topology::check_count;
 use crate::profile::{
     Allocations, Function, Name, ScriptId, V8Estimate, read_start_position, written_line,
     written_start_position,
@@ -59,7 +60,7 @@ impl Serialize for Callgraph {
                 name: function.name.clone(),
                 line_number: written_line(function.line_number),
                 column_number: written_line(function.column_number),
-                start_position: written_start_position(function.script_id, function.start_position),
+                start_position: written_start_position(function.start_position),
                 contexts: vertex.contexts,
                 allocations: vertex.allocations.clone(),
                 self_estimate: vertex.self_estimate,
@@ -93,14 +94,12 @@ impl TryFrom<WrittenGraph> for Callgraph {
     fn try_from(written: WrittenGraph) -> Result<Self, NodesError> {
         let unsound = |reason: String| NodesError::UnsoundGraph { reason };
         let count = written.functions.len();
-        if u32::try_from(count.max(written.calls.len())).is_err() {
-            return Err(NodesError::TooManyNodes { nodes: count });
-        }
+        check_count(count.max(written.calls.len()))?;
         if written.root >= count {
             return Err(unsound(format!("root {} of {count} functions", written.root)));
         }
 
-        let mut graph = Graph::with_capacity(count, written.calls.len());
+        let mut graph: Graph<FunctionNode, Call> = Graph::with_capacity(count, written.calls.len());
         let mut seen = HashSet::with_capacity(count);
         let mut sum = V8Estimate::default();
         for (at, written) in written.functions.into_iter().enumerate() {
@@ -115,6 +114,14 @@ impl TryFrom<WrittenGraph> for Callgraph {
             graph.add_node(vertex);
         }
 
+        let root = NodeIndex::new(written.root);
+        if graph[root].total != sum {
+            return Err(unsound("the root's `total` is not the sum of all `self`".to_owned()));
+        }
+        if let Some(at) = graph.node_weights().position(|f| !fits(f.total, sum)) {
+            return Err(unsound(format!("function {at}: `total` exceeds the root's")));
+        }
+
         let mut seen = HashSet::with_capacity(written.calls.len());
         for (at, WrittenCall { caller, callee, total }) in written.calls.into_iter().enumerate() {
             if caller.max(callee) >= count {
@@ -127,10 +134,15 @@ impl TryFrom<WrittenGraph> for Callgraph {
                     "call {at}: from function {caller} to {callee} for the second time"
                 )));
             }
-            graph.add_edge(NodeIndex::new(caller), NodeIndex::new(callee), Call { total });
+            let [from, to] = [caller, callee].map(NodeIndex::new);
+            if !fits(total, graph[from].total) || !fits(total, graph[to].total) {
+                return Err(unsound(format!(
+                    "call {at}: more flows through it than through its functions"
+                )));
+            }
+            graph.add_edge(from, to, Call { total });
         }
 
-        let root = NodeIndex::new(written.root);
         let mut reached = vec![false; count];
         let mut walk = Dfs::new(&graph, root);
         while let Some(function) = walk.next(&graph) {
@@ -143,6 +155,11 @@ impl TryFrom<WrittenGraph> for Callgraph {
     }
 }
 
+/// Whether `part` can be a part of `whole`.
+fn fits(part: V8Estimate, whole: V8Estimate) -> bool {
+    part.bytes <= whole.bytes && part.objects <= whole.objects
+}
+
 impl TryFrom<WrittenFunction> for FunctionNode {
     type Error = String;
 
@@ -151,13 +168,19 @@ impl TryFrom<WrittenFunction> for FunctionNode {
         if V8Estimate::of(&written.allocations) != Some(written.self_estimate) {
             return Err("`self` is not the sum of its allocations".to_owned());
         }
+        if !fits(written.self_estimate, written.total) {
+            return Err("`self` exceeds `total`".to_owned());
+        }
+        if !written.allocations.is_sorted_by(|one, next| one.size < next.size) {
+            return Err("its allocations are not in ascending order of size".to_owned());
+        }
         let function = Function {
             script_id,
             script_name: written.script_name,
             name: written.name,
             line_number: NonZeroU32::new(written.line_number),
             column_number: NonZeroU32::new(written.column_number),
-            start_position: read_start_position(script_id, written.start_position)?,
+            start_position: read_start_position(written.start_position)?,
         };
         Ok(Self {
             function: function.into(),

@@ -11,6 +11,11 @@ use crate::profile::{Node, NodeId};
 /// Stands for "no position" among positions.
 pub(super) const NONE: u32 = u32::MAX;
 
+/// Whether so many nodes, functions or calls can be numbered.
+pub(super) fn check_count(count: usize) -> Result<(), NodesError> {
+    if count < NONE as usize { Ok(()) } else { Err(NodesError::TooMany { count }) }
+}
+
 /// Positions by node id.
 ///
 /// V8 numbers nodes from 1 without large gaps, so mostly a table serves, which is walked in order;
@@ -86,9 +91,7 @@ pub(super) struct Topology {
 impl Topology {
     /// Checks `nodes` and orders them. Linear in the number of nodes.
     pub(super) fn new(nodes: &[Node]) -> Result<Self, NodesError> {
-        if nodes.len() >= NONE as usize {
-            return Err(NodesError::TooManyNodes { nodes: nodes.len() });
-        }
+        check_count(nodes.len())?;
         let index = IdIndex::new(nodes)?;
         match Self::of_preorder(nodes) {
             Some((parents, ends)) => Ok(Self { positions: None, parents, ends, index }),
@@ -199,7 +202,8 @@ fn root(nodes: &[Node], parents: &[u32]) -> Result<u32, NodesError> {
     let orphans = || (0..).zip(parents).filter(|&(_, &parent)| parent == NONE).map(|(at, _)| at);
     let mut few = orphans();
     match (few.next(), few.next()) {
-        (None, _) => return Err(NodesError::NoRoot { nodes: nodes.len() }),
+        (None, _) if nodes.is_empty() => return Err(NodesError::NoRoot),
+        (None, _) => return Err(find_cycle(nodes, parents, &[])),
         (Some(root), None) => return Ok(root),
         _ => {}
     }
@@ -236,4 +240,17 @@ fn find_cycle(nodes: &[Node], parents: &[u32], visited: &[u32]) -> NodesError {
     }
     ids.reverse();
     NodesError::Cycle { ids }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn what_cannot_be_numbered_is_refused() {
+        assert_eq!(check_count(u32::MAX as usize - 1), Ok(()));
+        let error = check_count(u32::MAX as usize).unwrap_err();
+        assert!(error.to_string().starts_with("4294967295 nodes, functions or calls"), "{error}");
+    }
 }

@@ -88,11 +88,16 @@ impl V8Estimate {
     }
 }
 
-/// Ordinary addition, for sums that are known to fit.
 impl Add for V8Estimate {
     type Output = Self;
+
+    /// The sum, where it is known to fit; see [`checked_add`](Self::checked_add).
+    ///
+    /// # Panics
+    ///
+    /// If the sum exceeds 64 bits: a wrong number would be worse.
     fn add(self, other: Self) -> Self {
-        Self { bytes: self.bytes + other.bytes, objects: self.objects + other.objects }
+        self.checked_add(other).expect("a sum of estimates exceeds 64 bits")
     }
 }
 
@@ -113,7 +118,8 @@ impl Sum for V8Estimate {
 ///
 /// Mirrors `v8::AllocationProfile::Node`. Dereferences to its [`Function`], so `node.name`,
 /// `node.script_id`, `node.script_name`, `node.line_number`, `node.column_number` and
-/// `node.start_position` are fields of a node; all contexts of one function share them in memory.
+/// `node.start_position` are fields of a node; all contexts of one function share them in memory if
+/// they were collected together.
 /// The tree is spelled out by [`child_ids`](Self::child_ids); [`CallTree`](crate::CallTree) and
 /// [`Callgraph`](crate::Callgraph) rebuild it.
 ///
@@ -122,8 +128,7 @@ impl Sum for V8Estimate {
 /// The field names are those of the Node module `sample-heap-allocations`: `id`, `script_id`,
 /// `script_name`, `name`, `line_number`, `column_number`, `start_position`, `allocations` of
 /// `{count, size}`, and `child_ids`. As there, and as in V8, 0 stands for "no script" and for an
-/// unknown line or column; a start position that V8 does not know is 0 for a node without a script
-/// and -1 for one with.
+/// unknown line or column; an unknown start position is -1.
 ///
 /// ```
 /// use std::num::NonZeroU32;
@@ -197,20 +202,15 @@ pub(crate) fn written_line(line: Option<NonZeroU32>) -> u32 {
     line.map_or(0, NonZeroU32::get)
 }
 
-/// A start position in V8's numbers: 0 where there is no script, -1 where there is one but the
-/// position is unknown.
-pub(crate) fn written_start_position(script: Option<ScriptId>, position: Option<u32>) -> i64 {
-    position.map_or(if script.is_some() { -1 } else { 0 }, i64::from)
+/// A start position in V8's numbers: -1 where unknown. (0 is the start of a script.)
+pub(crate) fn written_start_position(position: Option<u32>) -> i64 {
+    position.map_or(-1, i64::from)
 }
 
 /// The inverse of [`written_start_position`].
-pub(crate) fn read_start_position(
-    script: Option<ScriptId>,
-    written: i64,
-) -> Result<Option<u32>, String> {
+pub(crate) fn read_start_position(written: i64) -> Result<Option<u32>, String> {
     match written {
         -1 => Ok(None),
-        0 if script.is_none() => Ok(None),
         _ => u32::try_from(written)
             .map(Some)
             .map_err(|_| format!("start_position {written} is neither -1 nor a 32-bit number")),
@@ -226,7 +226,7 @@ impl Serialize for Node {
         node.serialize_field("name", &self.name)?;
         node.serialize_field("line_number", &written_line(self.line_number))?;
         node.serialize_field("column_number", &written_line(self.column_number))?;
-        let start_position = written_start_position(self.script_id, self.start_position);
+        let start_position = written_start_position(self.start_position);
         node.serialize_field("start_position", &start_position)?;
         node.serialize_field("allocations", &self.allocations)?;
         node.serialize_field("child_ids", &self.child_ids)?;
@@ -249,7 +249,7 @@ struct WrittenNode {
     line_number: u32,
     #[serde(default)]
     column_number: u32,
-    #[serde(default)]
+    #[serde(default = "unknown_start_position")]
     start_position: i64,
     #[serde(default)]
     allocations: Allocations,
@@ -257,14 +257,17 @@ struct WrittenNode {
     child_ids: ChildIds,
 }
 
+fn unknown_start_position() -> i64 {
+    written_start_position(None)
+}
+
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let written = WrittenNode::deserialize(deserializer)?;
         let script_id = ScriptId::new(written.script_id);
-        let start_position =
-            read_start_position(script_id, written.start_position).map_err(|error| {
-                serde::de::Error::custom(format_args!("node {}: {error}", written.id))
-            })?;
+        let start_position = read_start_position(written.start_position).map_err(|error| {
+            serde::de::Error::custom(format_args!("node {}: {error}", written.id))
+        })?;
         let function = Function {
             script_id,
             script_name: written.script_name,
@@ -311,14 +314,16 @@ mod tests {
         let json = serde_json::to_value(&node).unwrap();
         assert_eq!(json["script_id"], 0);
         assert_eq!(json["line_number"], 0);
-        assert_eq!(json["start_position"], 0);
-        assert_eq!(serde_json::from_value::<Node>(json).unwrap(), node);
-
-        let mut scripted = node;
-        scripted.script_id = ScriptId::new(3);
-        let json = serde_json::to_value(&scripted).unwrap();
         assert_eq!(json["start_position"], -1);
-        assert_eq!(serde_json::from_value::<Node>(json).unwrap(), scripted);
+        assert_eq!(serde_json::from_value::<Node>(json).unwrap(), node);
+        assert_eq!(serde_json::from_str::<Node>(r#"{"id":1,"name":"(root)"}"#).unwrap(), node);
+
+        let mut top_level = node;
+        top_level.script_id = ScriptId::new(3);
+        top_level.start_position = Some(0);
+        let json = serde_json::to_value(&top_level).unwrap();
+        assert_eq!(json["start_position"], 0);
+        assert_eq!(serde_json::from_value::<Node>(json).unwrap(), top_level);
 
         let error = serde_json::from_str::<Node>(r#"{"id":4,"script_id":1,"start_position":-2}"#);
         assert!(error.unwrap_err().to_string().contains("node 4: start_position -2"));

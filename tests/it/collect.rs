@@ -193,6 +193,8 @@ fn odd_names_survive() {
     // What V8 makes of a NUL and of a lone surrogate, for the inspector protocol as well.
     assert!(names.contains(&"with nul"), "{names:?}");
     assert!(names.contains(&"\u{FFFD}\u{FFFD}\u{FFFD}lone"), "{names:?}");
+    let script = &nodes.iter().find(|node| node.name == "with nul").unwrap().script_name;
+    assert_eq!(*script, "odd  name \u{1F600}.js");
     // Named like a pseudo frame, but a function of the script.
     let gc = nodes.iter().find(|node| node.name == "(GC)").unwrap();
     assert_eq!(gc.pseudo_frame(), None);

@@ -1,8 +1,6 @@
-//! Integration tests, in one binary: linking V8 takes long.
+//! Integration tests with V8, in one binary: linking V8 takes long.
 
-mod callgraph;
 mod collect;
 mod guard;
 mod oracle;
-mod random_nodes;
 mod real_program;

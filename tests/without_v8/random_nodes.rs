@@ -1,6 +1,7 @@
 //! Properties of trees and graphs that hold for any nodes.
 
 use std::collections::{HashMap, HashSet};
+use std::num::NonZeroU32;
 
 use petgraph::visit::EdgeRef;
 use proptest::prelude::*;
@@ -13,7 +14,7 @@ fn nodes() -> impl Strategy<Value = Vec<Node>> {
     let node = (
         any::<prop::sample::Index>(),
         prop::sample::select(vec!["", "a", "b", "c", "(GC)"]),
-        0..3_u32,
+        (0..3_u32, 0..3_u32, prop::option::of(0..2_u32)),
         prop::collection::vec((1..5_u64, 0..1000_u64), 0..3),
     );
     let shape = prop::collection::vec(node, 0..60);
@@ -24,10 +25,12 @@ fn nodes() -> impl Strategy<Value = Vec<Node>> {
             NodeId(if sparse_ids { at.wrapping_mul(0x9E37_79B1) } else { at })
         };
         let mut nodes = vec![Node::new(id(0), "(root)")];
-        for (parent, name, script, allocations) in shape {
+        for (parent, name, (script, line, start_position), allocations) in shape {
             let parent = parent.index(nodes.len());
             let mut node = Node::new(id(nodes.len()), name);
             node.script_id = ScriptId::new(script);
+            node.line_number = NonZeroU32::new(line);
+            node.start_position = start_position;
             node.allocations = allocations
                 .into_iter()
                 .map(|(size, count)| Allocation { count, size: size * 8 })

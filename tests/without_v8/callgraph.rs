@@ -199,12 +199,12 @@ fn what_is_no_tree_is_refused_by_name() {
     let ids = |ids: &[u32]| ids.iter().copied().map(NodeId).collect::<Vec<_>>();
 
     let error = refused(vec![]);
-    assert_eq!(error, NodesError::NoRoot { nodes: 0 });
+    assert_eq!(error, NodesError::NoRoot);
     assert_eq!(error.to_string(), "no root: the list of nodes is empty");
 
     let error = refused(vec![node(1, "a", 0, &[2]), node(2, "b", 0, &[1])]);
-    assert_eq!(error, NodesError::NoRoot { nodes: 2 });
-    assert_eq!(error.to_string(), "no root: every node is the child of some node");
+    assert!(matches!(&error, NodesError::Cycle { ids } if ids.len() == 2), "{error}");
+    assert!(error.to_string().ends_with("form a cycle"));
 
     let error = refused(vec![node(4, "a", 0, &[]), node(5, "b", 0, &[])]);
     assert_eq!(error, NodesError::SeveralRoots { ids: ids(&[4, 5]) });
@@ -360,6 +360,18 @@ fn graphs_from_outside_are_checked() {
     assert_eq!(error, "call graph: function 1: `self` is not the sum of its allocations");
     let error = refused(&|json| json["functions"][1]["start_position"] = (-7).into());
     assert!(error.contains("function 1: start_position -7"), "{error}");
+    let error = refused(&|json| json["functions"][2]["total"]["bytes"] = 49.into());
+    assert_eq!(error, "call graph: function 2: `self` exceeds `total`");
+    let error = refused(&|json| json["functions"][2]["total"]["bytes"] = 312.into());
+    assert_eq!(error, "call graph: function 2: `total` exceeds the root's");
+    let error = refused(&|json| json["functions"][0]["total"]["objects"] = 7.into());
+    assert_eq!(error, "call graph: the root's `total` is not the sum of all `self`");
+    let error = refused(&|json| json["calls"][1]["total"]["bytes"] = 200.into());
+    assert_eq!(error, "call graph: call 1: more flows through it than through its functions");
+    let error = refused(&|json| {
+        json["functions"][2]["allocations"].as_array_mut().unwrap().reverse();
+    });
+    assert!(error.ends_with("its allocations are not in ascending order of size"), "{error}");
     let error = refused(&|json| json["calls"].as_array_mut().unwrap().truncate(2));
     assert!(error.contains("cannot be reached from the root"), "{error}");
     let error = refused(&|json| {
@@ -368,6 +380,7 @@ fn graphs_from_outside_are_checked() {
                 serde_json::json!({"count": 1, "size": u64::MAX});
             json["functions"][at]["allocations"].as_array_mut().unwrap().truncate(1);
             json["functions"][at]["self"] = serde_json::json!({"bytes": u64::MAX, "objects": 1});
+            json["functions"][at]["total"] = json["functions"][at]["self"].clone();
         }
     });
     assert_eq!(error, "call graph: the sum up to function 2 exceeds 64 bits");

@@ -1,0 +1,4 @@
+//! Tests of what needs no V8, in one binary, which runs without the feature `v8` as well.
+
+mod callgraph;
+mod random_nodes;
