@@ -202,6 +202,16 @@ impl<'a> HeapSampler<'a> {
     ///
     /// Dropping the guard does the same silently.
     ///
+    /// ```
+    /// use v8_heap_sampler::{Error, HeapSampler};
+    ///
+    /// # let mut isolate = fixtures::isolate();
+    /// let mut sampler = HeapSampler::new(&mut isolate, 4096, 64)?;
+    /// sampler.stop()?;
+    /// assert!(matches!(sampler.collect_nodes(), Err(Error::NotSampling)));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotSampling`](crate::Error::NotSampling) if it was stopped before, by whomever, and
@@ -212,6 +222,15 @@ impl<'a> HeapSampler<'a> {
     }
 
     /// Collects the profile and stops sampling.
+    ///
+    /// ```
+    /// use v8_heap_sampler::{HeapSampler, PseudoFrame};
+    ///
+    /// # let mut isolate = fixtures::isolate();
+    /// let nodes = HeapSampler::new(&mut isolate, 4096, 64)?.finish()?;
+    /// assert_eq!(nodes[0].pseudo_frame(), Some(PseudoFrame::Root));
+    /// # Ok::<(), v8_heap_sampler::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

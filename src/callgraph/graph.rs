@@ -222,6 +222,21 @@ impl Callgraph {
     }
 
     /// The functions with a name, of which there can be several. Linear in the functions.
+    ///
+    /// ```
+    /// # use v8_heap_sampler::{Allocation, Callgraph, Node, NodeId};
+    /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main"),
+    /// #     Node::new(NodeId(3), "main")];
+    /// # nodes[0].child_ids.push(NodeId(2));
+    /// # nodes[1].child_ids.push(NodeId(3));
+    /// # nodes[2].allocations.push(Allocation { count: 2, size: 40 });
+    /// let graph = Callgraph::from_nodes(nodes)?;
+    /// for function in graph.find("main") {
+    ///     println!("{}: {} bytes", graph[function].function, graph[function].total.bytes);
+    /// }
+    /// # assert_eq!(graph.find("main").count(), 1);
+    /// # Ok::<(), v8_heap_sampler::NodesError>(())
+    /// ```
     pub fn find(&self, name: &str) -> impl Iterator<Item = NodeIndex> {
         self.graph.node_indices().filter(move |&index| self.graph[index].function.name == *name)
     }
@@ -293,6 +308,19 @@ impl Callgraph {
     ///
     /// Both the groups and the functions in each are in ascending order. Linear in functions and
     /// calls.
+    ///
+    /// ```
+    /// # use v8_heap_sampler::{Allocation, Callgraph, Node, NodeId};
+    /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main"),
+    /// #     Node::new(NodeId(3), "main")];
+    /// # nodes[0].child_ids.push(NodeId(2));
+    /// # nodes[1].child_ids.push(NodeId(3));
+    /// # nodes[2].allocations.push(Allocation { count: 2, size: 40 });
+    /// let graph = Callgraph::from_nodes(nodes)?;
+    /// let main = graph.find("main").next().unwrap(); // calls itself
+    /// assert_eq!(graph.cycles(), [[main]]);
+    /// # Ok::<(), v8_heap_sampler::NodesError>(())
+    /// ```
     #[must_use]
     pub fn cycles(&self) -> Vec<Vec<NodeIndex>> {
         let mut cycles: Vec<_> = kosaraju_scc(&self.graph)
@@ -395,6 +423,20 @@ impl Callgraph {
     /// allocated themselves is kept exactly; the contexts cannot be told from a graph, so the
     /// totals of a subtree here are not those of calls. (For those, keep the [`CallTree`].)
     /// Nodes are numbered from 1, in preorder. O(calls × log calls).
+    ///
+    /// ```
+    /// # use v8_heap_sampler::{Allocation, Callgraph, Node, NodeId};
+    /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main"),
+    /// #     Node::new(NodeId(3), "main")];
+    /// # nodes[0].child_ids.push(NodeId(2));
+    /// # nodes[1].child_ids.push(NodeId(3));
+    /// # nodes[2].allocations.push(Allocation { count: 2, size: 40 });
+    /// let graph = Callgraph::from_nodes(nodes)?;
+    /// let tree = graph.spanning_tree();
+    /// assert_eq!(tree.len(), graph.graph().node_count());
+    /// assert_eq!(tree.root().total(), graph[graph.root()].total);
+    /// # Ok::<(), v8_heap_sampler::NodesError>(())
+    /// ```
     #[must_use]
     pub fn spanning_tree(&self) -> CallTree {
         let mut caller = vec![None; self.graph.node_count()];

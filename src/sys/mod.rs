@@ -64,3 +64,18 @@ impl From<Mismatch> for WalkError {
         Self::Mismatch(mismatch)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_check_is_an_error_that_says_which() {
+        let error = Error::from(Mismatch::new(format_args!("root node: id 2")));
+        assert!(matches!(&error, Error::UnexpectedProfile { check } if check == "root node: id 2"));
+        assert_eq!(
+            error.to_string(),
+            "V8's allocation profile failed a check and was not trusted: root node: id 2"
+        );
+    }
+}
