@@ -1,5 +1,4 @@
 //! What rebuilding costs per node, from 1,000 to 1,000,000 nodes.
-#![allow(missing_docs, reason = "criterion's macros define undocumented functions")]
 
 use std::collections::{BTreeMap, HashMap};
 use std::hint::black_box;

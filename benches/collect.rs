@@ -1,6 +1,5 @@
 //! What a collection costs: `collect_nodes` against V8's bare call and against the inspector
 //! protocol, each as a ratio of neighbouring runs.
-#![allow(missing_docs, reason = "criterion's macros define undocumented functions")]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fixtures::{Inspector, Pairs, Realm};

@@ -1,5 +1,4 @@
 //! What sampling costs the script: a run with sampling off, at 512 KiB and at 32 KiB.
-#![allow(missing_docs, reason = "criterion's macros define undocumented functions")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use fixtures::{Pairs, Realm};

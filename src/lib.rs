@@ -80,6 +80,7 @@
 //! - `v8` (default): collecting from an isolate.
 //! - `json` (default): [`CallTree::write_nested_json`].
 
+#![deny(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // The documentation speaks of the sampler whether or not it is compiled in.
 #![cfg_attr(not(feature = "v8"), allow(rustdoc::broken_intra_doc_links))]
