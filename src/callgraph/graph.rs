@@ -505,13 +505,12 @@ impl std::ops::Index<NodeIndex> for Callgraph {
 impl PartialEq for Callgraph {
     /// Whether both have the same root, functions and calls, in the same order.
     fn eq(&self, other: &Self) -> bool {
-        let calls = |graph: &Self| {
-            let edges = graph.graph.edge_references();
-            edges.map(|e| (e.source(), e.target(), *e.weight())).collect::<Vec<_>>()
-        };
+        fn calls(graph: &Callgraph) -> impl Iterator<Item = (NodeIndex, NodeIndex, Call)> {
+            graph.graph.edge_references().map(|e| (e.source(), e.target(), *e.weight()))
+        }
         self.root == other.root
             && self.functions().eq(other.functions())
-            && calls(self) == calls(other)
+            && calls(self).eq(calls(other))
     }
 }
 

@@ -1,7 +1,6 @@
 //! Call graphs to and from any format.
 
 use std::collections::HashSet;
-use std::num::NonZeroU32;
 
 use petgraph::graph::{Graph, NodeIndex};
 use petgraph::visit::{Dfs, EdgeRef};
@@ -11,8 +10,7 @@ use super::graph::{Call, Callgraph, FunctionNode};
 use super::nodes_error::NodesError;
 use super::topology::check_count;
 use crate::profile::{
-    Allocations, Function, Name, ScriptId, V8Estimate, read_start_position, written_line,
-    written_start_position,
+    Allocations, Function, Name, ScriptId, V8Estimate, written_line, written_start_position,
 };
 
 /// A graph as it is written: functions and calls refer to each other by place in the list.
@@ -164,7 +162,6 @@ impl TryFrom<WrittenFunction> for FunctionNode {
     type Error = String;
 
     fn try_from(written: WrittenFunction) -> Result<Self, String> {
-        let script_id = ScriptId::new(written.script_id);
         if V8Estimate::of(&written.allocations) != Some(written.self_estimate) {
             return Err("`self` is not the sum of its allocations".to_owned());
         }
@@ -174,14 +171,14 @@ impl TryFrom<WrittenFunction> for FunctionNode {
         if !written.allocations.is_sorted_by(|one, next| one.size < next.size) {
             return Err("its allocations are not in ascending order of size".to_owned());
         }
-        let function = Function {
-            script_id,
-            script_name: written.script_name,
-            name: written.name,
-            line_number: NonZeroU32::new(written.line_number),
-            column_number: NonZeroU32::new(written.column_number),
-            start_position: read_start_position(written.start_position)?,
-        };
+        let function = Function::from_written(
+            written.script_id,
+            written.script_name,
+            written.name,
+            written.line_number,
+            written.column_number,
+            written.start_position,
+        )?;
         Ok(Self {
             function: function.into(),
             contexts: written.contexts,

@@ -13,6 +13,6 @@ pub use function::{Function, PseudoFrame};
 pub use id::{NodeId, ScriptId};
 pub use name::Name;
 pub use node::{Allocation, Allocations, ChildIds, Node, V8Estimate};
-pub(crate) use node::{read_start_position, written_line, written_start_position};
+pub(crate) use node::{written_line, written_start_position};
 pub use options::{KeepDead, OptionsError, SamplerOptions};
 pub use short_vec::ShortVec;

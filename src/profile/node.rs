@@ -119,9 +119,8 @@ impl Sum for V8Estimate {
 /// Mirrors `v8::AllocationProfile::Node`. Dereferences to its [`Function`], so `node.name`,
 /// `node.script_id`, `node.script_name`, `node.line_number`, `node.column_number` and
 /// `node.start_position` are fields of a node; all contexts of one function share them in memory if
-/// they were collected together.
-/// The tree is spelled out by [`child_ids`](Self::child_ids); [`CallTree`](crate::CallTree) and
-/// [`Callgraph`](crate::Callgraph) rebuild it.
+/// they were collected together. The tree is spelled out by [`child_ids`](Self::child_ids);
+/// [`CallTree`](crate::CallTree) and [`Callgraph`](crate::Callgraph) rebuild it.
 ///
 /// # serde
 ///
@@ -207,13 +206,31 @@ pub(crate) fn written_start_position(position: Option<u32>) -> i64 {
     position.map_or(-1, i64::from)
 }
 
-/// The inverse of [`written_start_position`].
-pub(crate) fn read_start_position(written: i64) -> Result<Option<u32>, String> {
-    match written {
-        -1 => Ok(None),
-        _ => u32::try_from(written)
-            .map(Some)
-            .map_err(|_| format!("start_position {written} is neither -1 nor a 32-bit number")),
+impl Function {
+    /// The function behind V8's numbers, the inverse of [`written_line`] and
+    /// [`written_start_position`].
+    pub(crate) fn from_written(
+        script_id: u32,
+        script_name: Name,
+        name: Name,
+        line_number: u32,
+        column_number: u32,
+        start_position: i64,
+    ) -> Result<Self, String> {
+        let start_position = match start_position {
+            -1 => None,
+            _ => Some(u32::try_from(start_position).map_err(|_| {
+                format!("start_position {start_position} is neither -1 nor a 32-bit number")
+            })?),
+        };
+        Ok(Self {
+            script_id: ScriptId::new(script_id),
+            script_name,
+            name,
+            line_number: NonZeroU32::new(line_number),
+            column_number: NonZeroU32::new(column_number),
+            start_position,
+        })
     }
 }
 
@@ -264,18 +281,15 @@ fn unknown_start_position() -> i64 {
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let written = WrittenNode::deserialize(deserializer)?;
-        let script_id = ScriptId::new(written.script_id);
-        let start_position = read_start_position(written.start_position).map_err(|error| {
-            serde::de::Error::custom(format_args!("node {}: {error}", written.id))
-        })?;
-        let function = Function {
-            script_id,
-            script_name: written.script_name,
-            name: written.name,
-            line_number: NonZeroU32::new(written.line_number),
-            column_number: NonZeroU32::new(written.column_number),
-            start_position,
-        };
+        let function = Function::from_written(
+            written.script_id,
+            written.script_name,
+            written.name,
+            written.line_number,
+            written.column_number,
+            written.start_position,
+        )
+        .map_err(|error| serde::de::Error::custom(format_args!("node {}: {error}", written.id)))?;
         Ok(Self {
             id: written.id,
             function: function.into(),
