@@ -87,6 +87,7 @@
 
 mod callgraph;
 mod error;
+mod estimate;
 mod profile;
 #[cfg(feature = "v8")]
 mod sampler;
@@ -94,14 +95,18 @@ mod sampler;
 mod sys;
 
 pub use callgraph::{
-    Call, CallTree, Callgraph, Children, Descendants, FunctionNode, NeighborCall, NodesError,
-    RemovedCall, TreeNode,
+    Call, CallTree, Callgraph, Children, Descendants, FunctionEstimates, FunctionNode,
+    NeighborCall, NodesError, RemovedCall, TreeEstimates, TreeNode,
 };
 pub use error::{Error, Result};
+pub use estimate::{
+    Confidence, ConfidenceError, ConfidenceInterval, Estimate, Estimates, Usage, Values,
+};
 pub use petgraph;
 pub use profile::{
-    Allocation, Allocations, ChildIds, Function, KeepDead, Name, Node, NodeId, OptionsError,
-    PseudoFrame, SamplerOptions, ScriptId, ShortVec, V8Estimate,
+    Allocation, Allocations, Bytes, ChildIds, Function, HeapStatistics, KeepDead, Name, Node,
+    NodeId, Objects, OptionsError, OwnWork, Profile, ProfileError, PseudoFrame, Sample, SampleId,
+    SamplerOptions, ScriptId, ShortVec, Timestamp, Unit, V8Estimate,
 };
 #[cfg(feature = "v8")]
 pub use sampler::{CollectOptions, HeapSampler};

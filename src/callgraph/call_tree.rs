@@ -226,7 +226,7 @@ pub struct TreeNode<'t> {
 }
 
 impl<'t> TreeNode<'t> {
-    fn rank(self) -> usize {
+    pub(super) fn rank(self) -> usize {
         self.rank as usize
     }
 

@@ -12,7 +12,9 @@ use petgraph::graph::{EdgeIndex, Graph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
 use super::call_tree::{self, CallTree};
+use super::function_numbers::FunctionNumbers;
 use super::nodes_error::NodesError;
+use super::on_path::OnPath;
 use super::topology::{NONE, Topology};
 use crate::profile::{Allocation, Allocations, Function, Node, NodeId, V8Estimate};
 
@@ -125,28 +127,17 @@ impl Callgraph {
         ends: &[u32],
         totals: &[V8Estimate],
     ) -> Self {
-        let mut functions = Functions::default();
+        let mut functions = FunctionNumbers::default();
         let mut graph: Graph<FunctionNode, Call> = Graph::new();
         let mut calls: HashMap<(u32, u32), EdgeIndex, RandomState> = HashMap::default();
-        // The function of each rank, and how often each function and call stands on the path from
-        // the root to the node that is being looked at.
+        // The function of each rank.
         let mut function_of: Vec<u32> = Vec::with_capacity(totals.len());
-        let mut on_path: Vec<u32> = Vec::new();
-        let mut calls_on_path: Vec<u32> = Vec::new();
-        // The path itself: rank, and the call that led there.
-        let mut path: Vec<(usize, Option<EdgeIndex>)> = Vec::new();
+        let (mut on_path, mut calls_on_path) = (OnPath::default(), OnPath::default());
         for (rank, node) in nodes.enumerate() {
-            while let Some(&(above, call)) = path.last()
-                && ends[above] as usize <= rank
-            {
-                path.pop();
-                on_path[function_of[above] as usize] -= 1;
-                if let Some(call) = call {
-                    calls_on_path[call.index()] -= 1;
-                }
-            }
+            on_path.leave(rank, ends);
+            calls_on_path.leave(rank, ends);
 
-            let function = functions.number(&node.function);
+            let function = functions.of(&node.function);
             if function as usize == graph.node_count() {
                 graph.add_node(FunctionNode {
                     function: Arc::clone(&node.function),
@@ -155,31 +146,25 @@ impl Callgraph {
                     total: V8Estimate::default(),
                     contexts: 0,
                 });
-                on_path.push(0);
             }
             function_of.push(function);
             let vertex = &mut graph[NodeIndex::new(function as usize)];
             vertex.contexts += 1;
             vertex.allocations.extend(node.allocations.iter().copied());
-            if on_path[function as usize] == 0 {
+            if on_path.enter(rank, function) {
                 vertex.total += totals[rank];
             }
-            on_path[function as usize] += 1;
 
-            let call = (parents[rank] != NONE).then(|| {
+            if parents[rank] != NONE {
                 let caller = function_of[parents[rank] as usize];
                 let call = *calls.entry((caller, function)).or_insert_with(|| {
-                    calls_on_path.push(0);
                     let [caller, callee] = [caller, function].map(|at| NodeIndex::new(at as usize));
                     graph.add_edge(caller, callee, Call::default())
                 });
-                if calls_on_path[call.index()] == 0 {
+                if calls_on_path.enter(rank, call.index() as u32) {
                     graph[call].total += totals[rank];
                 }
-                calls_on_path[call.index()] += 1;
-                call
-            });
-            path.push((rank, call));
+            }
         }
 
         for vertex in graph.node_weights_mut() {
@@ -527,22 +512,4 @@ fn merge_sizes(mut allocations: Vec<Allocation>) -> Allocations {
         same
     });
     allocations.into()
-}
-
-/// Numbers functions from 0 in the order in which they are first seen.
-///
-/// Contexts of one function mostly share it in memory: addresses are compared first.
-#[derive(Default)]
-struct Functions<'n> {
-    by_address: HashMap<*const Function, u32, RandomState>,
-    by_identity: HashMap<&'n Function, u32, RandomState>,
-}
-
-impl<'n> Functions<'n> {
-    fn number(&mut self, function: &'n Arc<Function>) -> u32 {
-        *self.by_address.entry(Arc::as_ptr(function)).or_insert_with(|| {
-            let next = self.by_identity.len() as u32;
-            *self.by_identity.entry(function).or_insert(next)
-        })
-    }
 }

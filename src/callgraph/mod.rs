@@ -4,13 +4,17 @@
 //! it: see [`NodesError`](crate::NodesError).
 
 mod call_tree;
+mod estimates;
+mod function_numbers;
 mod graph;
 #[cfg(feature = "json")]
 mod nested_json;
 mod nodes_error;
+mod on_path;
 mod serde_graph;
 mod topology;
 
 pub use call_tree::{CallTree, Children, Descendants, TreeNode};
+pub use estimates::{FunctionEstimates, TreeEstimates};
 pub use graph::{Call, Callgraph, FunctionNode, NeighborCall, RemovedCall};
 pub use nodes_error::NodesError;

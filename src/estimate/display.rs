@@ -1,0 +1,79 @@
+//! Estimates as people read them.
+
+use std::fmt;
+
+use super::interval::Confidence;
+use super::values::Estimate;
+use crate::profile::Unit;
+
+/// Up to this ratio of its two sides an interval is shown as one `±`.
+const LOPSIDED: f64 = 1.5;
+
+impl<U: Unit> fmt::Display for Estimate<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.shown())
+    }
+}
+
+impl<U: Unit> Estimate<U> {
+    fn shown(&self) -> String {
+        let value = self.value();
+        let interval = self.interval(Confidence::default());
+        let (below, above) = (value - interval.lower, interval.upper - value);
+        let (unit, scale) = U::scale(value);
+        // Less than the last digit of a byte or of an object is no doubt.
+        if below.max(above) < 0.5 {
+            return exact::<U>(value);
+        }
+        if above <= LOPSIDED * below && below <= LOPSIDED * above {
+            let doubt = above.max(below) / scale;
+            let decimals = decimals(doubt, scale);
+            return format!("{:.decimals$} {unit} ± {doubt:.decimals$}", value / scale);
+        }
+        let [value, lower, upper] = [value, interval.lower, interval.upper].map(exact::<U>);
+        format!("{value} ({lower} to {upper})")
+    }
+}
+
+/// A number in the unit that fits it.
+fn exact<U: Unit>(value: f64) -> String {
+    let (unit, scale) = U::scale(value);
+    let decimals = usize::from(scale > 1.0);
+    format!("{:.decimals$} {unit}", value / scale)
+}
+
+/// As many decimals as show the doubt with one digit, or two if the first is a 1.
+fn decimals(doubt: f64, scale: f64) -> usize {
+    let digits = scale.log10().round() as i32; // whole bytes and objects have none
+    let leading = doubt.log10().floor() as i32;
+    let first = doubt / 10_f64.powi(leading);
+    let wanted = if first < 1.95 { 1 - leading } else { -leading };
+    wanted.clamp(0, digits) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::estimate::values::Usage;
+
+    #[test]
+    fn doubt_decides_the_digits() {
+        let shown = |n, size, interval| Usage::of(n, size, interval).space.to_string();
+        assert_eq!(shown(10_000, 56, 4096), "41.2 MB ± 0.8");
+        assert_eq!(shown(400, 56, 4096), "1.65 MB ± 0.17");
+        assert_eq!(shown(40, 56, 4096), "165 kB ± 59");
+        assert_eq!(shown(1_000_000, 56, 4096), "4112.2 MB ± 8.2");
+        assert_eq!(shown(1, 16, 524_288), "524.3 kB (13.3 kB to 2.9 MB)");
+        assert_eq!(shown(3, 16, 1), "48 B");
+        assert_eq!(shown(0, 8, 524_288), "0 B (0 B to 1.9 MB)");
+        assert_eq!(shown(60, 8192, 4096), "568 kB ± 46");
+        let objects = Usage::of(400, 56, 4096).objects.to_string();
+        assert_eq!(objects, "29458 objects ± 3020");
+        assert_eq!(Usage::of(1, 1, 1 << 40).objects.to_string().matches("objects").count(), 3);
+    }
+
+    #[test]
+    fn columns_can_be_aligned() {
+        let estimate = Usage::of(3, 16, 1).space;
+        assert_eq!(format!("{estimate:>8}|{estimate:<8}|"), "    48 B|48 B    |");
+    }
+}

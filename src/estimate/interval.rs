@@ -1,0 +1,157 @@
+//! Confidence intervals.
+
+use std::fmt;
+
+use super::quantile::negative_binomial;
+use super::values::Estimate;
+use crate::profile::Unit;
+
+/// How often an interval must hold the truth: 0.95 for 95 %.
+///
+/// ```
+/// use v8_heap_sampler::Confidence;
+/// assert_eq!(Confidence::new(0.95)?, Confidence::P95);
+/// assert_eq!(Confidence::P95.to_string(), "95 %");
+/// let error = Confidence::new(95.0).unwrap_err();
+/// assert_eq!(error.to_string(), "confidence level 95: it must lie between 0 and 1, as 0.95 does");
+/// # Ok::<(), v8_heap_sampler::ConfidenceError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Confidence(f64);
+
+impl Confidence {
+    /// 90 %
+    pub const P90: Self = Self(0.90);
+    /// 95 %
+    pub const P95: Self = Self(0.95);
+    /// 99 %
+    pub const P99: Self = Self(0.99);
+
+    /// The level `level`, between 0 and 1.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfidenceError`] if it is not.
+    pub fn new(level: f64) -> Result<Self, ConfidenceError> {
+        if level > 0.0 && level < 1.0 { Ok(Self(level)) } else { Err(ConfidenceError { level }) }
+    }
+
+    /// The level, between 0 and 1.
+    #[must_use]
+    pub const fn level(self) -> f64 {
+        self.0
+    }
+
+    /// The probability that is left to either side of an interval.
+    pub(super) const fn tail(self) -> f64 {
+        (1.0 - self.0) / 2.0
+    }
+}
+
+impl Default for Confidence {
+    /// 95 %.
+    fn default() -> Self {
+        Self::P95
+    }
+}
+
+impl fmt::Display for Confidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // 0.999 * 100 is 99.9 but for the last digit.
+        write!(f, "{} %", (self.0 * 1e8).round() / 1e6)
+    }
+}
+
+/// A confidence level that is none.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error("confidence level {level}: it must lie between 0 and 1, as 0.95 does")]
+#[non_exhaustive]
+pub struct ConfidenceError {
+    /// The level that was asked for.
+    pub level: f64,
+}
+
+/// The interval that holds the truth in so many profiles of the same program.
+///
+/// In the estimate's unit, unrounded.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ConfidenceInterval {
+    /// The lower limit; never below what was seen in the samples themselves.
+    pub lower: f64,
+    /// The upper limit.
+    pub upper: f64,
+    /// How often the truth lies between the two.
+    pub confidence: Confidence,
+}
+
+impl ConfidenceInterval {
+    /// Upper less lower.
+    #[must_use]
+    pub fn width(&self) -> f64 {
+        self.upper - self.lower
+    }
+
+    /// Whether `value` lies in the interval, its limits included.
+    ///
+    /// Limits are sums of floating-point numbers: a value that is off by their last digits counts
+    /// as being in.
+    #[must_use]
+    pub fn contains(&self, value: f64) -> bool {
+        let slack = 1e-9 * self.upper.abs();
+        (self.lower - slack..=self.upper + slack).contains(&value)
+    }
+}
+
+impl<U: Unit> Estimate<U> {
+    /// The interval that holds the truth with a confidence.
+    ///
+    /// What was sampled is certain; the interval is about the objects that were not. If an object
+    /// is sampled with probability `p`, the number of those that were not sampled before the `n`th
+    /// sample has a negative binomial distribution. From this follow the limits for objects of one
+    /// size: its quantile with `n` samples below, and with `n + 1` above. They are exact: those of
+    /// Clopper and Pearson (*Biometrika* 26, 1934) for an unknown number of trials. For a small `p`,
+    /// objects far smaller than the interval, they are Garwood's for a Poisson count (*Biometrika*
+    /// 28, 1936); for `p` near 1, large objects or an interval of one byte, they close in on the
+    /// estimate until nothing is left between them.
+    ///
+    /// For a sum over sizes, a negative binomial distribution with the mean and the variance of the
+    /// sum stands in, and one more sample of the most uncertain size is what is added above. For
+    /// small `p` that is the gamma interval of Fay and Feuer (*Statistics in Medicine* 16, 1997),
+    /// which was found to hold the truth at least as often as it says for all but contrived weights.
+    ///
+    /// # What it assumes
+    ///
+    /// - That objects are sampled independently, with V8's probability: see the crate's
+    ///   documentation for where V8 departs from that.
+    /// - That the sizes which were sampled are those that there are. A function with one large
+    ///   object, which is always sampled, has an interval without width, and could still have made
+    ///   a few small objects of which none was sampled.
+    ///   [`Estimates::detection_limit`](super::Estimates::detection_limit) says how much that can be.
+    /// - With no sample at all the estimate is 0, and the upper limit is what can go unnoticed:
+    ///   about 3.7 times the sampling interval at 95 %.
+    ///
+    /// Takes some ten microseconds.
+    #[must_use]
+    pub fn interval(&self, confidence: Confidence) -> ConfidenceInterval {
+        let tail = confidence.tail();
+        let (mean, variance) = self.one_more;
+        let step = self.step();
+        let lower = unseen(tail, self.unseen, self.variance, step);
+        let upper = unseen(1.0 - tail, self.unseen + mean, self.variance + variance, step);
+        ConfidenceInterval { lower: self.seen + lower, upper: self.seen + upper, confidence }
+    }
+}
+
+/// A quantile of what was not sampled: `step` times a negative binomial number with that mean and
+/// variance in all.
+fn unseen(level: f64, mean: f64, variance: f64, step: f64) -> f64 {
+    if mean <= 0.0 || variance <= 0.0 {
+        return 0.0;
+    }
+    let (mean, variance) = (mean / step, variance / (step * step));
+    // Variance over mean is 1 / p; rounding must not bring p above 1.
+    let p = (mean / variance).min(1.0 - f64::EPSILON);
+    let r = mean * p / (1.0 - p);
+    step * negative_binomial(level, r, p)
+}

@@ -1,0 +1,17 @@
+//! What the samples stand for, and how sure that is.
+//!
+//! V8 samples an object of `s` bytes with probability `p = 1 - exp(-s / interval)`, independently
+//! of every other: the distance to the next sample is exponential, and that distribution forgets.
+//! So `n` samples of one size stand for `n / p` objects (the estimator of Horvitz and Thompson,
+//! *Journal of the American Statistical Association* 47, 1952), and everything larger is a sum over
+//! contexts and sizes.
+
+mod display;
+mod estimates;
+mod interval;
+mod quantile;
+mod values;
+
+pub use estimates::Estimates;
+pub use interval::{Confidence, ConfidenceError, ConfidenceInterval};
+pub use values::{Estimate, Usage, Values};

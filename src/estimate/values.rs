@@ -1,0 +1,273 @@
+//! Estimates, and how they add up.
+
+use std::marker::PhantomData;
+use std::ops::{Add, AddAssign};
+
+use crate::profile::{Bytes, Objects, Unit};
+
+/// What a number of samples stands for: the estimate of a sum of bytes or of objects, and how sure
+/// it is.
+///
+/// It is unbiased: the mean over many profiles of the same program is the truth. It is not a
+/// count, nor rounded to one. [`interval`](Self::interval) says where the truth may lie.
+///
+/// Estimates add up, with their variances, if no sample is in both.
+///
+/// Displayed with the 95 % interval: `12.3 MB ± 0.4` (the larger of both sides), or with the limits
+/// where these lie at very different distances, as they do with few samples:
+/// `524.3 kB (13.3 kB to 2.9 MB)`. What is certain stands alone: `16.0 kB`.
+///
+/// ```
+/// use v8_heap_sampler::{Confidence, Node, NodeId, Profile, Sample, SampleId, SamplerOptions};
+///
+/// // 400 objects of 56 bytes were sampled, at 4 KiB.
+/// let nodes = vec![Node::new(NodeId(1), "(root)")];
+/// let samples = (1..=400).map(|id| Sample::new(NodeId(1), 56, SampleId(id), true)).collect();
+/// let profile = Profile::new(nodes, samples, SamplerOptions::new().interval_bytes(4096));
+///
+/// let bytes = profile.estimates()?.total().inuse_space();
+/// assert_eq!(bytes.to_string(), "1.65 MB ± 0.17");
+/// assert_eq!(bytes.samples(), 400);
+/// // Standard error: about one part in the square root of the samples.
+/// assert!((bytes.standard_error() / bytes.value() - 0.05).abs() < 0.001);
+/// let interval = bytes.interval(Confidence::P99);
+/// assert!(interval.lower < bytes.value() && bytes.value() < interval.upper);
+/// # Ok::<(), v8_heap_sampler::ProfileError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate<U: Unit> {
+    samples: u64,
+    /// Of the sampled objects themselves: certain.
+    pub(super) seen: f64,
+    /// Of the objects that were not sampled: estimated.
+    pub(super) unseen: f64,
+    pub(super) variance: f64,
+    /// The sum of `unseen` times the size of one object.
+    steps: f64,
+    /// What one more sample, of the most uncertain size, adds to `unseen` and `variance`.
+    pub(super) one_more: (f64, f64),
+    unit: PhantomData<U>,
+}
+
+impl<U: Unit> Estimate<U> {
+    /// Of `samples` sampled objects of `each` bytes, or one object, that are sampled with
+    /// probability `1 - missed`.
+    fn new(samples: u64, each: f64, missed: f64, probability: f64) -> Self {
+        let n = samples as f64;
+        let unseen = each * missed / probability;
+        let variance = unseen * each / probability;
+        Self {
+            samples,
+            seen: n * each,
+            unseen: n * unseen,
+            variance: n * variance,
+            steps: n * unseen * each,
+            one_more: (unseen, variance),
+            unit: PhantomData,
+        }
+    }
+
+    /// The estimate, unrounded.
+    #[must_use]
+    pub fn value(&self) -> f64 {
+        self.seen + self.unseen
+    }
+
+    /// The variance of the estimate, itself estimated: `n * size² * (1 - p) / p²` for the bytes of
+    /// `n` samples of one size, without the size for objects, and added up over sizes and contexts.
+    #[must_use]
+    pub fn variance(&self) -> f64 {
+        self.variance
+    }
+
+    /// The square root of the variance.
+    ///
+    /// With few samples it says little, and with none nothing: see [`interval`](Self::interval).
+    #[must_use]
+    pub fn standard_error(&self) -> f64 {
+        self.variance.sqrt()
+    }
+
+    /// How many samples are behind it. An exact count.
+    #[must_use]
+    pub fn samples(&self) -> u64 {
+        self.samples
+    }
+
+    /// How much the samples alone amount to: the least that the truth can be.
+    #[must_use]
+    pub fn seen(&self) -> f64 {
+        self.seen
+    }
+
+    /// The size of the objects that were not sampled, on average: the truth goes up and down in
+    /// steps of it.
+    pub(super) fn step(&self) -> f64 {
+        if self.unseen > 0.0 {
+            return self.steps / self.unseen;
+        }
+        // That of the one more sample, whose mean is step * q / p and variance step² * q / p².
+        let (mean, variance) = self.one_more;
+        let q = mean * mean / variance;
+        mean * (1.0 - q) / q
+    }
+}
+
+impl<U: Unit> Add for Estimate<U> {
+    type Output = Self;
+
+    /// The sum of two estimates that have no sample in common.
+    fn add(self, other: Self) -> Self {
+        // One more sample of a kind that was seen, as far as any was.
+        let most_uncertain = |of: &Self| (of.samples > 0, of.one_more.1);
+        let one_more = if most_uncertain(&other) > most_uncertain(&self) {
+            other.one_more
+        } else {
+            self.one_more
+        };
+        Self {
+            samples: self.samples + other.samples,
+            seen: self.seen + other.seen,
+            unseen: self.unseen + other.unseen,
+            variance: self.variance + other.variance,
+            steps: self.steps + other.steps,
+            one_more,
+            unit: PhantomData,
+        }
+    }
+}
+
+impl<U: Unit> AddAssign for Estimate<U> {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+/// Objects and their bytes, estimated from the same samples.
+///
+/// Objects are *allocations*: optimised code can allocate neighbouring objects in one go, and V8
+/// samples such a group as one object. Bytes are not affected.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// How many objects, as V8 allocated them.
+    pub objects: Estimate<Objects>,
+    /// How many bytes.
+    pub space: Estimate<Bytes>,
+}
+
+impl Usage {
+    /// The least size of an object on V8's heap: a pointer and a map, where pointers are short.
+    const LEAST_SIZE: u64 = 8;
+
+    /// What `samples` samples of objects of `size` bytes stand for.
+    pub(super) fn of(samples: u64, size: u64, interval_bytes: u64) -> Self {
+        let x = size as f64 / interval_bytes as f64;
+        let (missed, probability) = ((-x).exp(), -(-x).exp_m1());
+        Self {
+            objects: Estimate::new(samples, 1.0, missed, probability),
+            space: Estimate::new(samples, size as f64, missed, probability),
+        }
+    }
+
+    /// What no sample stands for: nothing, up to what can go unnoticed.
+    pub(super) fn none(interval_bytes: u64) -> Self {
+        Self::of(0, Self::LEAST_SIZE, interval_bytes)
+    }
+}
+
+impl Add for Usage {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self { objects: self.objects + other.objects, space: self.space + other.space }
+    }
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+/// The four values of a context, a function or a profile, named as in Go and pprof.
+///
+/// `inuse` is what is alive: what no garbage collection has found dead yet. `alloc` is all that was
+/// allocated in the session or window, dead or alive; it is known only if the samples of dead
+/// objects were kept ([`KeepDead::Both`](crate::KeepDead::Both)), and `None` otherwise.
+///
+/// ```
+/// use v8_heap_sampler::{
+///     KeepDead, Node, NodeId, Profile, Sample, SampleId, SamplerOptions, Values,
+/// };
+///
+/// let nodes = vec![Node::new(NodeId(1), "(root)")];
+/// let samples = (1..=2).map(|id| Sample::new(NodeId(1), 64, SampleId(id), id == 1)).collect();
+/// let mut profile = Profile::new(nodes, samples, SamplerOptions::exact());
+/// profile.options.keep_dead = KeepDead::Both;
+/// let total: Values = profile.estimates()?.total();
+/// assert_eq!(total.inuse_space().to_string(), "64 B");
+/// assert_eq!(total.alloc_objects().unwrap().to_string(), "2 objects");
+///
+/// profile.options.keep_dead = KeepDead::MinorGc;
+/// assert_eq!(profile.estimates()?.total().alloc_space(), None);
+/// # Ok::<(), v8_heap_sampler::ProfileError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Values {
+    /// What is alive.
+    pub inuse: Usage,
+    /// What was allocated; `None` if that is not known.
+    pub alloc: Option<Usage>,
+}
+
+impl Values {
+    /// Objects that are alive.
+    #[must_use]
+    pub fn inuse_objects(&self) -> Estimate<Objects> {
+        self.inuse.objects
+    }
+
+    /// Bytes of objects that are alive.
+    #[must_use]
+    pub fn inuse_space(&self) -> Estimate<Bytes> {
+        self.inuse.space
+    }
+
+    /// Objects that were allocated; `None` if that is not known.
+    #[must_use]
+    pub fn alloc_objects(&self) -> Option<Estimate<Objects>> {
+        self.alloc.map(|usage| usage.objects)
+    }
+
+    /// Bytes of objects that were allocated; `None` if that is not known.
+    #[must_use]
+    pub fn alloc_space(&self) -> Option<Estimate<Bytes>> {
+        self.alloc.map(|usage| usage.space)
+    }
+
+    /// How many samples are behind all values together.
+    #[must_use]
+    pub fn samples(&self) -> u64 {
+        self.alloc.unwrap_or(self.inuse).space.samples()
+    }
+}
+
+impl Add for Values {
+    type Output = Self;
+
+    /// The sum of two that have no sample in common; `alloc` is known only if it is in both.
+    fn add(self, other: Self) -> Self {
+        let alloc = match (self.alloc, other.alloc) {
+            (Some(one), Some(other)) => Some(one + other),
+            _ => None,
+        };
+        Self { inuse: self.inuse + other.inuse, alloc }
+    }
+}
+
+impl AddAssign for Values {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}

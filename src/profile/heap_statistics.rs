@@ -1,0 +1,58 @@
+//! The isolate's memory as a whole, as V8 counts it.
+
+use serde::{Deserialize, Serialize};
+
+use super::Bytes;
+
+/// The isolate's memory as a whole: exact counters of V8's, not estimates from samples.
+///
+/// Only what is [`used`](Self::used) is made of the objects that sampling sees. What lies
+/// [off the heap](Self::off_heap) belongs to no function here: V8 does not say who asked for it.
+///
+/// Mirrors `v8::HeapStatistics`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct HeapStatistics {
+    /// Bytes of objects on the JavaScript heap, garbage that no GC has found yet included.
+    pub used: Bytes,
+    /// Bytes that V8 has reserved from the system for the JavaScript heap.
+    pub total: Bytes,
+    /// The part of `total` that can hold executable code.
+    pub total_executable: Bytes,
+    /// The part of `total` that is in physical memory.
+    pub total_physical: Bytes,
+    /// Bytes that can still be allocated before the heap meets its limit.
+    pub available: Bytes,
+    /// The limit of `total`: beyond it, V8 ends the process.
+    pub limit: Bytes,
+    /// Bytes that V8 has allocated off the heap for itself (`malloc`): parser, compiler, tables.
+    pub malloced: Bytes,
+    /// The highest `malloced` so far, leaving the string table out.
+    pub peak_malloced: Bytes,
+    /// Bytes of the backing stores of array buffers, off the heap. (External strings are in no
+    /// counter.)
+    pub external: Bytes,
+    /// Bytes of global handles in use, the embedder's and those of the sampler.
+    pub used_global_handles: Bytes,
+    /// Bytes reserved for global handles.
+    pub total_global_handles: Bytes,
+    /// Bytes that were ever allocated on the JavaScript heap, those of V8's own work included. It
+    /// only grows; the difference of two is what was allocated in between.
+    pub allocated_so_far: Bytes,
+    /// How many native contexts (global environments) are alive.
+    pub native_contexts: u64,
+    /// How many contexts were detached and not collected yet. More than a few hint at a leak.
+    pub detached_contexts: u64,
+}
+
+impl HeapStatistics {
+    /// Bytes outside the JavaScript heap: [`malloced`](Self::malloced) and
+    /// [`external`](Self::external).
+    ///
+    /// Reported as what it is: never as an allocation of some function.
+    #[must_use]
+    pub const fn off_heap(&self) -> Bytes {
+        Bytes(self.malloced.0.saturating_add(self.external.0))
+    }
+}

@@ -1,0 +1,104 @@
+//! Bytes and objects as types of their own.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What a number counts: [`Bytes`] or [`Objects`].
+pub trait Unit: sealed::Sealed + Copy + fmt::Debug + 'static {}
+
+impl Unit for Bytes {}
+impl Unit for Objects {}
+
+pub(crate) mod sealed {
+    /// How numbers of a unit are written.
+    pub trait Sealed {
+        /// The unit in which `value` is written, and how many of [`Self`] one of it is.
+        fn scale(value: f64) -> (&'static str, f64);
+    }
+}
+
+/// A number of bytes that is exact: a size or a counter, not an estimate.
+///
+/// Displayed in decimal units, as `932.5 kB`.
+///
+/// ```
+/// use v8_heap_sampler::Bytes;
+/// assert_eq!(Bytes(932_480).to_string(), "932.5 kB");
+/// assert_eq!(Bytes(999).to_string(), "999 B");
+/// ```
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Bytes(pub u64);
+
+/// A number of objects that is exact.
+///
+/// An object is what V8 allocated in one go: optimised code can allocate neighbouring objects
+/// together, and then the group is one.
+///
+/// ```
+/// use v8_heap_sampler::Objects;
+/// assert_eq!(Objects(14003).to_string(), "14003 objects");
+/// ```
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Objects(pub u64);
+
+impl sealed::Sealed for Bytes {
+    fn scale(value: f64) -> (&'static str, f64) {
+        const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+        let mut scale = 1.0;
+        let mut at = 0;
+        // From 999.95 on, one decimal would show 1000.0.
+        while value.abs() / scale >= 999.95 && at + 1 < UNITS.len() {
+            scale *= 1000.0;
+            at += 1;
+        }
+        (UNITS[at], scale)
+    }
+}
+
+impl sealed::Sealed for Objects {
+    fn scale(_: f64) -> (&'static str, f64) {
+        ("objects", 1.0)
+    }
+}
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.0 as f64;
+        let (unit, scale) = <Self as sealed::Sealed>::scale(value);
+        let decimals = usize::from(scale > 1.0);
+        f.pad(&format!("{:.decimals$} {unit}", value / scale))
+    }
+}
+
+impl fmt::Display for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{} objects", self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_shown_in_decimal_units() {
+        for (bytes, shown) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (999_949, "999.9 kB"),
+            (999_950, "1.0 MB"),
+            (u64::MAX, "18.4 EB"),
+        ] {
+            assert_eq!(Bytes(bytes).to_string(), shown);
+        }
+        assert_eq!(format!("{:>9}|{:<9}|", Bytes(5), Objects(5)), "      5 B|5 objects|");
+    }
+}
