@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use clap::Parser;
-use support::{columns, share, size};
-use v8_heap_sampler::{CallTree, TreeNode};
+use support::{Run, columns, header, share};
+use v8_heap_sampler::TreeNode;
 
 mod support;
 
@@ -30,22 +30,24 @@ struct Cli {
 }
 
 /// The call tree, indented, without the branches below `least` of the whole.
-fn call_tree(tree: &CallTree, least: f64) -> String {
-    let all = tree.root().total();
+fn call_tree(run: &Run, least: f64) -> String {
+    let (all, sums) = (run.all(), run.tree.estimates(&run.estimates));
+    let total = |node: &TreeNode<'_>| run.shown(sums.total(*node));
     let is_shown = |node: &TreeNode<'_>| {
-        node.total().bytes > 0 && node.total().bytes as f64 >= least * all.bytes as f64
+        let space = total(node).space;
+        space.samples() > 0 && space.value() >= least * all.space.value()
     };
-    let mut text = format!(
-        "{:>10} {:>6} {:>9} {:>10}  {}\n",
-        "total", "share", "objects", "self", "call tree"
-    );
+    let mut text = format!("{} {:>29}  call tree\n", header("total"), "self");
     let mut hidden = 0;
-    let mut pending = vec![(tree.root(), 0)];
+    let mut pending = vec![(run.tree.root(), 0)];
     while let Some((node, depth)) = pending.pop() {
+        let own = match run.shown(sums.own(node)).space {
+            space if space.samples() > 0 => space.to_string(),
+            _ => "-".to_owned(),
+        };
         text += &format!(
-            "{} {:>10}  {:indent$}{}\n",
-            columns(node.total(), all),
-            size(node.self_estimate().bytes),
+            "{} {own:>29}  {:indent$}{}\n",
+            columns(total(&node), all),
             "",
             node.function,
             indent = 2 * depth
@@ -55,7 +57,7 @@ fn call_tree(tree: &CallTree, least: f64) -> String {
         pending.extend(shown.into_iter().rev().map(|child| (child, depth + 1)));
     }
     if hidden > 0 && least == 0.0 {
-        text += &format!("... and {hidden} nodes without a byte\n");
+        text += &format!("... and {hidden} nodes without a sample\n");
     } else if hidden > 0 {
         text += &format!("... and {hidden} nodes with less than {} of the whole\n", share(least));
     }
@@ -72,10 +74,10 @@ fn main() -> ExitCode {
             run.tree.write_nested_json(&mut *output)?;
             writeln!(output)
         } else if cli.tree {
-            write!(output, "{}\n\n{}", run.headline(), call_tree(&run.tree, 0.0))
+            write!(output, "{}\n\n{}", run.headline(), call_tree(run, 0.0))
         } else {
             let table = run.table(cli.top, &|_, _| Vec::new());
-            write!(output, "{}\n\n{table}\n{}", run.headline(), call_tree(&run.tree, 0.01))
+            write!(output, "{}\n\n{table}\n{}", run.headline(), call_tree(run, 0.01))
         }
     })
 }

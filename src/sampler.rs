@@ -5,8 +5,8 @@ use std::ops::{Deref, DerefMut};
 
 use crate::callgraph::Callgraph;
 use crate::error::Result;
-use crate::profile::{Node, SamplerOptions};
-use crate::sys::Session;
+use crate::profile::{Bytes, HeapStatistics, Node, Profile, SamplerOptions, Timestamp};
+use crate::sys::{Collected, Session};
 
 /// Samples the heap allocations of an isolate for as long as it lives.
 ///
@@ -61,6 +61,8 @@ pub struct HeapSampler<'a> {
     isolate: &'a mut v8::Isolate,
     session: Session,
     options: SamplerOptions,
+    started: Timestamp,
+    heap_at_start: HeapStatistics,
 }
 
 impl<'a> HeapSampler<'a> {
@@ -109,7 +111,8 @@ impl<'a> HeapSampler<'a> {
     /// [`Error::UnsupportedV8`]: crate::Error::UnsupportedV8
     pub fn with_options(isolate: &'a mut v8::Isolate, options: SamplerOptions) -> Result<Self> {
         let session = Session::start(isolate, &options)?;
-        Ok(Self { isolate, session, options })
+        let heap_at_start = heap_statistics(&isolate.get_heap_statistics());
+        Ok(Self { isolate, session, options, started: Timestamp::now(), heap_at_start })
     }
 
     /// The isolate, to run JavaScript with.
@@ -128,8 +131,8 @@ impl<'a> HeapSampler<'a> {
     ///
     /// Can be called any number of times, also while a JavaScript exception is pending or after
     /// execution was terminated. It runs no JavaScript. V8 interns the names on the JavaScript
-    /// heap, which can start a garbage collection and can itself be sampled, usually as
-    /// `(V8 API)`.
+    /// heap, which can start a garbage collection. It samples that, too, at the stack from which
+    /// this was called; here such samples are left out.
     ///
     /// Mirrors `v8::HeapProfiler::GetAllocationProfile`. Linear in the number of nodes and
     /// samples.
@@ -162,7 +165,115 @@ impl<'a> HeapSampler<'a> {
     /// [`Error::ForeignSession`]: crate::Error::ForeignSession
     /// [`Error::UnexpectedProfile`]: crate::Error::UnexpectedProfile
     pub fn collect_nodes(&mut self) -> Result<Vec<Node>> {
-        self.session.collect(self.isolate)
+        Ok(self.session.collect(self.isolate, false)?.nodes)
+    }
+
+    /// The profile so far: nodes, samples, options, times, and the isolate's heap as a whole.
+    /// Sampling goes on.
+    ///
+    /// What the samples stand for is [`Profile::estimates`]. As [`collect_nodes`], it runs no
+    /// JavaScript and can be called at any time.
+    ///
+    /// In a session that keeps dead objects ([`KeepDead`]) V8 keeps their samples until sampling
+    /// stops, and the totals of each profile include those of the one before: where sampling goes on
+    /// for long, take windows instead ([`take_window`](Self::take_window)).
+    ///
+    /// Linear in the number of nodes, and O(s log s) in that of samples.
+    ///
+    /// ```
+    /// use v8_heap_sampler::{Confidence, HeapSampler, KeepDead, SamplerOptions};
+    ///
+    /// # let (mut isolate, realm) = fixtures::realm();
+    /// let options = SamplerOptions::new().interval_bytes(1024).keep_dead(KeepDead::Both);
+    /// let mut sampler = HeapSampler::with_options(&mut isolate, options)?;
+    /// # realm.run(&mut sampler, "a.js", "for (let i = 0; i < 9999; i++) globalThis.kept = [i]; ''");
+    /// // ... run JavaScript ...
+    /// let profile = sampler.collect_profile()?;
+    /// let total = profile.estimates().expect("what was collected fits together").total();
+    /// let allocated = total.alloc_space().expect("dead objects are kept");
+    /// println!("{allocated} allocated, {} of it alive", total.inuse_space());
+    /// let interval = allocated.interval(Confidence::P99);
+    /// println!("between {:.0} and {:.0} bytes", interval.lower, interval.upper);
+    /// # Ok::<(), v8_heap_sampler::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`collect_nodes`].
+    ///
+    /// [`collect_nodes`]: Self::collect_nodes
+    /// [`KeepDead`]: crate::KeepDead
+    pub fn collect_profile(&mut self) -> Result<Profile> {
+        let collected = Timestamp::now();
+        let Collected { nodes, samples, own_work, heap } =
+            self.session.collect(self.isolate, true)?;
+        Ok(Profile {
+            nodes,
+            samples,
+            options: self.options.clone(),
+            started: self.started,
+            collected,
+            heap_at_start: self.heap_at_start,
+            heap: heap_statistics(&heap),
+            own_work,
+        })
+    }
+
+    /// The profile of everything since the last window, or since sampling started; then samples
+    /// anew, with no JavaScript run in between.
+    ///
+    /// For hosts that run for long: V8 forgets all samples, so that neither its memory nor the
+    /// totals grow without end, and nothing is reported twice. Ids of nodes and samples start over,
+    /// so that nodes of different windows are matched by their functions.
+    ///
+    /// # What windows can say
+    ///
+    /// | | dead objects kept, windows | none kept, no windows |
+    /// | --- | --- | --- |
+    /// | options | [`SamplerOptions::allocation_windows`] | [`SamplerOptions::live_heap`] |
+    /// | called now and then | `take_window` | [`collect_profile`](Self::collect_profile) |
+    /// | allocated since the last call | `alloc` | unknown |
+    /// | alive, of what was allocated since the last call | `inuse` | samples after [`Profile::last_sample_id`] |
+    /// | alive, of what was allocated before | **unknown** | samples up to there |
+    /// | V8's memory for samples grows with | allocations per window | live objects |
+    ///
+    /// What was alive when a window began, from before sampling or from earlier windows, is in no
+    /// later window: V8 has forgotten it. `inuse` is what the window allocated and did not lose yet;
+    /// it is not the live heap, and adding it up over windows is only an upper limit of that, since
+    /// what died later is not taken off. The live heap as a whole is exact in each window, as
+    /// [`Profile::heap`]. For "what is alive, and since when" use the other pair: a session that
+    /// keeps no dead objects can run for ever and needs no windows. One isolate has one session, so
+    /// a server has to choose, or to take turns.
+    ///
+    /// ```
+    /// use v8_heap_sampler::{HeapSampler, SamplerOptions};
+    ///
+    /// # let (mut isolate, realm) = fixtures::realm();
+    /// let options = SamplerOptions::allocation_windows().interval_bytes(4096);
+    /// let mut sampler = HeapSampler::with_options(&mut isolate, options)?;
+    /// for _minute in 0..3 {
+    /// #   realm.run(&mut sampler, "a.js", "for (let i = 0; i < 9999; i++) globalThis.kept = [i]; ''");
+    ///     // ... serve requests ...
+    ///     let window = sampler.take_window()?;
+    ///     let allocated = window.estimates().unwrap().total().alloc_space().unwrap();
+    ///     println!("{:.0} bytes/s", allocated.value() / window.duration().as_secs_f64());
+    /// }
+    /// # Ok::<(), v8_heap_sampler::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`collect_nodes`](Self::collect_nodes); the window goes on in that case, if the session
+    /// does. A collected window is never lost: if sampling cannot be started again, which nobody has
+    /// seen yet, the next call says so ([`Error::NotSampling`](crate::Error::NotSampling)).
+    pub fn take_window(&mut self) -> Result<Profile> {
+        let window = self.collect_profile()?;
+        let heap_at_start = heap_statistics(&self.isolate.get_heap_statistics());
+        if self.session.restart(self.isolate, &self.options).is_ok() {
+            self.started = Timestamp::now();
+            self.heap_at_start = heap_at_start;
+        }
+        Ok(window)
     }
 
     /// Collects and builds the graph of functions in one call, as `collectAllocations` of the Node
@@ -287,5 +398,26 @@ impl fmt::Debug for HeapSampler<'_> {
             .field("options", &self.options)
             .field("session", &self.session)
             .finish_non_exhaustive()
+    }
+}
+
+/// V8's counters by the names of this crate.
+fn heap_statistics(heap: &v8::HeapStatistics) -> HeapStatistics {
+    let bytes = |bytes: usize| Bytes(bytes as u64);
+    HeapStatistics {
+        used: bytes(heap.used_heap_size()),
+        total: bytes(heap.total_heap_size()),
+        total_executable: bytes(heap.total_heap_size_executable()),
+        total_physical: bytes(heap.total_physical_size()),
+        available: bytes(heap.total_available_size()),
+        limit: bytes(heap.heap_size_limit()),
+        malloced: bytes(heap.malloced_memory()),
+        peak_malloced: bytes(heap.peak_malloced_memory()),
+        external: bytes(heap.external_memory()),
+        used_global_handles: bytes(heap.used_global_handles_size()),
+        total_global_handles: bytes(heap.total_global_handles_size()),
+        allocated_so_far: Bytes(heap.total_allocated_bytes()),
+        native_contexts: heap.number_of_native_contexts() as u64,
+        detached_contexts: heap.number_of_detached_contexts() as u64,
     }
 }

@@ -8,10 +8,9 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use fixtures::ScriptError;
-use humansize::{DECIMAL, format_size};
 use v8_heap_sampler::{
-    CallTree, Callgraph, Error, Function, HeapSampler, KeepDead, NodesError, SamplerOptions,
-    V8Estimate,
+    CallTree, Error, Estimates, Function, HeapSampler, KeepDead, NodesError, SamplerOptions, Usage,
+    Values,
 };
 
 /// The arguments that both examples take.
@@ -35,6 +34,8 @@ pub(crate) struct Arguments {
 pub(crate) struct Run {
     /// What was sampled.
     pub(crate) tree: CallTree,
+    /// What the samples stand for.
+    pub(crate) estimates: Estimates,
     /// What the script threw, if it did.
     thrown: Option<ScriptError>,
     /// The source of each script that ran, by the name that V8 has for it.
@@ -118,23 +119,35 @@ impl Run {
         } else {
             realm.try_run(&mut sampler, &name, &source).map(drop)
         };
-        let nodes = sampler.finish()?;
+        let profile = sampler.collect_profile()?;
+        drop(sampler);
         drop(isolate);
-        let sources = sources.take();
-        Ok(Self { tree: CallTree::from_nodes(nodes)?, thrown: outcome.err(), sources, options })
+        let estimates = profile.estimates().expect("what was collected fits together");
+        let tree = CallTree::from_nodes(profile.nodes)?;
+        Ok(Self { tree, estimates, thrown: outcome.err(), sources: sources.take(), options })
     }
 
-    /// One line on what the figures are.
+    /// The values that are shown: what is alive if that was asked for, else what was allocated.
+    pub(crate) fn shown(&self, values: Values) -> Usage {
+        values.alloc.unwrap_or(values.inuse)
+    }
+
+    /// Of the whole profile.
+    pub(crate) fn all(&self) -> Usage {
+        self.shown(self.estimates.total())
+    }
+
+    /// What the figures are.
     pub(crate) fn headline(&self) -> String {
-        let total = self.tree.root().total();
         let what = match self.options.keep_dead {
             KeepDead::None => "alive at the end",
             _ => "allocated",
         };
+        let Usage { space, objects, .. } = self.all();
         format!(
-            "{} in {} objects {what}: V8's estimate from samples, one per {} bytes on average",
-            size(total.bytes),
-            total.objects,
+            "{space} in {objects} {what}\n(estimates from {} samples, one per {} bytes on average, \
+             with 95 % intervals)",
+            space.samples(),
             self.options.interval_bytes
         )
     }
@@ -146,24 +159,24 @@ impl Run {
         rows: usize,
         below: &dyn Fn(&Function, Option<&str>) -> Vec<String>,
     ) -> String {
-        let graph = Callgraph::from(&self.tree);
-        let all = self.tree.root().total();
-        let mut functions: Vec<_> =
-            graph.functions().filter(|f| f.self_estimate.objects > 0).collect();
-        functions.sort_by_key(|f| std::cmp::Reverse((f.self_estimate.bytes, f.total.bytes)));
-        let mut table = format!(
-            "{:>10} {:>6} {:>9} {:>10} {:>6} {:>9}  {}\n",
-            "self", "share", "objects", "total", "share", "objects", "function"
-        );
-        for function in functions.iter().take(rows) {
-            table += &format!(
-                "{} {}  {}\n",
-                columns(function.self_estimate, all),
-                columns(function.total, all),
-                function.function
-            );
-            let source = self.sources.get(function.function.script_name.as_str());
-            for line in below(&function.function, source.map(String::as_str)) {
+        let all = self.all();
+        let mut functions: Vec<_> = self
+            .tree
+            .function_estimates(&self.estimates)
+            .into_iter()
+            .map(|f| (f.function, self.shown(f.own), self.shown(f.total)))
+            .filter(|(_, own, _)| own.space.samples() > 0)
+            .collect();
+        functions.sort_by(|one, other| {
+            let bytes =
+                |(_, own, total): &(_, Usage, Usage)| (own.space.value(), total.space.value());
+            bytes(other).partial_cmp(&bytes(one)).expect("estimates are numbers")
+        });
+        let mut table = format!("{} {}  function\n", header("self"), header("total"));
+        for (function, own, total) in functions.iter().take(rows) {
+            table += &format!("{} {}  {function}\n", columns(*own, all), columns(*total, all));
+            let source = self.sources.get(function.script_name.as_str());
+            for line in below(function, source.map(String::as_str)) {
                 table += &format!("{line}\n");
             }
         }
@@ -183,20 +196,21 @@ pub(crate) fn print(is_error: bool, line: &str) {
     };
 }
 
-/// Bytes for people.
-pub(crate) fn size(bytes: u64) -> String {
-    format_size(bytes, DECIMAL)
-}
-
 /// A part of one, in percent.
 pub(crate) fn share(of_one: f64) -> String {
     format!("{:.1}%", 100.0 * of_one)
 }
 
-/// Bytes, their share of the whole, and objects, as columns of a table.
-pub(crate) fn columns(estimate: V8Estimate, all: V8Estimate) -> String {
-    let part = if all.bytes == 0 { 0.0 } else { estimate.bytes as f64 / all.bytes as f64 };
-    format!("{:>10} {:>6} {:>9}", size(estimate.bytes), share(part), estimate.objects)
+/// The header of [`columns`].
+pub(crate) fn header(name: &str) -> String {
+    format!("{name:>29} {:>6} {:>9}", "share", "~objects")
+}
+
+/// Bytes with their interval, their share of the whole, and about how many objects, as columns of a
+/// table.
+pub(crate) fn columns(usage: Usage, all: Usage) -> String {
+    let part = usage.space.value() / all.space.value().max(1.0);
+    format!("{:>29} {:>6} {:>9.0}", usage.space, share(part), usage.objects.value())
 }
 
 /// Runs the script, says on standard error what it threw, and lets `show` write the rest; the exit

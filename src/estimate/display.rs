@@ -61,13 +61,13 @@ mod tests {
         assert_eq!(shown(10_000, 56, 4096), "41.2 MB ± 0.8");
         assert_eq!(shown(400, 56, 4096), "1.65 MB ± 0.17");
         assert_eq!(shown(40, 56, 4096), "165 kB ± 59");
-        assert_eq!(shown(1_000_000, 56, 4096), "4112.2 MB ± 8.2");
+        assert_eq!(shown(1_000_000, 56, 4096), "4.124 GB ± 0.008");
         assert_eq!(shown(1, 16, 524_288), "524.3 kB (13.3 kB to 2.9 MB)");
         assert_eq!(shown(3, 16, 1), "48 B");
         assert_eq!(shown(0, 8, 524_288), "0 B (0 B to 1.9 MB)");
-        assert_eq!(shown(60, 8192, 4096), "568 kB ± 46");
+        assert_eq!(shown(60, 8192, 4096), "568 kB ± 62");
         let objects = Usage::of(400, 56, 4096).objects.to_string();
-        assert_eq!(objects, "29458 objects ± 3020");
+        assert_eq!(objects, "29458 objects ± 3012");
         assert_eq!(Usage::of(1, 1, 1 << 40).objects.to_string().matches("objects").count(), 3);
     }
 

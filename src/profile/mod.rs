@@ -25,6 +25,5 @@ pub use options::{KeepDead, OptionsError, SamplerOptions};
 pub use sample::{Sample, SampleId};
 pub use short_vec::ShortVec;
 pub use timestamp::Timestamp;
-pub(crate) use units::sealed;
 pub use units::{Bytes, Objects, Unit};
 pub use whole::{OwnWork, Profile, ProfileError};

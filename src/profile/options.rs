@@ -127,6 +127,24 @@ impl SamplerOptions {
         Self::new().interval_bytes(Self::MIN_INTERVAL_BYTES)
     }
 
+    /// The defaults, with dead objects kept: for a server that asks what is allocated, in
+    /// [windows](crate::HeapSampler::take_window).
+    ///
+    /// The other half of the pair is [`live_heap`](Self::live_heap).
+    #[must_use]
+    pub const fn allocation_windows() -> Self {
+        Self::new().keep_dead(KeepDead::Both)
+    }
+
+    /// The defaults, under a name that says what they are for: a server that asks what is alive,
+    /// and collects now and then from a session without end.
+    ///
+    /// The other half of the pair is [`allocation_windows`](Self::allocation_windows).
+    #[must_use]
+    pub const fn live_heap() -> Self {
+        Self::new()
+    }
+
     /// Sets [`interval_bytes`](#structfield.interval_bytes).
     #[must_use]
     pub const fn interval_bytes(mut self, bytes: u64) -> Self {

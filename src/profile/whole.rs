@@ -272,16 +272,8 @@ impl<'de> Deserialize<'de> for Profile {
             nodes,
             samples,
         } = WrittenProfile::deserialize(deserializer)?;
-        let profile = Self {
-            nodes,
-            samples,
-            options,
-            started,
-            collected,
-            heap_at_start,
-            heap,
-            own_work,
-        };
+        let profile =
+            Self { nodes, samples, options, started, collected, heap_at_start, heap, own_work };
         profile.check().map_err(serde::de::Error::custom)?;
         Ok(profile)
     }
@@ -319,9 +311,7 @@ mod tests {
             refused(&|json| json["version"] = 7.into()),
             "the profile has version 7, and this version of v8-heap-sampler reads 1"
         );
-        assert!(
-            refused(&|json| json["options"]["interval_bytes"] = 0.into()).contains("0 bytes")
-        );
+        assert!(refused(&|json| json["options"]["interval_bytes"] = 0.into()).contains("0 bytes"));
         assert!(refused(&|json| json["samples"][1]["node_id"] = 9.into()).contains("node 9"));
         assert!(refused(&|json| json["samples"][1]["size"] = 0.into()).contains("of 0 bytes"));
         assert!(

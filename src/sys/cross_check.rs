@@ -78,6 +78,19 @@ fn samples_behind(count: u64, scale: f64) -> u64 {
     (least - least * slack(scale)).ceil() as u64
 }
 
+/// What V8 would report of `allocation` had it not taken so many of the samples behind it; `None` if
+/// nothing.
+pub(super) fn without_samples(
+    allocation: Allocation,
+    samples: u64,
+    interval_bytes: u64,
+) -> Option<Allocation> {
+    let Allocation { count, size } = allocation;
+    let scale = scale(size, interval_bytes as f64);
+    let left = samples_behind(count, scale).saturating_sub(samples);
+    (left > 0).then(|| Allocation { count: (left as f64 * scale + 0.5) as u64, size })
+}
+
 /// How far, relatively, a count of ours may be from V8's before rounding: C++ and Rust may use
 /// different `exp`s, which may differ in the last digit, and `1 - exp(-x)` makes much of that digit
 /// for a small x.

@@ -4,12 +4,13 @@
 //! does not bind but whose code it links. They are declared in [`symbols`]; what they return is
 //! described in [`layout`], owned and deleted by [`profile`], and turned into owned data by
 //! [`walk`], which checks before it follows a pointer, and by [`cross_check`], which compares nodes
-//! and samples. [`session`] ties a running sampler to its [`isolate`]. Everything that leaves this
+//! and samples. [`own_work`] tells V8's own samples from the program's. [`session`] ties a running sampler to its [`isolate`]. Everything that leaves this
 //! module is safe Rust on owned data.
 
 mod cross_check;
 mod isolate;
 mod layout;
+mod own_work;
 mod profile;
 mod session;
 mod symbols;
@@ -18,7 +19,7 @@ mod walk;
 
 use std::fmt;
 
-pub(crate) use session::Session;
+pub(crate) use session::{Collected, Session};
 
 use crate::error::Error;
 

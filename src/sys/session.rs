@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::WalkError;
 use super::isolate::{Entered, RawIsolate};
+use super::layout::RawSample;
+use super::own_work::{HandleSize, OwnSamples, SampleCounter};
 use super::profile::OwnedProfile;
 use super::symbols;
 use super::version;
 use super::walk::{Expected, walk};
 use crate::error::{Error, Result};
-use crate::profile::{Node, SamplerOptions};
+use crate::profile::{Node, NodeId, OwnWork, Sample, SampleId, SamplerOptions};
 
 /// Lives in a slot of the isolate for as long as a sampler of ours runs there.
 ///
@@ -71,6 +73,18 @@ pub(crate) struct Session {
     id: SessionId,
     abandoned: Arc<AtomicBool>,
     expected: Expected,
+    handle_size: HandleSize,
+    own_samples: OwnSamples,
+}
+
+/// A profile, without what V8 sampled of its own work for it.
+pub(crate) struct Collected {
+    pub(crate) nodes: Vec<Node>,
+    /// In the order of allocation; empty if they were not asked for.
+    pub(crate) samples: Vec<Sample>,
+    pub(crate) own_work: OwnWork,
+    /// Before V8 built the profile.
+    pub(crate) heap: v8::HeapStatistics,
 }
 
 impl Session {
@@ -86,21 +100,10 @@ impl Session {
             drop(isolate.remove_slot::<StopAtDisposal>());
         }
 
-        let mut flags = 0;
-        if options.force_gc {
-            flags |= symbols::SAMPLING_FORCE_GC;
-        }
-        if options.keep_dead.keeps_major() {
-            flags |= symbols::SAMPLING_INCLUDE_MAJOR_GC;
-        }
-        if options.keep_dead.keeps_minor() {
-            flags |= symbols::SAMPLING_INCLUDE_MINOR_GC;
-        }
-        let depth = i32::try_from(options.stack_depth).expect("validated: at most 2048");
-
+        let used = isolate.get_heap_statistics().used_global_handles_size();
+        let handle_size = HandleSize::measure(isolate, used)?;
         // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
-        let started = unsafe { raw.start_sampling(options.interval_bytes, depth, flags) }?;
-        if !started {
+        if !unsafe { start_sampling(raw, options) }? {
             return Err(Error::AlreadySampling);
         }
 
@@ -115,7 +118,14 @@ impl Session {
             abandoned: Arc::clone(&abandoned),
             running: true,
         });
-        Ok(Self { isolate: raw, id, abandoned, expected: Expected::new(options) })
+        Ok(Self {
+            isolate: raw,
+            id,
+            abandoned,
+            expected: Expected::new(options),
+            handle_size,
+            own_samples: OwnSamples::default(),
+        })
     }
 
     /// Whether `isolate` is the one that this session runs in, and has not been told to stop.
@@ -130,9 +140,13 @@ impl Session {
     }
 
     /// What the sampler holds now.
-    pub(crate) fn collect(&mut self, isolate: &mut v8::Isolate) -> Result<Vec<Node>> {
+    pub(crate) fn collect(
+        &mut self,
+        isolate: &mut v8::Isolate,
+        with_samples: bool,
+    ) -> Result<Collected> {
         self.check(isolate)?;
-        let collected = self.collect_unchecked(isolate);
+        let collected = self.collect_unchecked(isolate, with_samples);
         if let Err(Error::NotSampling | Error::ForeignSession { .. }) = collected
             && let Some(slot) = isolate.get_slot_mut::<StopAtDisposal>()
         {
@@ -141,22 +155,45 @@ impl Session {
         collected
     }
 
-    fn collect_unchecked(&mut self, isolate: &mut v8::Isolate) -> Result<Vec<Node>> {
+    fn collect_unchecked(
+        &mut self,
+        isolate: &mut v8::Isolate,
+        with_samples: bool,
+    ) -> Result<Collected> {
         // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
         let _entered = unsafe { Entered::new(self.isolate) };
-        v8::scope!(let scope, isolate);
+        let heap = isolate.get_heap_statistics();
+        let counter = SampleCounter::new(heap.used_global_handles_size());
+        counter.during(isolate, |isolate| {
+            v8::scope!(let scope, isolate);
+            let (profile, mut nodes) = self.take_profile(scope)?;
+            let samples = profile.samples()?;
+            let used = scope.get_heap_statistics().used_global_handles_size();
+            self.own_samples.update(samples, counter.count(used, self.handle_size));
+            let interval_bytes = self.expected.interval_bytes();
+            let own_work = self.own_samples.leave_out(&mut nodes, samples, interval_bytes);
+            let samples = if with_samples { self.owned_samples(samples) } else { Vec::new() };
+            Ok(Collected { nodes, samples, own_work, heap })
+        })
+    }
 
-        // V8 interns strings on the JavaScript heap while it builds the profile. That can be
-        // sampled, or collect sampled objects, after the nodes concerned were built, and then nodes
-        // and samples differ. The strings stay alive in this scope, so the next try allocates
-        // nothing and finds them equal.
+    /// A profile whose nodes and samples agree.
+    ///
+    /// V8 interns strings on the JavaScript heap while it builds the profile. That can be sampled,
+    /// or collect sampled objects, after the nodes concerned were built, and then nodes and samples
+    /// differ. The strings stay alive in the scope, so the next try allocates nothing and finds
+    /// them equal.
+    fn take_profile(
+        &mut self,
+        scope: &v8::PinScope<'_, '_, ()>,
+    ) -> Result<(OwnedProfile, Vec<Node>)> {
         let mut attempt = 1;
         loop {
             // SAFETY: the isolate is alive and this thread's, as the reference shows, and entered;
-            // `scope` is open on it and outlives the profile.
+            // `scope` is open on it and outlives the profile, which the caller drops before it.
             let profile = unsafe { OwnedProfile::take(self.isolate) }?.ok_or(Error::NotSampling)?;
             match walk(&profile, scope, &mut self.expected) {
-                Ok(nodes) => return Ok(nodes),
+                Ok(nodes) => return Ok((profile, nodes)),
                 Err(WalkError::Disagreement(_)) if attempt < ATTEMPTS => attempt += 1,
                 Err(WalkError::Disagreement(mismatch)) => {
                     return Err(Error::ForeignSession { check: mismatch.to_string() });
@@ -168,6 +205,45 @@ impl Session {
                 Err(WalkError::Mismatch(mismatch)) => return Err(mismatch.into()),
             }
         }
+    }
+
+    /// The program's samples, in the order of allocation.
+    fn owned_samples(&self, samples: &[RawSample]) -> Vec<Sample> {
+        let mut owned: Vec<Sample> = samples
+            .iter()
+            .filter(|sample| !self.own_samples.contains(sample.sample_id))
+            .map(|sample| {
+                let (size, sample_id) = (sample.size as u64, SampleId(sample.sample_id));
+                Sample::new(NodeId(sample.node_id), size, sample_id, sample.is_live == 1)
+            })
+            .collect();
+        owned.sort_unstable_by_key(|sample| sample.sample_id);
+        owned
+    }
+
+    /// Stops V8's sampler, which forgets all samples, and starts it again.
+    ///
+    /// # Errors
+    ///
+    /// The session is over then.
+    pub(crate) fn restart(
+        &mut self,
+        isolate: &mut v8::Isolate,
+        options: &SamplerOptions,
+    ) -> Result<()> {
+        self.check(isolate)?;
+        // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
+        unsafe { self.isolate.stop_sampling() };
+        self.expected = Expected::new(options);
+        self.own_samples = OwnSamples::default();
+        // SAFETY: as above.
+        let started = unsafe { start_sampling(self.isolate, options) };
+        if !matches!(started, Ok(true))
+            && let Some(slot) = isolate.remove_slot::<StopAtDisposal>()
+        {
+            slot.disarm();
+        }
+        if started? { Ok(()) } else { Err(Error::AlreadySampling) }
     }
 
     /// Stops the sampler; says if somebody else had done so already.
@@ -190,4 +266,28 @@ impl Session {
             Err(_) => {}
         }
     }
+}
+
+/// Starts V8's sampler unless one runs; says whether it did.
+///
+/// # Safety
+///
+/// The isolate is alive and used by this thread alone.
+unsafe fn start_sampling(
+    isolate: RawIsolate,
+    options: &SamplerOptions,
+) -> Result<bool, super::Mismatch> {
+    let mut flags = 0;
+    if options.force_gc {
+        flags |= symbols::SAMPLING_FORCE_GC;
+    }
+    if options.keep_dead.keeps_major() {
+        flags |= symbols::SAMPLING_INCLUDE_MAJOR_GC;
+    }
+    if options.keep_dead.keeps_minor() {
+        flags |= symbols::SAMPLING_INCLUDE_MINOR_GC;
+    }
+    let depth = i32::try_from(options.stack_depth).expect("validated: at most 2048");
+    // SAFETY: as the caller vouches.
+    unsafe { isolate.start_sampling(options.interval_bytes, depth, flags) }
 }

@@ -1,0 +1,266 @@
+//! Tells V8's own work for a profile from what the program allocated.
+//!
+//! V8 interns names and finds the lines of scripts on the JavaScript heap while it builds a
+//! profile, and samples that at the stack from which the profile was asked for. Samples are numbered
+//! in the order of allocation, so those of its own work are the latest; how many they are tells the
+//! number of global handles, since each sample holds its object by one and nothing else makes any
+//! meanwhile.
+
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
+use std::ffi::c_void;
+
+use foldhash::fast::RandomState;
+
+use super::Mismatch;
+use super::cross_check;
+use super::layout::RawSample;
+use crate::profile::{Bytes, Node, NodeId, Objects, OwnWork};
+
+/// V8's size of a global handle, by which its number of bytes tells the number of handles.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HandleSize(usize);
+
+impl HandleSize {
+    /// Measures it, by making a handle. `used` is how many bytes of handles there are now.
+    pub(super) fn measure(isolate: &mut v8::Isolate, used: usize) -> Result<Self, Mismatch> {
+        let with_one_more = {
+            v8::scope!(let scope, isolate);
+            let undefined = v8::undefined(scope);
+            let _handle = v8::Global::new(scope, undefined);
+            scope.get_heap_statistics().used_global_handles_size()
+        };
+        match with_one_more.checked_sub(used) {
+            Some(size @ 1..=1024) => Ok(Self(size)),
+            _ => Err(Mismatch::new(format_args!(
+                "size of a global handle: {used} bytes of handles became {with_one_more}"
+            ))),
+        }
+    }
+}
+
+/// Counts the samples that V8 takes from here on, by the handles they make.
+///
+/// A garbage collection takes handles away, those of samples whose objects have died among them: what
+/// happens within one does not count.
+pub(super) struct SampleCounter {
+    /// Bytes of handles when counting, or the last garbage collection, ended.
+    mark: Cell<usize>,
+    counted: Cell<usize>,
+}
+
+impl SampleCounter {
+    pub(super) fn new(used: usize) -> Self {
+        Self { mark: Cell::new(used), counted: Cell::new(0) }
+    }
+
+    fn add_since_mark(&self, used: usize) {
+        self.counted.set(self.counted.get() + used.saturating_sub(self.mark.get()));
+        self.mark.set(used);
+    }
+
+    /// Counts while `work` runs, across the garbage collections in it.
+    pub(super) fn during<T>(
+        &self,
+        isolate: &mut v8::Isolate,
+        work: impl FnOnce(&mut v8::Isolate) -> T,
+    ) -> T {
+        let data = std::ptr::from_ref(self).cast_mut().cast::<c_void>();
+        isolate.add_gc_prologue_callback(before_gc, data, v8::GCType::kGCTypeAll);
+        isolate.add_gc_epilogue_callback(after_gc, data, v8::GCType::kGCTypeAll);
+        let callbacks = Callbacks { isolate, data };
+        work(&mut *callbacks.isolate)
+    }
+
+    /// How many samples were taken. `used` is how many bytes of handles there are now.
+    pub(super) fn count(&self, used: usize, HandleSize(size): HandleSize) -> usize {
+        self.add_since_mark(used);
+        self.counted.get() / size
+    }
+}
+
+/// Removes the callbacks, also if `work` panics: they must not outlive the counter.
+struct Callbacks<'i> {
+    isolate: &'i mut v8::Isolate,
+    data: *mut c_void,
+}
+
+impl Drop for Callbacks<'_> {
+    fn drop(&mut self) {
+        self.isolate.remove_gc_prologue_callback(before_gc, self.data);
+        self.isolate.remove_gc_epilogue_callback(after_gc, self.data);
+    }
+}
+
+/// # Safety
+///
+/// `isolate` is alive and this thread's; `data` is the address of a live [`SampleCounter`].
+unsafe extern "C" fn before_gc(
+    isolate: v8::UnsafeRawIsolatePtr,
+    _: v8::GCType,
+    _: v8::GCCallbackFlags,
+    data: *mut c_void,
+) {
+    // SAFETY: V8 passes back the address that `during` registered together with this function; the
+    // counter is borrowed there until the callback is removed.
+    let counter = unsafe { &*data.cast::<SampleCounter>() };
+    // SAFETY: as the caller vouches.
+    counter.add_since_mark(unsafe { bytes_of_handles(isolate) });
+}
+
+/// # Safety
+///
+/// As for [`before_gc`].
+unsafe extern "C" fn after_gc(
+    isolate: v8::UnsafeRawIsolatePtr,
+    _: v8::GCType,
+    _: v8::GCCallbackFlags,
+    data: *mut c_void,
+) {
+    // SAFETY: as in `before_gc`.
+    let counter = unsafe { &*data.cast::<SampleCounter>() };
+    // SAFETY: as the caller vouches.
+    counter.mark.set(unsafe { bytes_of_handles(isolate) });
+}
+
+/// # Safety
+///
+/// The isolate is alive and this thread's.
+unsafe fn bytes_of_handles(isolate: v8::UnsafeRawIsolatePtr) -> usize {
+    // SAFETY: the address of a live isolate; `Isolate` is a plain reference without a `Drop`. V8
+    // allows any call in these callbacks, and this one only reads counters.
+    let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
+    isolate.get_heap_statistics().used_global_handles_size()
+}
+
+/// The numbers of the samples of V8's own work, in a session so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OwnSamples {
+    /// First and last numbers, ascending.
+    ranges: Vec<(u64, u64)>,
+}
+
+impl OwnSamples {
+    /// Takes note that the latest `count` of `samples` are of V8's own work, and forgets those
+    /// that are gone.
+    pub(super) fn update(&mut self, samples: &[RawSample], count: usize) {
+        if !self.ranges.is_empty() {
+            let mut present = vec![false; self.ranges.len()];
+            for sample in samples {
+                if let Some(at) = self.range_of(sample.sample_id) {
+                    present[at] = true;
+                }
+            }
+            let mut present = present.into_iter();
+            self.ranges.retain(|_| present.next().expect("one for each"));
+        }
+        if let (1.., Some(last)) = (count, samples.iter().map(|sample| sample.sample_id).max()) {
+            // An earlier range ends where another collection ended.
+            let first = last.saturating_sub(count as u64 - 1);
+            let first = self.ranges.last().map_or(first, |range| first.max(range.1 + 1));
+            if first <= last {
+                self.ranges.push((first, last));
+            }
+        }
+    }
+
+    fn range_of(&self, sample_id: u64) -> Option<usize> {
+        let at = self.ranges.partition_point(|range| range.1 < sample_id);
+        (at < self.ranges.len() && self.ranges[at].0 <= sample_id).then_some(at)
+    }
+
+    pub(super) fn contains(&self, sample_id: u64) -> bool {
+        self.range_of(sample_id).is_some()
+    }
+
+    /// Takes the samples out of the counts of `nodes`, and out of the tree what had nothing else.
+    pub(super) fn leave_out(
+        &self,
+        nodes: &mut Vec<Node>,
+        samples: &[RawSample],
+        interval_bytes: u64,
+    ) -> OwnWork {
+        let mut own = OwnWork::default();
+        if self.ranges.is_empty() {
+            return own;
+        }
+        let mut counts: HashMap<NodeId, HashMap<u64, u64>, RandomState> = HashMap::default();
+        for sample in samples.iter().filter(|sample| self.contains(sample.sample_id)) {
+            let size = sample.size as u64;
+            own.samples = Objects(own.samples.0 + 1);
+            own.bytes = Bytes(own.bytes.0 + size);
+            *counts.entry(NodeId(sample.node_id)).or_default().entry(size).or_default() += 1;
+        }
+
+        let mut gone: HashSet<NodeId, RandomState> = HashSet::default();
+        for at in (0..nodes.len()).rev() {
+            // Children stand after their parents, so theirs is decided.
+            let node = &mut nodes[at];
+            if let Some(sizes) = counts.get(&node.id) {
+                node.allocations = node
+                    .allocations
+                    .iter()
+                    .filter_map(|&allocation| {
+                        let of_own = sizes.get(&allocation.size).copied().unwrap_or(0);
+                        cross_check::without_samples(allocation, of_own, interval_bytes)
+                    })
+                    .collect();
+            }
+            if !gone.is_empty() && node.child_ids.iter().any(|child| gone.contains(child)) {
+                node.child_ids =
+                    node.child_ids.iter().copied().filter(|child| !gone.contains(child)).collect();
+            }
+            if at > 0 && node.allocations.is_empty() && node.child_ids.is_empty() {
+                gone.insert(node.id);
+            }
+        }
+        nodes.retain(|node| !gone.contains(&node.id));
+        own
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::Allocation;
+
+    fn sample(node_id: u32, size: usize, sample_id: u64) -> RawSample {
+        RawSample { node_id, size, count: 1, sample_id, is_live: 1 }
+    }
+
+    #[test]
+    fn the_latest_samples_are_v8_s_own() {
+        let mut own = OwnSamples::default();
+        let first = [sample(1, 16, 2), sample(1, 16, 9), sample(1, 16, 8)];
+        own.update(&first, 2);
+        assert_eq!([2, 8, 9].map(|id| own.contains(id)), [false, true, true]);
+        own.update(&first, 0);
+        assert!(own.contains(9));
+        // More samples than there are new ones cannot reach into what is known.
+        own.update(&[sample(1, 16, 9), sample(1, 16, 10)], 5);
+        assert_eq!(own.ranges, [(8, 9), (10, 10)]);
+        own.update(&[sample(1, 16, 10)], 0);
+        assert_eq!(own.ranges, [(10, 10)]);
+        own.update(&[], 3);
+        assert!(own.ranges.is_empty());
+    }
+
+    #[test]
+    fn own_samples_leave_the_counts_and_empty_contexts_the_tree() {
+        let mut nodes: Vec<_> = [(1, "(root)"), (2, "f"), (3, "(V8 API)"), (4, "g")]
+            .map(|(id, n)| Node::new(NodeId(id), n))
+            .into();
+        nodes[0].child_ids.extend([NodeId(2), NodeId(3)]);
+        nodes[2].child_ids.push(NodeId(4));
+        // At an interval of 64, 64 bytes: 1 / p is 1.58.
+        nodes[1].allocations.push(Allocation { count: 5, size: 64 });
+        nodes[3].allocations.push(Allocation { count: 2, size: 64 });
+        let samples = [sample(2, 64, 1), sample(2, 64, 2), sample(2, 64, 3), sample(4, 64, 4)];
+        let own = OwnSamples { ranges: vec![(3, 4)] };
+        let left_out = own.leave_out(&mut nodes, &samples, 64);
+        assert_eq!((left_out.samples, left_out.bytes), (Objects(2), Bytes(128)));
+        assert_eq!(nodes.iter().map(|node| node.id.0).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(nodes[0].child_ids[..], [NodeId(2)]);
+        assert_eq!(nodes[1].allocations[..], [Allocation { count: 3, size: 64 }]); // 2 * 1.58
+    }
+}
