@@ -3,4 +3,5 @@
 mod collect;
 mod guard;
 mod oracle;
+mod profile;
 mod real_program;

@@ -1,0 +1,280 @@
+//! Whole profiles: V8's own work, windows, times, and the heap as a whole.
+
+use std::collections::HashSet;
+
+use v8_heap_sampler::{
+    Bytes, CallTree, Error, HeapSampler, KeepDead, Objects, Profile, SampleId, SamplerOptions,
+};
+
+fn exact(keep_dead: KeepDead) -> SamplerOptions {
+    SamplerOptions::exact().keep_dead(keep_dead)
+}
+
+/// A script of many functions and lines under names that nobody has interned yet.
+fn many_functions(prefix: &str) -> String {
+    let functions: Vec<_> =
+        (0..200).map(|i| format!("function {prefix}{i}() {{ return [{i}];\n}}\n")).collect();
+    let calls: Vec<_> = (0..200).map(|i| format!("{prefix}{i}()")).collect();
+    format!("{}\n(globalThis.kept ??= []).push({}); ''", functions.concat(), calls.join(","))
+}
+
+/// The bytes, by V8's exact counts, of the functions with a name.
+fn bytes_of(profile: &Profile, name: &str) -> u64 {
+    let named = profile.nodes.iter().filter(|node| node.name == *name);
+    named.map(|node| node.v8_estimate().unwrap().bytes).sum()
+}
+
+/// Samples and nodes of a profile tell the same, and the nodes are a tree without empty leaves.
+fn assert_consistent(profile: &Profile) {
+    profile.check().unwrap();
+    let tree = CallTree::from_nodes(&profile.nodes).unwrap();
+    let sampled: HashSet<_> = profile.samples.iter().map(|sample| sample.node_id).collect();
+    for node in &tree {
+        assert_eq!(sampled.contains(&node.id), !node.allocations.is_empty(), "{node:?}");
+        assert!(
+            node.children().next().is_some() || !node.allocations.is_empty() || node.depth() == 0
+        );
+    }
+    assert!(profile.samples.is_sorted_by_key(|sample| sample.sample_id));
+}
+
+#[test]
+fn a_collection_leaves_no_trace_in_the_next() {
+    for keep_dead in [KeepDead::None, KeepDead::Both] {
+        let (mut isolate, realm) = fixtures::realm();
+        let mut sampler = HeapSampler::with_options(&mut isolate, exact(keep_dead)).unwrap();
+        realm.run(&mut sampler, "first.js", &many_functions("first"));
+        let first = sampler.collect_profile().unwrap();
+        assert_consistent(&first);
+        // The lines of the script were found for the first time.
+        assert!(first.own_work.samples > Objects(0), "{:?}", first.own_work);
+        assert!(first.own_work.bytes > Bytes(8 * 400), "{:?}", first.own_work);
+
+        let second = sampler.collect_profile().unwrap();
+        assert_eq!(second.samples, first.samples);
+        assert_eq!(second.nodes, first.nodes);
+        assert_eq!(sampler.collect_nodes().unwrap(), first.nodes);
+
+        // What the program allocates in between is all that is new.
+        realm.run(&mut sampler, "second.js", &many_functions("second"));
+        let third = sampler.collect_profile().unwrap();
+        assert_consistent(&third);
+        let new =
+            |sample: &&v8_heap_sampler::Sample| Some(sample.sample_id) > second.last_sample_id();
+        let by_id: std::collections::HashMap<_, _> =
+            third.nodes.iter().map(|node| (node.id, node)).collect();
+        for sample in third.samples.iter().filter(new) {
+            let node = by_id[&sample.node_id];
+            assert!(!node.name.starts_with("first"), "{node:?}");
+        }
+        assert!(third.own_work.samples > second.own_work.samples);
+    }
+}
+
+#[test]
+fn a_collection_in_a_callback_does_not_charge_the_caller() {
+    for force_gc in [false, true] {
+        let (mut isolate, realm) = fixtures::realm();
+        realm.set_function(
+            &mut isolate,
+            "sample",
+            |scope: &mut v8::PinScope<'_, '_>,
+             arguments: v8::FunctionCallbackArguments<'_>,
+             _: v8::ReturnValue<'_, v8::Value>| {
+                let work = v8::Local::<v8::Function>::try_from(arguments.get(0)).unwrap();
+                let force_gc = arguments.get(1).is_true();
+                let work = v8::Global::new(scope, work);
+                let context = v8::Global::new(scope, scope.get_current_context());
+                let options = SamplerOptions::exact().force_gc(force_gc);
+                let mut sampler = HeapSampler::with_options(scope, options).unwrap();
+                let call = |isolate: &mut v8::Isolate| {
+                    v8::scope!(let scope, isolate);
+                    let context = v8::Local::new(scope, &context);
+                    let scope = &mut v8::ContextScope::new(scope, context);
+                    let receiver = v8::undefined(scope).into();
+                    v8::Local::new(scope, &work).call(scope, receiver, &[]).unwrap();
+                };
+                call(&mut sampler);
+                let first = sampler.collect_profile();
+                call(&mut sampler);
+                let second = sampler.collect_profile();
+                drop(sampler);
+                // A panic could not get out of here.
+                scope.set_slot((first, second));
+            },
+        );
+        let script = format!(
+            "function inner() {{ globalThis.kept = new Array(1000).fill(0); }}
+             (function outer() {{ sample(inner, {force_gc}); }})(); 'done'"
+        );
+        // Lines to be found, which would be a large array of V8's own.
+        let script = script + &"\n".repeat(20_000);
+        assert_eq!(realm.run(&mut isolate, "callback.js", &script), "done");
+
+        type Collected = (v8_heap_sampler::Result<Profile>, v8_heap_sampler::Result<Profile>);
+        let (first, second) = isolate.remove_slot::<Collected>().unwrap();
+        let (first, second) = (first.unwrap(), second.unwrap());
+        assert_consistent(&first);
+        assert_consistent(&second);
+        // The ends of 20,000 lines. V8 sampled that under `outer`, which itself makes V8 compile
+        // `inner`, and nothing else.
+        assert!(first.own_work.bytes > Bytes(8 * 20_000), "{:?}", first.own_work);
+        assert!(bytes_of(&first, "outer") < 1000, "{first:?}");
+        assert!(bytes_of(&second, "outer") < 1000, "{second:?}");
+        assert!(bytes_of(&first, "inner") > 8 * 1000);
+    }
+}
+
+#[test]
+fn a_gc_in_the_collection_does_not_confuse_what_is_whose() {
+    let (mut isolate, realm) = fixtures::realm();
+    let options = exact(KeepDead::Both).force_gc(true);
+    let mut sampler = HeapSampler::with_options(&mut isolate, options).unwrap();
+    realm.run(
+        &mut sampler,
+        "garbage.js",
+        "function garbage() { for (let i = 0; i < 5000; i++) globalThis.last = [i]; }
+         garbage(); globalThis.last = 0; ''",
+    );
+    let first = sampler.collect_profile().unwrap();
+    assert_consistent(&first);
+    let of_garbage = |profile: &Profile| {
+        let node = profile.nodes.iter().find(|node| node.name == "garbage").unwrap().id;
+        profile.estimates().unwrap().of(node)
+    };
+    let values = of_garbage(&first);
+    assert!(values.alloc_space().unwrap().value() > 5000.0 * 32.0);
+    // All of it is dead, but for what the function itself consists of.
+    assert!(values.inuse_space().value() < 2000.0, "{values:?}");
+    let second = sampler.collect_profile().unwrap();
+    assert_eq!(of_garbage(&second), values);
+    assert_eq!(second.samples.len(), first.samples.len());
+}
+
+#[test]
+fn a_window_reports_what_happened_in_it_and_once() {
+    for keep_dead in [KeepDead::None, KeepDead::Both] {
+        let (mut isolate, realm) = fixtures::realm();
+        let mut sampler = HeapSampler::with_options(&mut isolate, exact(keep_dead)).unwrap();
+        let keep = |isolate: &mut v8::Isolate, name: &str| {
+            let script = format!(
+                "function {name}() {{ return new Array(1000).fill(0); }}
+                 globalThis.{name}Kept = {name}(); ''"
+            );
+            realm.run(isolate, &format!("{name}.js"), &script);
+        };
+        keep(&mut sampler, "first");
+        let first = sampler.take_window().unwrap();
+        keep(&mut sampler, "second");
+        let second = sampler.take_window().unwrap();
+        let third = sampler.take_window().unwrap();
+        for window in [&first, &second, &third] {
+            assert_consistent(window);
+            assert!(window.collected.monotonic >= window.started.monotonic);
+            assert_eq!(window.options, *sampler.options());
+            assert!(window.nodes[0].name == "(root)");
+        }
+        assert!(bytes_of(&first, "first") >= 8016);
+        // What the first window left alive is in no later one.
+        assert_eq!(bytes_of(&second, "first"), 0);
+        assert!(bytes_of(&second, "second") >= 8016);
+        assert_eq!(second.samples[0].sample_id, SampleId(1));
+        assert_eq!(third.samples, []);
+        assert_eq!(third.nodes.len(), 1);
+        // The windows follow on each other.
+        assert!(second.started.monotonic >= first.collected.monotonic);
+        assert!(second.heap_at_start.allocated_so_far >= first.heap.allocated_so_far);
+        // And sampling goes on.
+        keep(&mut sampler, "fourth");
+        let rest = sampler.collect_profile().unwrap();
+        assert!(bytes_of(&rest, "fourth") >= 8016);
+        assert_eq!(bytes_of(&rest, "second"), 0);
+        sampler.stop().unwrap();
+        assert!(matches!(sampler.take_window(), Err(Error::NotSampling)));
+        drop(sampler);
+        HeapSampler::new(&mut isolate, 1024, 16).unwrap();
+    }
+}
+
+#[test]
+fn a_window_of_a_session_that_somebody_stopped_is_an_error() {
+    let (mut isolate, realm) = fixtures::realm();
+    let inspector = fixtures::Inspector::connect(&mut isolate, &realm);
+    let mut sampler = HeapSampler::new(&mut isolate, 1024, 16).unwrap();
+    sampler.take_window().unwrap();
+    inspector.dispatch("HeapProfiler.stopSampling", "{}");
+    assert!(matches!(sampler.take_window(), Err(Error::NotSampling)));
+}
+
+#[test]
+fn a_leaked_guard_after_a_window_does_not_matter() {
+    let (mut isolate, _realm) = fixtures::realm();
+    let mut sampler = HeapSampler::new(&mut isolate, 1024, 16).unwrap();
+    sampler.take_window().unwrap();
+    std::mem::forget(sampler);
+    // V8 would abort the process here if the window's session ran on.
+    drop(isolate);
+}
+
+#[test]
+fn the_heap_as_a_whole_stands_beside_the_samples() {
+    let (mut isolate, realm) = fixtures::realm();
+    let mut sampler = HeapSampler::with_options(&mut isolate, exact(KeepDead::None)).unwrap();
+    realm.run(
+        &mut sampler,
+        "buffers.js",
+        "function buffers() { return [new ArrayBuffer(3_000_000), new Uint8Array(1_000_000)]; }
+         globalThis.kept = buffers(); ''",
+    );
+    let profile = sampler.collect_profile().unwrap();
+    let external = profile.heap.external.0 - profile.heap_at_start.external.0;
+    assert_eq!(external, 4_000_000);
+    assert!(profile.heap.off_heap() >= Bytes(4_000_000));
+    // No function has them.
+    let total = profile.estimates().unwrap().total().inuse_space().value();
+    assert!(total < 100_000.0, "{total}");
+    assert!(bytes_of(&profile, "buffers") > 0);
+
+    let heap = profile.heap;
+    assert!(heap.used <= heap.total && heap.total <= heap.limit);
+    assert!(Bytes(total as u64) < heap.used);
+    assert!(heap.native_contexts >= 1);
+    assert!(heap.used_global_handles <= heap.total_global_handles);
+    assert!(profile.allocated().0 as f64 + 1.0 >= total);
+}
+
+#[test]
+fn profiles_come_back_from_json_and_say_the_same() {
+    let (mut isolate, realm) = fixtures::realm();
+    let options = SamplerOptions::new().interval_bytes(512).keep_dead(KeepDead::Both);
+    let mut sampler = HeapSampler::with_options(&mut isolate, options).unwrap();
+    realm.run(&mut sampler, "first.js", &many_functions("json"));
+    let profile = sampler.collect_profile().unwrap();
+    let json = serde_json::to_vec(&profile).unwrap();
+    let back: Profile = serde_json::from_slice(&json).unwrap();
+    assert_eq!(back, profile);
+    assert_eq!(back.estimates().unwrap(), profile.estimates().unwrap());
+}
+
+#[test]
+fn what_background_threads_allocate_is_in_v8_s_counter_only() {
+    let (mut isolate, realm) = fixtures::realm();
+    let mut sampler = HeapSampler::with_options(&mut isolate, exact(KeepDead::Both)).unwrap();
+    // Hot functions are optimised on a background thread, sooner or later.
+    for round in 0..200 {
+        let script = format!(
+            "function hot{round}(n) {{ let sum = 0; for (let i = 0; i < n; i++) sum += i % 7; return sum; }}
+             for (let i = 0; i < 100; i++) hot{round}(1000); ''"
+        );
+        realm.run(&mut sampler, "hot.js", &script);
+        let profile = sampler.collect_profile().unwrap();
+        let sampled = profile.estimates().unwrap().total().alloc_space().unwrap().value();
+        // V8's own work for earlier collections is in the counter, too.
+        let counted = profile.allocated().0 as f64;
+        assert!(sampled <= counted + 1.0, "{sampled} {counted}");
+        if counted - sampled - profile.own_work.bytes.0 as f64 > 100_000.0 {
+            return;
+        }
+    }
+    panic!("no background thread allocated anything");
+}
