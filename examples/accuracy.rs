@@ -19,7 +19,6 @@
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Parser;
 use fixtures::Realm;
@@ -446,7 +445,7 @@ impl Row {
         // With few samples estimates are spread so widely that their mean would tell little.
         let is_sparse = rows.iter().any(|row| row.expected_samples < 5.0);
         for repeat in 0..if is_sparse { 10 * repeats } else { repeats } {
-            reseed(seed, at as u64, repeat.into());
+            fixtures::reseed(fixtures::mix(fixtures::mix(seed) ^ at as u64) ^ u64::from(repeat));
             let profile = workload.sample(workload.interval_bytes);
             for (row, usage) in rows.iter_mut().zip(estimates(&profile)) {
                 row.bytes.add(&usage.space, row.truth.bytes() as f64);
@@ -533,36 +532,8 @@ const HEADER: [&str; COLUMNS] = [
     "held",
 ];
 
-static SEED: AtomicU64 = AtomicU64::new(0);
-
-/// Sets what V8 seeds its next isolate with.
-fn reseed(seed: u64, row: u64, repeat: u64) {
-    let mut state = seed;
-    for part in [row, repeat] {
-        state = mix(state ^ part);
-    }
-    SEED.store(state, Ordering::Relaxed);
-}
-
-/// SplitMix64's output function.
-fn mix(state: u64) -> u64 {
-    let state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let state = (state ^ state >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let state = (state ^ state >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-    state ^ state >> 31
-}
-
-fn entropy(buffer: &mut [u8]) -> bool {
-    for chunk in buffer.chunks_mut(8) {
-        let next = mix(SEED.fetch_add(1, Ordering::Relaxed)).to_le_bytes();
-        chunk.copy_from_slice(&next[..chunk.len()]);
-    }
-    true
-}
-
 fn work(cli: &Cli, folding: Folding) -> ExitCode {
-    v8::V8::set_entropy_source(entropy);
-    fixtures::init_with_flags(folding.flags());
+    fixtures::init_seeded(folding.flags());
     for (at, workload) in WORKLOADS.iter().enumerate() {
         match Row::measure(at, folding, cli.seed, cli.repeats) {
             Ok(rows) => {

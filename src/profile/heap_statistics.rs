@@ -30,8 +30,9 @@ pub struct HeapStatistics {
     pub malloced: Bytes,
     /// The highest `malloced` so far, leaving the string table out.
     pub peak_malloced: Bytes,
-    /// Bytes of the backing stores of array buffers, off the heap. (External strings are in no
-    /// counter.)
+    /// Bytes off the heap that objects on it keep alive: the contents of array buffers and typed
+    /// arrays, and external strings. (Not what the embedder declared by
+    /// `Isolate::adjust_amount_of_external_allocated_memory`: V8 does not tell that.)
     pub external: Bytes,
     /// Bytes of global handles in use, the embedder's and those of the sampler.
     pub used_global_handles: Bytes,

@@ -88,7 +88,7 @@ pub(super) fn without_samples(
     let Allocation { count, size } = allocation;
     let scale = scale(size, interval_bytes as f64);
     let left = samples_behind(count, scale).saturating_sub(samples);
-    (left > 0).then(|| Allocation { count: (left as f64 * scale + 0.5) as u64, size })
+    (left > 0).then_some(Allocation { count: (left as f64 * scale + 0.5) as u64, size })
 }
 
 /// How far, relatively, a count of ours may be from V8's before rounding: C++ and Rust may use

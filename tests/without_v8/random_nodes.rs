@@ -10,7 +10,7 @@ use v8_heap_sampler::{Allocation, CallTree, Callgraph, Node, NodeId, ScriptId, V
 /// A random tree as a list of nodes in random order.
 ///
 /// Few names and scripts, so that functions recur along a path and across the tree.
-fn nodes() -> impl Strategy<Value = Vec<Node>> {
+pub(crate) fn nodes() -> impl Strategy<Value = Vec<Node>> {
     let node = (
         any::<prop::sample::Index>(),
         prop::sample::select(vec!["", "a", "b", "c", "(GC)"]),
@@ -49,7 +49,7 @@ fn sum(nodes: &[Node]) -> V8Estimate {
 }
 
 /// The contexts from the root to a node, itself included.
-fn path(tree: &CallTree, id: NodeId) -> Vec<NodeId> {
+pub(crate) fn path(tree: &CallTree, id: NodeId) -> Vec<NodeId> {
     let node = tree.get(id).unwrap();
     let mut path: Vec<_> =
         std::iter::successors(Some(node), |node| node.parent()).map(|node| node.id).collect();
