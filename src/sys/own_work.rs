@@ -7,15 +7,13 @@
 //! meanwhile.
 
 use std::cell::Cell;
-use std::collections::{HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::ffi::c_void;
-
-use foldhash::fast::RandomState;
 
 use super::Mismatch;
 use super::cross_check;
 use super::layout::RawSample;
-use crate::profile::{Bytes, Node, NodeId, Objects, OwnWork};
+use crate::profile::{Bytes, Node, Objects, OwnWork};
 
 /// V8's size of a global handle, by which its number of bytes tells the number of handles.
 #[derive(Clone, Copy, Debug)]
@@ -173,7 +171,8 @@ impl OwnSamples {
         self.range_of(sample_id).is_some()
     }
 
-    /// Takes the samples out of the counts of `nodes`, and out of the tree what had nothing else.
+    /// Takes the samples out of the counts of `nodes`, which are in preorder, and out of the tree
+    /// what had nothing else.
     pub(super) fn leave_out(
         &self,
         nodes: &mut Vec<Node>,
@@ -184,45 +183,58 @@ impl OwnSamples {
         if self.ranges.is_empty() {
             return own;
         }
-        let mut counts: HashMap<NodeId, HashMap<u64, u64>, RandomState> = HashMap::default();
+        // How many of each size, by node. There are few nodes: V8's own work has one stack.
+        let mut counts: BTreeMap<u32, BTreeMap<u64, u64>> = BTreeMap::new();
         for sample in samples.iter().filter(|sample| self.contains(sample.sample_id)) {
             let size = sample.size as u64;
             own.samples = Objects(own.samples.0 + 1);
             own.bytes = Bytes(own.bytes.0 + size);
-            *counts.entry(NodeId(sample.node_id)).or_default().entry(size).or_default() += 1;
+            *counts.entry(sample.node_id).or_default().entry(size).or_default() += 1;
         }
 
-        let mut gone: HashSet<NodeId, RandomState> = HashSet::default();
-        for at in (0..nodes.len()).rev() {
-            // Children stand after their parents, so theirs is decided.
-            let node = &mut nodes[at];
-            if let Some(sizes) = counts.get(&node.id) {
-                node.allocations = node
-                    .allocations
-                    .iter()
-                    .filter_map(|&allocation| {
-                        let of_own = sizes.get(&allocation.size).copied().unwrap_or(0);
-                        cross_check::without_samples(allocation, of_own, interval_bytes)
-                    })
-                    .collect();
-            }
-            if !gone.is_empty() && node.child_ids.iter().any(|child| gone.contains(child)) {
-                node.child_ids =
-                    node.child_ids.iter().copied().filter(|child| !gone.contains(child)).collect();
-            }
-            if at > 0 && node.allocations.is_empty() && node.child_ids.is_empty() {
-                gone.insert(node.id);
+        let mut emptied = Vec::new();
+        for (at, node) in nodes.iter_mut().enumerate() {
+            let Some(sizes) = counts.get(&node.id.0) else { continue };
+            node.allocations = node
+                .allocations
+                .iter()
+                .filter_map(|&allocation| {
+                    let of_own = sizes.get(&allocation.size).copied().unwrap_or(0);
+                    cross_check::without_samples(allocation, of_own, interval_bytes)
+                })
+                .collect();
+            emptied.push((at, node.id));
+        }
+        // From the back, where removing a node moves none that is still to be looked at.
+        for (at, id) in emptied.into_iter().rev() {
+            if nodes.get(at).is_some_and(|node| node.id == id) {
+                remove_if_empty(nodes, at);
             }
         }
-        nodes.retain(|node| !gone.contains(&node.id));
         own
+    }
+}
+
+/// Removes the node at `at` if it has neither allocations nor children, and then its callers that
+/// are left with neither. The root stays.
+fn remove_if_empty(nodes: &mut Vec<Node>, mut at: usize) {
+    while at > 0 && nodes[at].allocations.is_empty() && nodes[at].child_ids.is_empty() {
+        let id = nodes[at].id;
+        let calls = |node: &Node| node.child_ids.contains(&id);
+        // V8's pseudo frames are called by the root; in preorder other callers are not far above.
+        let caller = if calls(&nodes[0]) { Some(0) } else { nodes[..at].iter().rposition(calls) };
+        let Some(caller) = caller else { return };
+        let left = nodes[caller].child_ids.iter().copied().filter(|&child| child != id).collect();
+        nodes[caller].child_ids = left;
+        nodes.remove(at);
+        at = caller;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::Allocation;
+    use crate::profile::{Allocation, NodeId};
 
     fn sample(node_id: u32, size: usize, sample_id: u64) -> RawSample {
         RawSample { node_id, size, count: 1, sample_id, is_live: 1 }
