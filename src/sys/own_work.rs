@@ -13,7 +13,7 @@ use std::ffi::c_void;
 use super::Mismatch;
 use super::cross_check;
 use super::layout::RawSample;
-use crate::profile::{Bytes, Node, Objects, OwnWork};
+use crate::profile::{Node, OwnWork};
 
 /// V8's size of a global handle, by which its number of bytes tells the number of handles.
 #[derive(Clone, Copy, Debug)]
@@ -70,10 +70,11 @@ impl SampleCounter {
         work(&mut *callbacks.isolate)
     }
 
-    /// How many samples were taken. `used` is how many bytes of handles there are now.
-    pub(super) fn count(&self, used: usize, HandleSize(size): HandleSize) -> usize {
+    /// How many samples were taken since the last call. `used` is how many bytes of handles there
+    /// are now.
+    pub(super) fn take(&self, used: usize, HandleSize(size): HandleSize) -> usize {
         self.add_since_mark(used);
-        self.counted.get() / size
+        self.counted.take() / size
     }
 }
 
@@ -171,47 +172,64 @@ impl OwnSamples {
         self.range_of(sample_id).is_some()
     }
 
-    /// Takes the samples out of the counts of `nodes`, which are in preorder, and out of the tree
-    /// what had nothing else.
-    pub(super) fn leave_out(
-        &self,
-        nodes: &mut Vec<Node>,
-        samples: &[RawSample],
-        interval_bytes: u64,
-    ) -> OwnWork {
-        let mut own = OwnWork::default();
+    /// What the samples among these are of.
+    pub(super) fn among(&self, samples: &[RawSample]) -> OwnCounts {
+        let mut counts = OwnCounts::default();
         if self.ranges.is_empty() {
-            return own;
+            return counts;
         }
-        // How many of each size, by node. There are few nodes: V8's own work has one stack.
-        let mut counts: BTreeMap<u32, BTreeMap<u64, u64>> = BTreeMap::new();
         for sample in samples.iter().filter(|sample| self.contains(sample.sample_id)) {
             let size = sample.size as u64;
-            own.samples = Objects(own.samples.0 + 1);
-            own.bytes = Bytes(own.bytes.0 + size);
-            *counts.entry(sample.node_id).or_default().entry(size).or_default() += 1;
+            counts.total.samples.0 += 1;
+            counts.total.bytes.0 += size;
+            let at =
+                counts.nodes.iter().position(|&id| id == sample.node_id).unwrap_or_else(|| {
+                    counts.nodes.push(sample.node_id);
+                    counts.sizes.push(BTreeMap::new());
+                    counts.nodes.len() - 1
+                });
+            *counts.sizes[at].entry(size).or_default() += 1;
         }
+        counts
+    }
+}
 
-        let mut emptied = Vec::new();
-        for (at, node) in nodes.iter_mut().enumerate() {
-            let Some(sizes) = counts.get(&node.id.0) else { continue };
-            node.allocations = node
-                .allocations
-                .iter()
-                .filter_map(|&allocation| {
-                    let of_own = sizes.get(&allocation.size).copied().unwrap_or(0);
-                    cross_check::without_samples(allocation, of_own, interval_bytes)
-                })
-                .collect();
-            emptied.push((at, node.id));
+/// What V8's own samples are of.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OwnCounts {
+    pub(super) total: OwnWork,
+    /// The nodes that have such samples. They are few: V8's own work has the stack from which a
+    /// profile was asked for.
+    nodes: Vec<u32>,
+    /// How many of each size, for each of the nodes.
+    sizes: Vec<BTreeMap<u64, u64>>,
+}
+
+impl OwnCounts {
+    /// Whether a node has such samples.
+    #[inline]
+    pub(super) fn has(&self, node_id: u32) -> bool {
+        self.nodes.contains(&node_id)
+    }
+
+    /// Takes the samples out of the counts of `nodes`, which are in preorder, and out of the tree
+    /// what had nothing else. `places` are those of the nodes that have such samples, ascending.
+    pub(super) fn leave_out(&self, nodes: &mut Vec<Node>, places: &[usize], interval_bytes: u64) {
+        let ids: Vec<_> = places.iter().map(|&at| nodes[at].id).collect();
+        for (&at, id) in places.iter().zip(&ids) {
+            let Some(which) = self.nodes.iter().position(|&node| node == id.0) else { continue };
+            let left = nodes[at].allocations.iter().filter_map(|&allocation| {
+                let of_own = self.sizes[which].get(&allocation.size).copied().unwrap_or(0);
+                cross_check::without_samples(allocation, of_own, interval_bytes)
+            });
+            nodes[at].allocations = left.collect();
         }
         // From the back, where removing a node moves none that is still to be looked at.
-        for (at, id) in emptied.into_iter().rev() {
+        for (&at, &id) in places.iter().zip(&ids).rev() {
             if nodes.get(at).is_some_and(|node| node.id == id) {
                 remove_if_empty(nodes, at);
             }
         }
-        own
     }
 }
 
@@ -234,7 +252,7 @@ fn remove_if_empty(nodes: &mut Vec<Node>, mut at: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::{Allocation, NodeId};
+    use crate::profile::{Allocation, Bytes, NodeId, Objects};
 
     fn sample(node_id: u32, size: usize, sample_id: u64) -> RawSample {
         RawSample { node_id, size, count: 1, sample_id, is_live: 1 }
@@ -269,8 +287,10 @@ mod tests {
         nodes[3].allocations.push(Allocation { count: 2, size: 64 });
         let samples = [sample(2, 64, 1), sample(2, 64, 2), sample(2, 64, 3), sample(4, 64, 4)];
         let own = OwnSamples { ranges: vec![(3, 4)] };
-        let left_out = own.leave_out(&mut nodes, &samples, 64);
-        assert_eq!((left_out.samples, left_out.bytes), (Objects(2), Bytes(128)));
+        let counts = own.among(&samples);
+        assert_eq!((counts.total.samples, counts.total.bytes), (Objects(2), Bytes(128)));
+        assert_eq!([1, 2, 3, 4].map(|id| counts.has(id)), [false, true, false, true]);
+        counts.leave_out(&mut nodes, &[1, 3], 64);
         assert_eq!(nodes.iter().map(|node| node.id.0).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(nodes[0].child_ids[..], [NodeId(2)]);
         assert_eq!(nodes[1].allocations[..], [Allocation { count: 3, size: 64 }]); // 2 * 1.58

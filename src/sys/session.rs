@@ -166,18 +166,14 @@ impl Session {
         let counter = SampleCounter::new(heap.used_global_handles_size());
         counter.during(isolate, |isolate| {
             v8::scope!(let scope, isolate);
-            let (profile, mut nodes) = self.take_profile(scope)?;
+            let (profile, nodes, own_work) = self.take_profile(scope, &counter)?;
             let samples = profile.samples()?;
-            let used = scope.get_heap_statistics().used_global_handles_size();
-            self.own_samples.update(samples, counter.count(used, self.handle_size));
-            let interval_bytes = self.expected.interval_bytes();
-            let own_work = self.own_samples.leave_out(&mut nodes, samples, interval_bytes);
             let samples = if with_samples { self.owned_samples(samples) } else { Vec::new() };
             Ok(Collected { nodes, samples, own_work, heap })
         })
     }
 
-    /// A profile whose nodes and samples agree.
+    /// A profile, and its nodes, which agree with its samples, without V8's own work.
     ///
     /// V8 interns strings on the JavaScript heap while it builds the profile. That can be sampled,
     /// or collect sampled objects, after the nodes concerned were built, and then nodes and samples
@@ -185,15 +181,20 @@ impl Session {
     /// them equal.
     fn take_profile(
         &mut self,
-        scope: &v8::PinScope<'_, '_, ()>,
-    ) -> Result<(OwnedProfile, Vec<Node>)> {
+        scope: &mut v8::PinScope<'_, '_, ()>,
+        counter: &SampleCounter,
+    ) -> Result<(OwnedProfile, Vec<Node>, OwnWork)> {
         let mut attempt = 1;
         loop {
             // SAFETY: the isolate is alive and this thread's, as the reference shows, and entered;
             // `scope` is open on it and outlives the profile, which the caller drops before it.
             let profile = unsafe { OwnedProfile::take(self.isolate) }?.ok_or(Error::NotSampling)?;
-            match walk(&profile, scope, &mut self.expected) {
-                Ok(nodes) => return Ok((profile, nodes)),
+            let used = scope.get_heap_statistics().used_global_handles_size();
+            let samples = profile.samples()?;
+            self.own_samples.update(samples, counter.take(used, self.handle_size));
+            let own = self.own_samples.among(samples);
+            match walk(&profile, &own, scope, &mut self.expected) {
+                Ok(nodes) => return Ok((profile, nodes, own.total)),
                 Err(WalkError::Disagreement(_)) if attempt < ATTEMPTS => attempt += 1,
                 Err(WalkError::Disagreement(mismatch)) => {
                     return Err(Error::ForeignSession { check: mismatch.to_string() });

@@ -8,6 +8,7 @@ use foldhash::fast::RandomState;
 
 use super::cross_check::{self, CrossCheck};
 use super::layout::{RawAllocation, RawNode, RawSample, StringSlot};
+use super::own_work::OwnCounts;
 use super::profile::OwnedProfile;
 use super::{Mismatch, WalkError};
 use crate::profile::{
@@ -78,25 +79,23 @@ impl Expected {
             first_nodes: FirstNodes::default(),
         }
     }
-
-    pub(super) fn interval_bytes(&self) -> u64 {
-        self.interval_bytes
-    }
 }
 
 /// Reads all nodes, parents before children and siblings in V8's order, and checks them against
-/// the samples.
+/// the samples; then leaves V8's own samples out.
 pub(super) fn walk(
     profile: &OwnedProfile,
+    own: &OwnCounts,
     isolate: &v8::Isolate,
     expected: &mut Expected,
 ) -> Result<Vec<Node>, WalkError> {
-    walk_from(profile.root()?, profile.samples()?, isolate, expected)
+    walk_from(profile.root()?, profile.samples()?, own, isolate, expected)
 }
 
 fn walk_from(
     root: &RawNode,
     samples: &[RawSample],
+    own: &OwnCounts,
     isolate: &v8::Isolate,
     expected: &mut Expected,
 ) -> Result<Vec<Node>, WalkError> {
@@ -105,10 +104,12 @@ fn walk_from(
         counts: CrossCheck::new(expected.interval_bytes),
         first_nodes: FirstNodes::default(),
         nodes: Vec::with_capacity(expected.nodes + expected.nodes / 8 + 16),
+        own,
+        with_own: Vec::new(),
     };
     walk.check_root(root)?;
     walk.collect(root, expected.max_levels)?;
-    let Walk { counts, first_nodes, mut nodes, .. } = walk;
+    let Walk { counts, first_nodes, mut nodes, with_own, .. } = walk;
     if !expected.first_nodes.agrees_with(&first_nodes) {
         return Err(WalkError::OtherSession);
     }
@@ -117,6 +118,7 @@ fn walk_from(
     }
     expected.nodes = nodes.len();
     expected.first_nodes.update(first_nodes);
+    own.leave_out(&mut nodes, &with_own, expected.interval_bytes);
     Ok(nodes)
 }
 
@@ -125,6 +127,9 @@ struct Walk<'a> {
     counts: CrossCheck,
     first_nodes: FirstNodes,
     nodes: Vec<Node>,
+    own: &'a OwnCounts,
+    /// The places of the nodes that have samples of V8's own work.
+    with_own: Vec<usize>,
 }
 
 impl Walk<'_> {
@@ -191,6 +196,9 @@ impl Walk<'_> {
         }
         let function = Arc::clone(self.functions.get(raw)?);
         self.first_nodes.see(raw.node_id, &function);
+        if self.own.has(raw.node_id) {
+            self.with_own.push(self.nodes.len());
+        }
         let mut node = Node::of(NodeId(raw.node_id), function);
         node.child_ids = child_ids;
         for &RawAllocation { size, count } in allocations(raw)? {
@@ -412,14 +420,15 @@ mod tests {
         fn walk_as_is(&self, isolate: &v8::Isolate) -> Result<Vec<Node>, String> {
             let options = SamplerOptions::new().interval_bytes(1).stack_depth(4);
             let mut expected = Expected::new(&options);
-            walk_from(&self.nodes[0], &self.samples, isolate, &mut expected).map_err(|error| {
-                match error {
+            let own = OwnCounts::default();
+            walk_from(&self.nodes[0], &self.samples, &own, isolate, &mut expected).map_err(
+                |error| match error {
                     WalkError::Mismatch(mismatch) | WalkError::Disagreement(mismatch) => {
                         mismatch.to_string()
                     }
                     WalkError::OtherSession => panic!("a first profile has nothing before it"),
-                }
-            })
+                },
+            )
         }
     }
 
