@@ -100,7 +100,8 @@ pub use callgraph::{
 };
 pub use error::{Error, Result};
 pub use estimate::{
-    Confidence, ConfidenceError, ConfidenceInterval, Estimate, Estimates, Usage, Values,
+    Confidence, ConfidenceError, ConfidenceInterval, DetectionLimit, Estimate, Estimates, Usage,
+    Values,
 };
 pub use petgraph;
 pub use profile::{

@@ -20,25 +20,27 @@ impl<U: Unit> Estimate<U> {
         let value = self.value();
         let interval = self.interval(Confidence::default());
         let (below, above) = (value - interval.lower, interval.upper - value);
-        let (unit, scale) = U::scale(value);
         // Less than the last digit of a byte or of an object is no doubt.
         if below.max(above) < 0.5 {
-            return exact::<U>(value);
+            return shown::<U>(value, 0.0);
         }
         if above <= LOPSIDED * below && below <= LOPSIDED * above {
+            let (unit, scale) = U::scale(value);
             let doubt = above.max(below) / scale;
             let decimals = decimals(doubt, scale);
             return format!("{:.decimals$} {unit} ± {doubt:.decimals$}", value / scale);
         }
-        let [value, lower, upper] = [value, interval.lower, interval.upper].map(exact::<U>);
+        let [value, lower, upper] = [value, interval.lower, interval.upper]
+            .map(|limit| shown::<U>(limit, interval.width()));
         format!("{value} ({lower} to {upper})")
     }
 }
 
-/// A number in the unit that fits it.
-fn exact<U: Unit>(value: f64) -> String {
+/// A number in the unit that fits it, with one decimal, or more if a doubt is smaller than that.
+fn shown<U: Unit>(value: f64, doubt: f64) -> String {
     let (unit, scale) = U::scale(value);
-    let decimals = usize::from(scale > 1.0);
+    let least = usize::from(scale > 1.0);
+    let decimals = if doubt > 0.0 { decimals(doubt / scale, scale).max(least) } else { least };
     format!("{:.decimals$} {unit}", value / scale)
 }
 
@@ -68,7 +70,8 @@ mod tests {
         assert_eq!(shown(60, 8192, 4096), "568 kB ± 62");
         let objects = Usage::of(400, 56, 4096).objects.to_string();
         assert_eq!(objects, "29458 objects ± 3012");
-        assert_eq!(Usage::of(1, 1, 1 << 40).objects.to_string().matches("objects").count(), 3);
+        assert_eq!(Usage::of(1, 64, 1).objects.to_string(), "1 object");
+        assert_eq!(shown(1000, 40_960, 4096), "40.96 MB (40.96 MB to 41.00 MB)");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use foldhash::fast::RandomState;
 
 use super::interval::Confidence;
 use super::values::{Usage, Values};
-use crate::profile::{Bytes, NodeId, Profile, ProfileError, Sample};
+use crate::profile::{Bytes, NodeId, Objects, Profile, ProfileError, Sample};
 
 /// What the samples of a profile stand for, by calling context.
 ///
@@ -138,26 +138,40 @@ impl Estimates {
         self.nothing
     }
 
-    /// What can go unnoticed: whatever allocated more bytes than this, of any sizes, has a sample
-    /// with that confidence.
+    /// What can go unnoticed: a function, a context or a profile of more bytes than this, of any
+    /// sizes, has a sample, with that confidence. (Bytes that are alive; or, if all samples were
+    /// kept, that were allocated.)
     ///
-    /// `interval * ln(1 / (1 - confidence))`: three times the sampling interval at 95 %. It is the
-    /// most, with that confidence, that can be missing from an estimate because objects of some
-    /// sizes were never sampled.
+    /// `interval * ln(1 / (1 - confidence))`: three times the sampling interval at 95 %. It is also
+    /// the most, with that confidence, that is missing from an estimate because objects of some
+    /// sizes have no sample; their number can be up to an eighth of it, as no object is smaller than
+    /// 8 bytes.
     ///
     /// ```
     /// # use v8_heap_sampler::{Confidence, Node, NodeId, Profile, SamplerOptions};
     /// let nodes = vec![Node::new(NodeId(1), "(root)")];
     /// let profile = Profile::new(nodes, vec![], SamplerOptions::new()); // at 512 KiB
     /// let limit = profile.estimates()?.detection_limit(Confidence::P95);
-    /// assert_eq!(limit.to_string(), "1.6 MB");
+    /// assert_eq!(limit.space.to_string(), "1.6 MB");
+    /// assert_eq!(limit.objects.to_string(), "196328 objects");
     /// # Ok::<(), v8_heap_sampler::ProfileError>(())
     /// ```
     #[must_use]
-    pub fn detection_limit(&self, confidence: Confidence) -> Bytes {
-        let limit = self.interval_bytes as f64 * -(-confidence.level()).ln_1p();
-        Bytes(limit.ceil() as u64)
+    pub fn detection_limit(&self, confidence: Confidence) -> DetectionLimit {
+        let bytes = self.interval_bytes as f64 * -(-confidence.level()).ln_1p();
+        let bytes = bytes.ceil() as u64;
+        DetectionLimit { space: Bytes(bytes), objects: Objects(bytes.div_ceil(Usage::LEAST_SIZE)) }
     }
+}
+
+/// What can go unnoticed: see [`Estimates::detection_limit`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct DetectionLimit {
+    /// Bytes, of objects of any sizes.
+    pub space: Bytes,
+    /// How many objects these are at most.
+    pub objects: Objects,
 }
 
 #[cfg(test)]
@@ -310,5 +324,24 @@ mod tests {
         let interval = sum.interval(Confidence::P95);
         assert!((interval.lower / 5_195_569.1 - 1.0).abs() < 1e-4, "{interval:?}");
         assert!((interval.upper / 38_786_762.2 - 1.0).abs() < 1e-4, "{interval:?}");
+    }
+
+    /// Few small objects among many large ones: what one more small one would add is of another step
+    /// than the sum. Limits by scipy.stats.nbinom, of mean, variance and step added up by hand.
+    #[test]
+    fn small_objects_among_large_ones_have_their_limit() {
+        for (interval_bytes, of, above) in [
+            (4096, vec![(1, 16), (100_000, 40_960)], 202_000.0),
+            (22, vec![(2, 72), (167_850, 192), (1, 80), (2, 1264)], 2054.0),
+        ] {
+            let sum = of
+                .iter()
+                .map(|&(n, size)| Usage::of(n, size, interval_bytes).space)
+                .reduce(|sum, one| sum + one)
+                .unwrap();
+            let interval = sum.interval(Confidence::P95);
+            let found = interval.upper - sum.value();
+            assert!((found / above - 1.0).abs() < 0.05, "{interval_bytes}: {found}, not {above}");
+        }
     }
 }

@@ -13,7 +13,7 @@ use crate::profile::Unit;
 /// assert_eq!(Confidence::new(0.95)?, Confidence::P95);
 /// assert_eq!(Confidence::P95.to_string(), "95 %");
 /// let error = Confidence::new(95.0).unwrap_err();
-/// assert_eq!(error.to_string(), "confidence level 95: it must lie between 0 and 1, as 0.95 does");
+/// assert_eq!(error.to_string(), "confidence level 95: it must lie between 0 and 0.999999999, as 0.95 does");
 /// # Ok::<(), v8_heap_sampler::ConfidenceError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
@@ -27,14 +27,18 @@ impl Confidence {
     /// 99 %
     pub const P99: Self = Self(0.99);
 
-    /// The level `level`, between 0 and 1.
+    /// The level `level`, between 0 and 1, and no nearer to 1 than 0.999999999: what happens more
+    /// rarely is beyond these statistics.
     ///
     /// # Errors
     ///
     /// [`ConfidenceError`] if it is not.
     pub fn new(level: f64) -> Result<Self, ConfidenceError> {
-        if level > 0.0 && level < 1.0 { Ok(Self(level)) } else { Err(ConfidenceError { level }) }
+        let is_level = level > 0.0 && level <= Self::MOST;
+        if is_level { Ok(Self(level)) } else { Err(ConfidenceError { level }) }
     }
+
+    const MOST: f64 = 0.999_999_999;
 
     /// The level, between 0 and 1.
     #[must_use]
@@ -64,7 +68,7 @@ impl fmt::Display for Confidence {
 
 /// A confidence level that is none.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("confidence level {level}: it must lie between 0 and 1, as 0.95 does")]
+#[error("confidence level {level}: it must lie between 0 and 0.999999999, as 0.95 does")]
 #[non_exhaustive]
 pub struct ConfidenceError {
     /// The level that was asked for.
@@ -104,7 +108,8 @@ impl ConfidenceInterval {
 }
 
 impl<U: Unit> Estimate<U> {
-    /// The interval that holds the truth with a confidence.
+    /// The interval that holds the truth with a confidence, for objects of the sizes that were
+    /// sampled.
     ///
     /// What was sampled is certain; the interval is about the objects that were not. If an object
     /// is sampled with probability `p`, the number of those that were not sampled before the `n`th
@@ -117,28 +122,36 @@ impl<U: Unit> Estimate<U> {
     ///
     /// For a sum over sizes, a negative binomial distribution with the mean and the variance of the
     /// sum stands in, and one more sample of the most uncertain size is what is added above. For
-    /// small `p` that is the gamma interval of Fay and Feuer (*Statistics in Medicine* 16, 1997),
-    /// which was found to hold the truth at least as often as it says for all but contrived weights.
+    /// small `p` that is the gamma interval of Fay and Feuer (*Statistics in Medicine* 16, 1997).
+    /// The example `accuracy` and the crate's tests count how often such intervals hold the truth.
+    ///
+    /// The estimate itself lies in the interval, always. Takes some ten microseconds.
     ///
     /// # What it assumes
     ///
-    /// - That objects are sampled independently, with V8's probability: see the crate's
-    ///   documentation for where V8 departs from that.
-    /// - That the sizes which were sampled are those that there are. A function with one large
-    ///   object, which is always sampled, has an interval without width, and could still have made
-    ///   a few small objects of which none was sampled.
-    ///   [`Estimates::detection_limit`](super::Estimates::detection_limit) says how much that can be.
+    /// - That objects are sampled independently, with V8's probability: see the
+    ///   [crate's documentation](crate#where-v8-departs-from-the-model) for where V8 departs from
+    ///   that.
+    /// - **That the sizes which were sampled are those that there are.** No sample can tell of a
+    ///   size that has none. A function that makes large objects, each of which is sampled, has an
+    ///   interval without width, and could still have made small ones of which none was sampled: few
+    ///   bytes, but possibly most of its *objects*.
+    ///   [`Estimates::detection_limit`](super::Estimates::detection_limit) says how much can be
+    ///   missing so. For the objects of one size, use
+    ///   [`Profile::estimates_where`](crate::Profile::estimates_where).
     /// - With no sample at all the estimate is 0, and the upper limit is what can go unnoticed:
     ///   about 3.7 times the sampling interval at 95 %.
-    ///
-    /// The estimate itself lies in the interval, always. Takes some ten microseconds.
     #[must_use]
     pub fn interval(&self, confidence: Confidence) -> ConfidenceInterval {
         let tail = confidence.tail();
-        let (mean, variance) = self.one_more;
-        let step = self.step();
-        let lower = unseen(tail, self.unseen, self.variance, step);
-        let upper = unseen(1.0 - tail, self.unseen + mean, self.variance + variance, step);
+        let lower = unseen(tail, self.unseen, self.variance, self.steps);
+        let more = self.one_more;
+        let upper = unseen(
+            1.0 - tail,
+            self.unseen + more.unseen,
+            self.variance + more.variance,
+            self.steps + more.steps,
+        );
         // Limits are whole objects, the estimate is not: it can lie a part of one beside them.
         let value = self.value();
         ConfidenceInterval {
@@ -149,15 +162,17 @@ impl<U: Unit> Estimate<U> {
     }
 }
 
-/// A quantile of what was not sampled: `step` times a negative binomial number with that mean and
-/// variance in all.
-fn unseen(level: f64, mean: f64, variance: f64, step: f64) -> f64 {
-    if mean <= 0.0 || variance <= 0.0 {
-        return 0.0;
+/// A quantile of what was not sampled: of a step, the mean size of these objects, times a negative
+/// binomial number, with that mean and variance in all. `steps` is the sum of the sizes' squares:
+/// the mean times the step.
+fn unseen(level: f64, mean: f64, variance: f64, steps: f64) -> f64 {
+    let step = steps / mean;
+    // Of every size the variance is at least its mean times the size, so that of the sum is at least
+    // the mean times the step, as a negative binomial distribution needs it.
+    let is_number = mean > 0.0 && step > 0.0 && step.is_finite();
+    if is_number {
+        step * negative_binomial(level, mean / step, variance / (step * step))
+    } else {
+        0.0
     }
-    let (mean, variance) = (mean / step, variance / (step * step));
-    // Variance over mean is 1 / p; rounding must not bring p above 1.
-    let p = (mean / variance).min(1.0 - f64::EPSILON);
-    let r = mean * p / (1.0 - p);
-    step * negative_binomial(level, r, p)
 }

@@ -12,6 +12,6 @@ mod interval;
 mod quantile;
 mod values;
 
-pub use estimates::Estimates;
+pub use estimates::{DetectionLimit, Estimates};
 pub use interval::{Confidence, ConfidenceError, ConfidenceInterval};
 pub use values::{Estimate, Usage, Values};

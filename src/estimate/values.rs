@@ -8,8 +8,8 @@ use crate::profile::{Bytes, Objects, Unit};
 /// What a number of samples stands for: the estimate of a sum of bytes or of objects, and how sure
 /// it is.
 ///
-/// It is unbiased: the mean over many profiles of the same program is the truth. It is not a
-/// count, nor rounded to one. [`interval`](Self::interval) says where the truth may lie.
+/// It is unbiased: the mean over many profiles of the same program is the truth, as far as V8 samples
+/// [as its model says](crate#where-v8-departs-from-the-model). It is not a count, nor rounded to one. [`interval`](Self::interval) says where the truth may lie.
 ///
 /// Estimates add up, with their variances, if no sample is in both.
 ///
@@ -43,10 +43,18 @@ pub struct Estimate<U: Unit> {
     pub(super) unseen: f64,
     pub(super) variance: f64,
     /// The sum of `unseen` times the size of one object.
-    steps: f64,
-    /// What one more sample, of the most uncertain size, adds to `unseen` and `variance`.
-    pub(super) one_more: (f64, f64),
+    pub(super) steps: f64,
+    /// What one more sample, of the most uncertain size, adds.
+    pub(super) one_more: OneMore,
     unit: PhantomData<U>,
+}
+
+/// What one more sample adds to an estimate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct OneMore {
+    pub(super) unseen: f64,
+    pub(super) variance: f64,
+    pub(super) steps: f64,
 }
 
 impl<U: Unit> Estimate<U> {
@@ -62,7 +70,7 @@ impl<U: Unit> Estimate<U> {
             unseen: n * unseen,
             variance: n * variance,
             steps: n * unseen * each,
-            one_more: (unseen, variance),
+            one_more: OneMore { unseen, variance, steps: unseen * each },
             unit: PhantomData,
         }
     }
@@ -99,18 +107,6 @@ impl<U: Unit> Estimate<U> {
     pub fn seen(&self) -> f64 {
         self.seen
     }
-
-    /// The size of the objects that were not sampled, on average: the truth goes up and down in
-    /// steps of it.
-    pub(super) fn step(&self) -> f64 {
-        if self.unseen > 0.0 {
-            return self.steps / self.unseen;
-        }
-        // That of the one more sample, whose mean is step * q / p and variance step² * q / p².
-        let (mean, variance) = self.one_more;
-        let q = mean * mean / variance;
-        mean * (1.0 - q) / q
-    }
 }
 
 impl<U: Unit> Add for Estimate<U> {
@@ -119,7 +115,7 @@ impl<U: Unit> Add for Estimate<U> {
     /// The sum of two estimates that have no sample in common.
     fn add(self, other: Self) -> Self {
         // One more sample of a kind that was seen, as far as any was.
-        let most_uncertain = |of: &Self| (of.samples > 0, of.one_more.1);
+        let most_uncertain = |of: &Self| (of.samples > 0, of.one_more.variance);
         let one_more = if most_uncertain(&other) > most_uncertain(&self) {
             other.one_more
         } else {
@@ -158,7 +154,7 @@ pub struct Usage {
 
 impl Usage {
     /// The least size of an object on V8's heap: a pointer and a map, where pointers are short.
-    const LEAST_SIZE: u64 = 8;
+    pub(super) const LEAST_SIZE: u64 = 8;
 
     /// What `samples` samples of objects of `size` bytes stand for.
     pub(super) fn of(samples: u64, size: u64, interval_bytes: u64) -> Self {

@@ -11,7 +11,6 @@ use super::Bytes;
 ///
 /// Mirrors `v8::HeapStatistics`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(default)]
 #[non_exhaustive]
 pub struct HeapStatistics {
     /// Bytes of objects on the JavaScript heap, garbage that no GC has found yet included.

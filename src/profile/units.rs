@@ -63,8 +63,9 @@ impl sealed::Sealed for Bytes {
 }
 
 impl sealed::Sealed for Objects {
-    fn scale(_: f64) -> (&'static str, f64) {
-        ("objects", 1.0)
+    fn scale(value: f64) -> (&'static str, f64) {
+        // As it will be shown, without decimals.
+        (if value.round() == 1.0 { "object" } else { "objects" }, 1.0)
     }
 }
 
@@ -79,7 +80,8 @@ impl fmt::Display for Bytes {
 
 impl fmt::Display for Objects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{} objects", self.0))
+        let (unit, _) = <Self as sealed::Sealed>::scale(self.0 as f64);
+        f.pad(&format!("{} {unit}", self.0))
     }
 }
 

@@ -19,8 +19,9 @@ use super::{
 ///
 /// # serde
 ///
-/// Written with a `version`, 1, and its fields; read back with the checks of
-/// [`check`](Self::check). A profile of another version is an error that says so.
+/// Written with a `version`, 1, in front, and its fields; read back with the checks of
+/// [`check`](Self::check). Another version in front is an error that says so. Every field must be
+/// there, those of the options and of the heap included: what is missing is not made up.
 ///
 /// ```
 /// # #[cfg(feature = "v8")] {
@@ -59,7 +60,8 @@ pub struct Profile {
     pub collected: Timestamp,
     /// The isolate's heap when sampling, or this window of it, started.
     pub heap_at_start: HeapStatistics,
-    /// The isolate's heap when the profile was collected, before V8 built it.
+    /// The isolate's heap when the profile was collected, before V8 built it, and before the GC that
+    /// [`force_gc`](SamplerOptions#structfield.force_gc) forces.
     pub heap: HeapStatistics,
     /// What was sampled because profiles were collected: V8's own work for them, which is in
     /// neither `nodes` nor `samples`.
@@ -138,14 +140,21 @@ impl Profile {
         if self.options.interval_bytes == 0 {
             return Err(ProfileError::Interval);
         }
-        let ids: HashSet<NodeId, RandomState> = self.nodes.iter().map(|node| node.id).collect();
+        let mut ids: HashSet<NodeId, RandomState> = HashSet::default();
+        if let Some(node) = self.nodes.iter().find(|node| !ids.insert(node.id)) {
+            return Err(ProfileError::DuplicateNode { node_id: node.id });
+        }
+        let keeps_dead = self.options.keep_dead != KeepDead::None;
         let mut seen: HashSet<SampleId, RandomState> = HashSet::default();
-        for &Sample { node_id, size, sample_id, .. } in &self.samples {
+        for &Sample { node_id, size, sample_id, is_live } in &self.samples {
             if !ids.contains(&node_id) {
                 return Err(ProfileError::UnknownNode { sample_id, node_id });
             }
             if size == 0 {
                 return Err(ProfileError::NoSize { sample_id });
+            }
+            if !is_live && !keeps_dead {
+                return Err(ProfileError::DeadSample { sample_id });
             }
             if !seen.insert(sample_id) {
                 return Err(ProfileError::DuplicateSample { sample_id });
@@ -188,6 +197,13 @@ pub enum ProfileError {
     #[error("the sampling interval is 0 bytes: the profile was not sampled")]
     Interval,
 
+    /// Two nodes have the same id.
+    #[error("two nodes have the id {node_id}")]
+    DuplicateNode {
+        /// The id.
+        node_id: NodeId,
+    },
+
     /// A sample names a node that is not there.
     #[error("sample {sample_id} was allocated by node {node_id}, which is not in the profile")]
     UnknownNode {
@@ -200,6 +216,15 @@ pub enum ProfileError {
     /// A sample is of an object without a size.
     #[error("sample {sample_id} is of 0 bytes, and no object is")]
     NoSize {
+        /// The sample.
+        sample_id: SampleId,
+    },
+
+    /// A sample is of a dead object, though none was kept.
+    #[error(
+        "sample {sample_id} is of an object that has died, and by the options no such sample was kept"
+    )]
+    DeadSample {
         /// The sample.
         sample_id: SampleId,
     },
@@ -243,12 +268,32 @@ impl<'de> Deserialize<'de> for Version {
     }
 }
 
+/// The options as they were in force: where they are not written, no default stands in.
+fn all_options<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SamplerOptions, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename = "SamplerOptions")]
+    struct AllOptions {
+        interval_bytes: u64,
+        stack_depth: u32,
+        keep_dead: KeepDead,
+        force_gc: bool,
+    }
+    let AllOptions { interval_bytes, stack_depth, keep_dead, force_gc } =
+        AllOptions::deserialize(deserializer)?;
+    Ok(SamplerOptions::new()
+        .interval_bytes(interval_bytes)
+        .stack_depth(stack_depth)
+        .keep_dead(keep_dead)
+        .force_gc(force_gc))
+}
+
 /// [`Profile`] as it is written.
 #[derive(Deserialize)]
 #[serde(rename = "Profile")]
 struct WrittenProfile {
     #[serde(rename = "version")]
     _version: Version,
+    #[serde(deserialize_with = "all_options")]
     options: SamplerOptions,
     started: Timestamp,
     collected: Timestamp,
@@ -318,12 +363,20 @@ mod tests {
             refused(&|json| json["samples"][1]["sample_id"] = 1.into()).contains("two samples")
         );
         assert!(refused(&|json| json["samples"][1]["size"] = (-1).into()).contains("-1"));
-        let fields = serde_json::to_value(profile()).unwrap();
-        for field in fields.as_object().unwrap().keys() {
-            let remove = |json: &mut serde_json::Value| {
-                json.as_object_mut().unwrap().remove(field);
-            };
-            assert!(refused(&remove).contains(&format!("missing field `{field}`")), "{field}");
+        assert!(refused(&|json| json["options"]["keep_dead"] = "none".into()).contains("has died"));
+        let twice = |json: &mut serde_json::Value| {
+            let node = json["nodes"][0].clone();
+            json["nodes"].as_array_mut().unwrap().push(node);
+        };
+        assert!(refused(&twice).contains("two nodes have the id 1"));
+        let whole = serde_json::to_value(profile()).unwrap();
+        for part in ["", "/options", "/heap", "/own_work", "/started", "/samples/0"] {
+            for field in whole.pointer(part).unwrap().as_object().unwrap().keys() {
+                let remove = |json: &mut serde_json::Value| {
+                    json.pointer_mut(part).unwrap().as_object_mut().unwrap().remove(field);
+                };
+                assert!(refused(&remove).contains(&format!("missing field `{field}`")), "{field}");
+            }
         }
     }
 }

@@ -3,12 +3,15 @@
 //! V8 interns names and finds the lines of scripts on the JavaScript heap while it builds a
 //! profile, and samples that at the stack from which the profile was asked for. Samples are numbered
 //! in the order of allocation, so those of its own work are the latest; how many they are tells the
-//! number of global handles, since each sample holds its object by one and nothing else makes any
-//! meanwhile.
+//! number of global handles, since each sample holds its object by one and V8 makes no others
+//! meanwhile. Only the embedder's own callbacks around a garbage collection can: so no more samples
+//! count as V8's own than fit into the bytes that were allocated meanwhile.
 
 use std::cell::Cell;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ffi::c_void;
+use std::ops::RangeInclusive;
 
 use super::Mismatch;
 use super::cross_check;
@@ -42,14 +45,27 @@ impl HandleSize {
 /// A garbage collection takes handles away, those of samples whose objects have died among them: what
 /// happens within one does not count.
 pub(super) struct SampleCounter {
-    /// Bytes of handles when counting, or the last garbage collection, ended.
+    /// Bytes of handles when counting began, or the last garbage collection ended.
     mark: Cell<usize>,
     counted: Cell<usize>,
+    /// Bytes allocated on the heap so far, when counting began or the last count was taken.
+    allocated: Cell<u64>,
+}
+
+/// How many samples V8 has taken, at most, and how many bytes it has allocated meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taken {
+    samples: usize,
+    bytes: u64,
 }
 
 impl SampleCounter {
-    pub(super) fn new(used: usize) -> Self {
-        Self { mark: Cell::new(used), counted: Cell::new(0) }
+    pub(super) fn new(heap: &v8::HeapStatistics) -> Self {
+        Self {
+            mark: Cell::new(heap.used_global_handles_size()),
+            counted: Cell::new(0),
+            allocated: Cell::new(heap.total_allocated_bytes()),
+        }
     }
 
     fn add_since_mark(&self, used: usize) {
@@ -63,31 +79,44 @@ impl SampleCounter {
         isolate: &mut v8::Isolate,
         work: impl FnOnce(&mut v8::Isolate) -> T,
     ) -> T {
-        let data = std::ptr::from_ref(self).cast_mut().cast::<c_void>();
-        isolate.add_gc_prologue_callback(before_gc, data, v8::GCType::kGCTypeAll);
-        isolate.add_gc_epilogue_callback(after_gc, data, v8::GCType::kGCTypeAll);
-        let callbacks = Callbacks { isolate, data };
+        let callbacks = Callbacks {
+            before: before_gc,
+            after: after_gc,
+            data: std::ptr::from_ref(self).cast_mut().cast::<c_void>(),
+            isolate,
+        };
+        let Callbacks { before, after, data, .. } = callbacks;
+        callbacks.isolate.add_gc_prologue_callback(before, data, v8::GCType::kGCTypeAll);
+        callbacks.isolate.add_gc_epilogue_callback(after, data, v8::GCType::kGCTypeAll);
         work(&mut *callbacks.isolate)
     }
 
-    /// How many samples were taken since the last call. `used` is how many bytes of handles there
-    /// are now.
-    pub(super) fn take(&self, used: usize, HandleSize(size): HandleSize) -> usize {
-        self.add_since_mark(used);
-        self.counted.take() / size
+    /// What was taken since the last call. `heap` is as of now.
+    pub(super) fn take(&self, heap: &v8::HeapStatistics, HandleSize(size): HandleSize) -> Taken {
+        self.add_since_mark(heap.used_global_handles_size());
+        let allocated = heap.total_allocated_bytes();
+        let bytes = allocated.saturating_sub(self.allocated.replace(allocated));
+        Taken { samples: self.counted.take() / size, bytes }
     }
 }
+
+/// What V8 calls around a garbage collection.
+type GcCallback =
+    unsafe extern "C" fn(v8::UnsafeRawIsolatePtr, v8::GCType, v8::GCCallbackFlags, *mut c_void);
 
 /// Removes the callbacks, also if `work` panics: they must not outlive the counter.
 struct Callbacks<'i> {
     isolate: &'i mut v8::Isolate,
+    // V8 finds callbacks by their addresses, and a function can have several.
+    before: GcCallback,
+    after: GcCallback,
     data: *mut c_void,
 }
 
 impl Drop for Callbacks<'_> {
     fn drop(&mut self) {
-        self.isolate.remove_gc_prologue_callback(before_gc, self.data);
-        self.isolate.remove_gc_epilogue_callback(after_gc, self.data);
+        self.isolate.remove_gc_prologue_callback(self.before, self.data);
+        self.isolate.remove_gc_epilogue_callback(self.after, self.data);
     }
 }
 
@@ -140,9 +169,9 @@ pub(super) struct OwnSamples {
 }
 
 impl OwnSamples {
-    /// Takes note that the latest `count` of `samples` are of V8's own work, and forgets those
-    /// that are gone.
-    pub(super) fn update(&mut self, samples: &[RawSample], count: usize) {
+    /// Takes note that the latest of `samples` are of V8's own work, and forgets those that are
+    /// gone.
+    pub(super) fn update(&mut self, samples: &[RawSample], taken: Taken) {
         if !self.ranges.is_empty() {
             let mut present = vec![false; self.ranges.len()];
             for sample in samples {
@@ -153,13 +182,24 @@ impl OwnSamples {
             let mut present = present.into_iter();
             self.ranges.retain(|_| present.next().expect("one for each"));
         }
-        if let (1.., Some(last)) = (count, samples.iter().map(|sample| sample.sample_id).max()) {
-            // An earlier range ends where another collection ended.
-            let first = last.saturating_sub(count as u64 - 1);
-            let first = self.ranges.last().map_or(first, |range| first.max(range.1 + 1));
-            if first <= last {
-                self.ranges.push((first, last));
-            }
+        if taken.samples == 0 {
+            return;
+        }
+        // An earlier range ends where another collection ended.
+        let known = self.ranges.last().map_or(0, |range| range.1);
+        let mut latest: Vec<_> = samples
+            .iter()
+            .filter(|sample| sample.sample_id > known)
+            .map(|sample| (sample.sample_id, sample.size as u64))
+            .collect();
+        latest.sort_unstable_by_key(|&(id, _)| Reverse(id));
+        let mut bytes = 0;
+        let own = latest.iter().take(taken.samples).take_while(|&&(_, size)| {
+            bytes += size;
+            bytes <= taken.bytes
+        });
+        if let (Some(&(last, _)), Some(&(first, _))) = (latest.first(), own.last()) {
+            self.ranges.push((first, last));
         }
     }
 
@@ -182,13 +222,13 @@ impl OwnSamples {
             let size = sample.size as u64;
             counts.total.samples.0 += 1;
             counts.total.bytes.0 += size;
-            let at =
-                counts.nodes.iter().position(|&id| id == sample.node_id).unwrap_or_else(|| {
-                    counts.nodes.push(sample.node_id);
-                    counts.sizes.push(BTreeMap::new());
-                    counts.nodes.len() - 1
-                });
-            *counts.sizes[at].entry(size).or_default() += 1;
+            let sizes = counts.by_node.entry(sample.node_id).or_default();
+            *sizes.entry(size).or_default() += 1;
+        }
+        if let (Some((&first, _)), Some((&last, _))) =
+            (counts.by_node.first_key_value(), counts.by_node.last_key_value())
+        {
+            counts.ids = Some(first..=last);
         }
         counts
     }
@@ -198,18 +238,19 @@ impl OwnSamples {
 #[derive(Clone, Debug, Default)]
 pub(super) struct OwnCounts {
     pub(super) total: OwnWork,
-    /// The nodes that have such samples. They are few: V8's own work has the stack from which a
-    /// profile was asked for.
-    nodes: Vec<u32>,
-    /// How many of each size, for each of the nodes.
-    sizes: Vec<BTreeMap<u64, u64>>,
+    /// How many of each size, for each node that has such samples. Mostly that is one: V8's own work
+    /// has the stack from which a profile was asked for.
+    by_node: BTreeMap<u32, BTreeMap<u64, u64>>,
+    /// From the first of these nodes to the last.
+    ids: Option<RangeInclusive<u32>>,
 }
 
 impl OwnCounts {
     /// Whether a node has such samples.
     #[inline]
     pub(super) fn has(&self, node_id: u32) -> bool {
-        self.nodes.contains(&node_id)
+        self.ids.as_ref().is_some_and(|ids| ids.contains(&node_id))
+            && self.by_node.contains_key(&node_id)
     }
 
     /// Takes the samples out of the counts of `nodes`, which are in preorder, and out of the tree
@@ -217,9 +258,9 @@ impl OwnCounts {
     pub(super) fn leave_out(&self, nodes: &mut Vec<Node>, places: &[usize], interval_bytes: u64) {
         let ids: Vec<_> = places.iter().map(|&at| nodes[at].id).collect();
         for (&at, id) in places.iter().zip(&ids) {
-            let Some(which) = self.nodes.iter().position(|&node| node == id.0) else { continue };
+            let Some(sizes) = self.by_node.get(&id.0) else { continue };
             let left = nodes[at].allocations.iter().filter_map(|&allocation| {
-                let of_own = self.sizes[which].get(&allocation.size).copied().unwrap_or(0);
+                let of_own = sizes.get(&allocation.size).copied().unwrap_or(0);
                 cross_check::without_samples(allocation, of_own, interval_bytes)
             });
             nodes[at].allocations = left.collect();
@@ -262,17 +303,22 @@ mod tests {
     fn the_latest_samples_are_v8_s_own() {
         let mut own = OwnSamples::default();
         let first = [sample(1, 16, 2), sample(1, 16, 9), sample(1, 16, 8)];
-        own.update(&first, 2);
+        let taken = |samples| Taken { samples, bytes: 1000 };
+        own.update(&first, taken(2));
         assert_eq!([2, 8, 9].map(|id| own.contains(id)), [false, true, true]);
-        own.update(&first, 0);
+        own.update(&first, taken(0));
         assert!(own.contains(9));
         // More samples than there are new ones cannot reach into what is known.
-        own.update(&[sample(1, 16, 9), sample(1, 16, 10)], 5);
+        own.update(&[sample(1, 16, 9), sample(1, 16, 10)], taken(5));
         assert_eq!(own.ranges, [(8, 9), (10, 10)]);
-        own.update(&[sample(1, 16, 10)], 0);
+        own.update(&[sample(1, 16, 10)], taken(0));
         assert_eq!(own.ranges, [(10, 10)]);
-        own.update(&[], 3);
+        own.update(&[], taken(3));
         assert!(own.ranges.is_empty());
+        // An embedder's callback can make handles, but V8 cannot have sampled what it did not allocate.
+        let samples = [sample(1, 16, 20), sample(1, 990, 21), sample(1, 24, 22)];
+        own.update(&samples, Taken { samples: 7, bytes: 40 });
+        assert_eq!(own.ranges, [(22, 22)]);
     }
 
     #[test]

@@ -163,7 +163,7 @@ impl Session {
         // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
         let _entered = unsafe { Entered::new(self.isolate) };
         let heap = isolate.get_heap_statistics();
-        let counter = SampleCounter::new(heap.used_global_handles_size());
+        let counter = SampleCounter::new(&heap);
         counter.during(isolate, |isolate| {
             v8::scope!(let scope, isolate);
             let (profile, nodes, own_work) = self.take_profile(scope, &counter)?;
@@ -189,9 +189,9 @@ impl Session {
             // SAFETY: the isolate is alive and this thread's, as the reference shows, and entered;
             // `scope` is open on it and outlives the profile, which the caller drops before it.
             let profile = unsafe { OwnedProfile::take(self.isolate) }?.ok_or(Error::NotSampling)?;
-            let used = scope.get_heap_statistics().used_global_handles_size();
+            let taken = counter.take(&scope.get_heap_statistics(), self.handle_size);
             let samples = profile.samples()?;
-            self.own_samples.update(samples, counter.take(used, self.handle_size));
+            self.own_samples.update(samples, taken);
             let own = self.own_samples.among(samples);
             match walk(&profile, &own, scope, &mut self.expected) {
                 Ok(nodes) => return Ok((profile, nodes, own.total)),

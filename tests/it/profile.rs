@@ -151,6 +151,78 @@ fn a_gc_in_the_collection_does_not_confuse_what_is_whose() {
     assert_eq!(second.samples.len(), first.samples.len());
 }
 
+/// The samples of a function that makes 5000 arrays and keeps them, in a profile that is collected
+/// while `during` is at work.
+fn with_gcs_in_the_collection(options: SamplerOptions, during: impl FnOnce(&mut v8::Isolate)) {
+    // A small heap, and a script of so many lines that V8 cannot note their ends without a GC.
+    let parameters = v8::CreateParams::default().heap_limits(0, 64 << 20);
+    fixtures::init();
+    let mut isolate = v8::Isolate::new(parameters);
+    let realm = fixtures::Realm::new(&mut isolate);
+    let gcs = Box::leak(Box::new(std::sync::atomic::AtomicU32::new(0)));
+    unsafe extern "C" fn count(
+        _: v8::UnsafeRawIsolatePtr,
+        _: v8::GCType,
+        _: v8::GCCallbackFlags,
+        data: *mut std::ffi::c_void,
+    ) {
+        // SAFETY: the leaked counter.
+        let gcs = unsafe { &*data.cast::<std::sync::atomic::AtomicU32>() };
+        gcs.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+    let data = std::ptr::from_ref(gcs).cast_mut().cast();
+    isolate.add_gc_epilogue_callback(count, data, v8::GCType::kGCTypeAll);
+
+    let mut sampler = HeapSampler::with_options(&mut isolate, options).unwrap();
+    let script = "function arrays() { const all = []; for (let i = 0; i < 5000; i++) all.push([i]); return all; }
+        globalThis.kept = arrays(); globalThis.big = new Array(3_000_000).fill(1.5); globalThis.big = 0; ''"
+        .to_owned()
+        + &"\n".repeat(2_000_000);
+    realm.run(&mut sampler, "lines.js", &script);
+    during(&mut sampler);
+    let before = gcs.load(std::sync::atomic::Ordering::Relaxed);
+    let first = sampler.collect_profile().unwrap();
+    let during = gcs.load(std::sync::atomic::Ordering::Relaxed) - before;
+    assert!(during > 0, "no GC in the collection");
+    assert_consistent(&first);
+    // The ends of the lines are V8's own, and only they and some names are.
+    assert!(first.own_work.bytes > Bytes(8 * 2_000_000), "{:?}", first.own_work);
+    assert!(first.own_work.samples < Objects(50), "{:?}", first.own_work);
+    let of_arrays = |profile: &Profile| {
+        let node = profile.nodes.iter().find(|node| node.name == "arrays").unwrap().id;
+        profile.samples.iter().filter(|sample| sample.node_id == node && sample.is_live).count()
+    };
+    assert!(of_arrays(&first) >= 5000);
+    let second = sampler.collect_profile().unwrap();
+    assert_eq!(of_arrays(&second), of_arrays(&first));
+    assert!(second.own_work.samples >= first.own_work.samples);
+}
+
+#[test]
+fn gcs_in_the_collection_do_not_hide_v8_s_own_work() {
+    for keep_dead in [KeepDead::None, KeepDead::Both] {
+        with_gcs_in_the_collection(exact(keep_dead), |_| ());
+    }
+}
+
+#[test]
+fn handles_that_callbacks_make_are_no_samples() {
+    with_gcs_in_the_collection(exact(KeepDead::None).force_gc(true), |isolate| {
+        // A finalizer that makes a thousand handles, when the GC in the collection calls it.
+        v8::scope!(let scope, isolate);
+        let context = v8::Context::new(scope, v8::ContextOptions::default());
+        let scope = &mut v8::ContextScope::new(scope, context);
+        let object = v8::Object::new(scope);
+        let finalizer = Box::new(|isolate: &mut v8::Isolate| {
+            v8::scope!(let scope, isolate);
+            let undefined = v8::undefined(scope);
+            let handles: Vec<_> = (0..1000).map(|_| v8::Global::new(scope, undefined)).collect();
+            std::mem::forget(handles);
+        });
+        std::mem::forget(v8::Weak::with_finalizer(scope, object, finalizer));
+    });
+}
+
 #[test]
 fn a_window_reports_what_happened_in_it_and_once() {
     for keep_dead in [KeepDead::None, KeepDead::Both] {
@@ -261,7 +333,10 @@ fn what_background_threads_allocate_is_in_v8_s_counter_only() {
     let (mut isolate, realm) = fixtures::realm();
     let mut sampler = HeapSampler::with_options(&mut isolate, exact(KeepDead::Both)).unwrap();
     // Hot functions are optimised on a background thread, sooner or later.
-    for round in 0..200 {
+    for round in 0..2000 {
+        if round > 20 {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
         let script = format!(
             "function hot{round}(n) {{ let sum = 0; for (let i = 0; i < n; i++) sum += i % 7; return sum; }}
              for (let i = 0; i < 100; i++) hot{round}(1000); ''"

@@ -7,7 +7,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand_distr::{Binomial, Distribution};
 use v8_heap_sampler::{
-    Bytes, CallTree, Confidence, Estimate, KeepDead, Node, NodeId, Profile, Sample, SampleId,
+    CallTree, Confidence, Estimate, KeepDead, Node, NodeId, Profile, Sample, SampleId,
     SamplerOptions, Unit, Values,
 };
 
@@ -108,34 +108,29 @@ fn check_intervals<U: Unit>(estimate: &Estimate<U>) {
     }
 }
 
+/// A profile of so many objects of some sizes.
+fn draw(interval: u64, of: &[(u64, u64)], random: &mut StdRng) -> Profile {
+    let sizes = of.iter().flat_map(|&(size, n)| {
+        let p = -(-(size as f64) / interval as f64).exp_m1();
+        let sampled = Binomial::new(n, p).unwrap().sample(random);
+        std::iter::repeat_n(size, sampled as usize)
+    });
+    let samples = sizes.zip(1..).map(|(size, id)| Sample::new(NodeId(1), size, SampleId(id), true));
+    let nodes = vec![Node::new(NodeId(1), "(root)")];
+    Profile::new(nodes, samples.collect(), SamplerOptions::new().interval_bytes(interval))
+}
+
 /// How often the 95 % intervals of bytes and objects hold the truth, for objects of some sizes.
 fn coverage(interval: u64, of: &[(u64, u64)], repeats: usize) -> [f64; 2] {
     let mut random = StdRng::seed_from_u64(1);
-    let truth =
-        of.iter().fold([0, 0], |[bytes, objects], &(size, n)| [bytes + size * n, objects + n]);
-    let draws: Vec<_> = of
-        .iter()
-        .map(|&(size, n)| {
-            let p = -(-(size as f64) / interval as f64).exp_m1();
-            (size, Binomial::new(n, p).unwrap())
-        })
-        .collect();
+    let bytes: u64 = of.iter().map(|(size, n)| size * n).sum();
+    let objects: u64 = of.iter().map(|(_, n)| n).sum();
     let mut held = [0; 2];
     for _ in 0..repeats {
-        let sizes = draws
-            .iter()
-            .flat_map(|(size, draw)| std::iter::repeat_n(*size, draw.sample(&mut random) as usize));
-        let samples =
-            sizes.zip(1..).map(|(size, id)| Sample::new(NodeId(1), size, SampleId(id), true));
-        let options = SamplerOptions::new().interval_bytes(interval);
-        let nodes = vec![Node::new(NodeId(1), "(root)")];
-        let profile = Profile::new(nodes, samples.collect(), options);
-        let total = profile.estimates().unwrap().total().inuse;
-        let is_held = |interval: v8_heap_sampler::ConfidenceInterval, truth: u64| {
-            usize::from(interval.contains(truth as f64))
-        };
-        held[0] += is_held(total.space.interval(Confidence::P95), truth[0]);
-        held[1] += is_held(total.objects.interval(Confidence::P95), truth[1]);
+        let total = draw(interval, of, &mut random).estimates().unwrap().total().inuse;
+        let bytes_held = total.space.interval(Confidence::P95).contains(bytes as f64);
+        let objects_held = total.objects.interval(Confidence::P95).contains(objects as f64);
+        held = [held[0] + usize::from(bytes_held), held[1] + usize::from(objects_held)];
     }
     held.map(|held| held as f64 / repeats as f64)
 }
@@ -171,11 +166,41 @@ fn an_interval_without_samples_holds_what_went_unnoticed() {
 #[test]
 fn what_exceeds_the_detection_limit_has_a_sample() {
     let profile = Profile::new(vec![], vec![], SamplerOptions::new().interval_bytes(4096));
-    let Bytes(limit) = profile.estimates().unwrap().detection_limit(Confidence::P95);
+    let limit = profile.estimates().unwrap().detection_limit(Confidence::P95);
     for size in [16, 512, 4096] {
         let p = -(-(size as f64) / 4096.0_f64).exp_m1();
-        let unnoticed = (1.0 - p).powf((limit / size) as f64);
+        let unnoticed = (1.0 - p).powf((limit.space.0 / size) as f64);
         // 5 %, but for the objects being whole.
         assert!((0.049..0.14).contains(&unnoticed), "{size}: {unnoticed}");
+    }
+}
+
+#[test]
+fn sizes_that_were_never_sampled_can_be_missing_but_no_more_than_the_detection_limit() {
+    for (interval, of) in [
+        (4096, vec![(40_960, 1000), (16, 100)]),
+        (4096, vec![(8192, 20), (24, 170)]),
+        (524_288, vec![(2 << 20, 20), (56, 5000)]),
+    ] {
+        let mut random = StdRng::seed_from_u64(1);
+        let truth: u64 = of.iter().map(|(size, n)| size * n).sum();
+        let objects: u64 = of.iter().map(|(_, n)| n).sum();
+        let (mut held, mut objects_held, mut objects_in_interval) = (0, 0, 0);
+        const REPEATS: i32 = 1500;
+        for _ in 0..REPEATS {
+            let profile = draw(interval, &of, &mut random);
+            let estimates = profile.estimates().unwrap();
+            let confidence = Confidence::new(0.975).unwrap();
+            let limit = estimates.detection_limit(confidence);
+            let space = estimates.total().inuse_space().interval(Confidence::P95);
+            let counted = estimates.total().inuse_objects().interval(Confidence::P95);
+            held += i32::from(truth as f64 <= space.upper + limit.space.0 as f64);
+            objects_held += i32::from(objects as f64 <= counted.upper + limit.objects.0 as f64);
+            objects_in_interval += i32::from(counted.contains(objects as f64));
+        }
+        assert!(held > REPEATS * 94 / 100, "{held} at {interval} of {of:?}");
+        assert!(objects_held > REPEATS * 94 / 100, "{objects_held} at {interval} of {of:?}");
+        // Which is why the documentation of intervals says what it says of objects.
+        assert!(objects_in_interval < REPEATS * 9 / 10, "{objects_in_interval}");
     }
 }
