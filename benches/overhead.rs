@@ -1,4 +1,4 @@
-//! What sampling costs the script: a run with sampling off, at 512 KiB and at 32 KiB.
+//! What sampling costs the script: a run with sampling off, at 512 KiB, at 32 KiB, and in exact mode.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use fixtures::{Pairs, Realm};
@@ -18,6 +18,8 @@ const PREPARE: &str = "
         return JSON.parse(JSON.stringify([...byTag])).length;
     }";
 
+const INTERVALS: [(&str, u64); 3] = [("512 KiB", 512 * 1024), ("32 KiB", 32 * 1024), ("1 byte", 1)];
+
 /// What is run, where it is compiled once before.
 struct Program {
     name: &'static str,
@@ -33,26 +35,24 @@ fn measure(c: &mut Criterion, isolate: &mut v8::Isolate, program: &Program) {
         once(&mut sampler)
     };
     let mut group = c.benchmark_group(format!("overhead/{name}"));
-    group.sample_size(20);
+    group.sample_size(10);
     group.bench_function("off", |b| b.iter(|| once(isolate)));
-    for interval in [512, 32] {
-        group.bench_function(format!("{interval} KiB"), |b| {
-            b.iter(|| sampled(isolate, interval * 1024));
-        });
+    for (interval, interval_bytes) in INTERVALS {
+        group.bench_function(interval, |b| b.iter(|| sampled(isolate, interval_bytes)));
     }
     group.finish();
 
     println!("\n{name}, in turn, pair by pair:");
     let isolate = std::cell::RefCell::new(isolate);
-    for interval in [512, 32] {
+    for (interval, interval_bytes) in INTERVALS {
         let pairs = Pairs::measure(
-            40,
-            || sampled(&mut isolate.borrow_mut(), interval * 1024),
+            if interval_bytes > 1 { 40 } else { 8 },
+            || sampled(&mut isolate.borrow_mut(), interval_bytes),
             || once(&mut isolate.borrow_mut()),
         );
         let (median, low, high) = pairs.ratio();
         println!(
-            "  {interval} KiB / off: {median:.3} (middle half {low:.3} to {high:.3}; {:.1?} / {:.1?})",
+            "  {interval} / off: {median:.3} (middle half {low:.3} to {high:.3}; {:.1?} / {:.1?})",
             pairs.first(),
             pairs.second()
         );

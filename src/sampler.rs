@@ -48,10 +48,12 @@ use crate::sys::{Collected, Session};
 /// collecting notices by what does not fit ([`Error::ForeignSession`](crate::Error::ForeignSession))
 /// and leaves theirs alone; what it has not noticed, dropping the guard stops.
 ///
-/// # Not during disposal
+/// # Not in GC callbacks
 ///
-/// V8 can run GC callbacks while an isolate is being disposed. An embedder that makes an isolate of
-/// such a callback's raw pointer must not start a sampler on it then: nothing would stop it in time.
+/// An embedder that makes an isolate of the raw pointer which V8 passes to a GC callback must not
+/// collect there: collecting registers GC callbacks of its own, and V8 is just going through their
+/// list. Nor may it start a sampler there, as V8 runs such callbacks also while an isolate is being
+/// disposed, and nothing would stop the sampler in time.
 ///
 /// # Threads and several isolates
 ///
@@ -171,8 +173,8 @@ impl<'a> HeapSampler<'a> {
     /// The profile so far: nodes, samples, options, times, and the isolate's heap as a whole.
     /// Sampling goes on.
     ///
-    /// What the samples stand for is [`Profile::estimates`]. As [`collect_nodes`], it runs no
-    /// JavaScript and can be called at any time.
+    /// What the samples stand for is [`Profile::estimates`]. All that is said of [`collect_nodes`]
+    /// holds here, too.
     ///
     /// In a session that keeps dead objects ([`KeepDead`]) V8 keeps their samples until sampling
     /// stops, and the totals of each profile include those of the one before: where sampling goes on
@@ -244,6 +246,9 @@ impl<'a> HeapSampler<'a> {
     /// [`Profile::heap`]. For "what is alive, and since when" use the other pair: a session that
     /// keeps no dead objects can run for ever and needs no windows. One isolate has one session, so
     /// a server has to choose, or to take turns.
+    ///
+    /// A session of somebody else's that stands in place of this one, and was not noticed (see
+    /// [`Error::ForeignSession`](crate::Error::ForeignSession)), is stopped like one's own.
     ///
     /// ```
     /// use v8_heap_sampler::{HeapSampler, SamplerOptions};

@@ -153,7 +153,7 @@ impl Estimates {
     /// let profile = Profile::new(nodes, vec![], SamplerOptions::new()); // at 512 KiB
     /// let limit = profile.estimates()?.detection_limit(Confidence::P95);
     /// assert_eq!(limit.space.to_string(), "1.6 MB");
-    /// assert_eq!(limit.objects.to_string(), "196328 objects");
+    /// assert_eq!(limit.objects.to_string(), "196329 objects");
     /// # Ok::<(), v8_heap_sampler::ProfileError>(())
     /// ```
     #[must_use]
