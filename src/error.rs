@@ -1,7 +1,7 @@
 //! What can go wrong, said so that the reader knows what to do.
 
 use crate::callgraph::NodesError;
-use crate::profile::OptionsError;
+use crate::profile::{OptionsError, ProfileError};
 
 /// The result of the crate's fallible operations.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -87,4 +87,9 @@ pub enum Error {
     /// The nodes do not form a tree.
     #[error(transparent)]
     Nodes(#[from] NodesError),
+
+    /// The nodes, samples and options of a profile do not fit together. Those of a collected one
+    /// do.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
 }

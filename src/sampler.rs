@@ -191,7 +191,7 @@ impl<'a> HeapSampler<'a> {
     /// # realm.run(&mut sampler, "a.js", "for (let i = 0; i < 9999; i++) globalThis.kept = [i]; ''");
     /// // ... run JavaScript ...
     /// let profile = sampler.collect_profile()?;
-    /// let total = profile.estimates().expect("what was collected fits together").total();
+    /// let total = profile.estimates()?.total();
     /// let allocated = total.alloc_space().expect("dead objects are kept");
     /// println!("{allocated} allocated, {} of it alive", total.inuse_space());
     /// let interval = allocated.interval(Confidence::P99);
@@ -260,7 +260,7 @@ impl<'a> HeapSampler<'a> {
     /// #   realm.run(&mut sampler, "a.js", "for (let i = 0; i < 9999; i++) globalThis.kept = [i]; ''");
     ///     // ... serve requests ...
     ///     let window = sampler.take_window()?;
-    ///     let allocated = window.estimates().unwrap().total().alloc_space().unwrap();
+    ///     let allocated = window.estimates()?.total().alloc_space().unwrap();
     ///     println!("{:.0} bytes/s", allocated.value() / window.duration().as_secs_f64());
     /// }
     /// # Ok::<(), v8_heap_sampler::Error>(())

@@ -54,7 +54,8 @@ impl CallTree {
     /// Sums a profile's estimates up over the contexts of each function. Linear.
     ///
     /// In the order in which a preorder walk meets the functions, the root first: that of a
-    /// [`Callgraph`](crate::Callgraph)'s vertices.
+    /// [`Callgraph`](crate::Callgraph)'s vertices, so that `[index.index()]` is the function of a
+    /// vertex.
     ///
     /// Contexts are matched as for [`estimates`](Self::estimates).
     #[must_use]

@@ -57,8 +57,8 @@ impl Profile {
     /// // ... run more ...
     /// let profile = sampler.collect_profile()?;
     /// // Of what is alive now, what was there before, and what is new?
-    /// let old = profile.estimates_where(|sample| Some(sample.sample_id) <= last).unwrap();
-    /// let new = profile.estimates_where(|sample| Some(sample.sample_id) > last).unwrap();
+    /// let old = profile.estimates_where(|sample| Some(sample.sample_id) <= last)?;
+    /// let new = profile.estimates_where(|sample| Some(sample.sample_id) > last)?;
     /// println!("{} old, {} new", old.total().inuse_space(), new.total().inuse_space());
     /// # }
     /// # Ok::<(), v8_heap_sampler::Error>(())

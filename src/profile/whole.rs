@@ -35,7 +35,7 @@ use super::{
 /// let profile = sampler.collect_profile()?;
 /// println!("{} on the heap, {} off it", profile.heap.used, profile.heap.off_heap());
 ///
-/// let total = profile.estimates().unwrap().total();
+/// let total = profile.estimates()?.total();
 /// println!("{} live", total.inuse_space()); // 12.3 MB ± 0.4
 /// let allocated = total.alloc_space().expect("dead objects are kept");
 /// assert!(allocated.value() >= total.inuse_space().value());
@@ -106,7 +106,7 @@ impl Profile {
     /// # realm.run(&mut sampler, "a.js", "globalThis.kept = new Array(10000).fill(0); ''");
     /// // ... run JavaScript ...
     /// let profile = sampler.collect_profile()?;
-    /// let sampled = profile.estimates().unwrap().total().inuse_space().value();
+    /// let sampled = profile.estimates()?.total().inuse_space().value();
     /// println!("{sampled} of {} bytes are accounted for", profile.allocated().0);
     /// # }
     /// # Ok::<(), v8_heap_sampler::Error>(())

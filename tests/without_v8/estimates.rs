@@ -7,7 +7,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand_distr::{Binomial, Distribution};
 use v8_heap_sampler::{
-    CallTree, Confidence, Estimate, KeepDead, Node, NodeId, Profile, Sample, SampleId,
+    CallTree, Callgraph, Confidence, Estimate, KeepDead, Node, NodeId, Profile, Sample, SampleId,
     SamplerOptions, Unit, Values,
 };
 
@@ -83,6 +83,9 @@ proptest! {
             assert_close(function.total, &profile, |s| paths[&s.node_id].iter().any(|&id| is_this(id)));
             prop_assert_eq!(function.contexts as usize, tree.iter().filter(|n| is_this(n.id)).count());
         }
+        // In the order of the graph's vertices, so that these can be looked up by index.
+        let graph = Callgraph::from(&tree);
+        prop_assert!(graph.functions().map(|f| &f.function).eq(functions.iter().map(|f| &f.function)));
         let contexts: u32 = functions.iter().map(|function| function.contexts).sum();
         prop_assert_eq!(contexts as usize, tree.len());
     }
