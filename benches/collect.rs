@@ -1,9 +1,9 @@
 //! What a collection costs: `collect_nodes` against V8's bare call and against the inspector
-//! protocol, each as a ratio of neighbouring runs.
+//! protocol, and whole profiles and their estimates against it, each as a ratio of neighbouring runs.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fixtures::{Inspector, Pairs, Realm};
-use v8_heap_sampler::HeapSampler;
+use v8_heap_sampler::{CallTree, HeapSampler};
 
 /// Calls a generated set of functions along random paths, each allocating at its end, until the
 /// profile has about `nodes` nodes: as in real programs, most nodes only lead on to others.
@@ -65,6 +65,15 @@ fn compare(c: &mut Criterion, name: &str, sampler: &mut HeapSampler<'_>, realm: 
             &Pairs::measure(60, ours, bare),
         );
     }
+    let whole = || sampler.borrow_mut().collect_profile().unwrap();
+    report("collect_profile / collect_nodes", &Pairs::measure(20, whole, ours));
+    let profile = whole();
+    let tree = CallTree::from_nodes(&profile.nodes).unwrap();
+    let by_function = || tree.function_estimates(&profile.estimates().unwrap());
+    report(
+        &format!("estimates by function, {} samples / collect_nodes", profile.samples.len()),
+        &Pairs::measure(20, by_function, ours),
+    );
     let theirs = || inspector.sampling_profile();
     report("inspector / collect_nodes (target: at least 7.5)", &Pairs::measure(10, theirs, ours));
     println!();
