@@ -113,9 +113,9 @@ impl SamplerOptions {
     /// An object of 16 bytes, the smallest there is, is missed once in nine million.
     ///
     /// For tests and small runs: every allocation leaves the fast path to have its stack walked, so
-    /// that JavaScript which allocates much runs many times slower, and each sampled object costs
-    /// some hundred bytes outside the heap while it is kept. `cargo bench --bench overhead` measures
-    /// the former.
+    /// that JavaScript which allocates much runs 20 to 50 times slower (`cargo bench --bench
+    /// overhead`), and each sampled object costs some hundred bytes outside the heap while it is
+    /// kept.
     ///
     /// Objects are what V8 allocates: optimised code allocates neighbouring objects in one go.
     ///
