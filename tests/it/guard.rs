@@ -243,7 +243,7 @@ fn stop_and_finish() {
 fn collect_allocations_as_of_old() {
     let (mut isolate, realm) = fixtures::realm();
     let recursive = "function walk(n) { return n ? [walk(n - 1), { n }] : []; }
-        globalThis.kept = Array.from({ length: 50 }, () => walk(20));";
+        globalThis.kept = Array.from({ length: 50 }, () => walk(20)); ''";
     let mut sampler = HeapSampler::new(&mut isolate, 64, 32).unwrap();
     realm.run(&mut sampler, "walk.js", recursive);
 
