@@ -21,7 +21,6 @@ use std::io::Write;
 use std::process::{Child, Command, ExitCode, Stdio};
 
 use clap::Parser;
-use fixtures::Realm;
 use serde::{Deserialize, Serialize};
 use v8_heap_sampler::{
     CallTree, Confidence, HeapSampler, KeepDead, NodeId, Profile, SamplerOptions, Unit, Usage,
@@ -268,8 +267,8 @@ impl Workload {
         let options =
             SamplerOptions::new().interval_bytes(interval_bytes).keep_dead(KeepDead::Both);
         let mut sampler = HeapSampler::with_options(&mut isolate, options).expect("starts");
-        run(&realm, &mut sampler, &script);
-        run(&realm, &mut sampler, "clear(dropped); gc({ type: 'minor' }); gc()");
+        realm.run(&mut sampler, "run.js", &script);
+        realm.run(&mut sampler, "run.js", "clear(dropped); gc({ type: 'minor' }); gc()");
         sampler.collect_profile().expect("collects")
     }
 
@@ -327,10 +326,6 @@ impl Truth {
             (objects as f64 * (1.0 - missed), objects as f64 * missed)
         })
     }
-}
-
-fn run(realm: &Realm, isolate: &mut v8::Isolate, script: &str) {
-    realm.run(isolate, "run.js", script);
 }
 
 /// What was allocated by the function `make` and what it called, and what of it is alive.

@@ -40,6 +40,11 @@ impl CallTree {
     /// samples, and samples of contexts that are not in the tree are in no sum.
     #[must_use]
     pub fn estimates(&self, estimates: &Estimates) -> TreeEstimates {
+        TreeEstimates { own: estimates.clone(), totals: self.sum_up(estimates) }
+    }
+
+    /// The sums over the subtrees, by rank.
+    fn sum_up(&self, estimates: &Estimates) -> Vec<Values> {
         let mut totals: Vec<Values> = self.iter().map(|node| estimates.of(node.id)).collect();
         let (parents, _) = self.parents_and_ends();
         // Children stand after their parents: from the back, every total is complete when it is
@@ -48,7 +53,7 @@ impl CallTree {
             let total = totals[rank];
             totals[parents[rank] as usize] += total;
         }
-        TreeEstimates { own: estimates.clone(), totals }
+        totals
     }
 
     /// Sums a profile's estimates up over the contexts of each function. Linear.
@@ -60,7 +65,7 @@ impl CallTree {
     /// Contexts are matched as for [`estimates`](Self::estimates).
     #[must_use]
     pub fn function_estimates(&self, estimates: &Estimates) -> Vec<FunctionEstimates> {
-        let totals = self.estimates(estimates).totals;
+        let totals = self.sum_up(estimates);
         let (_, ends) = self.parents_and_ends();
         let mut numbers = FunctionNumbers::default();
         let mut functions: Vec<FunctionEstimates> = Vec::new();

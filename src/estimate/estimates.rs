@@ -90,8 +90,7 @@ impl Profile {
         for same_node in samples.chunk_by(|one, other| one.0 == other.0) {
             let mut values = nothing;
             for same in same_node.chunk_by(|one, other| one.1 == other.1) {
-                let (node_id, size, _) = same[0];
-                debug_assert_eq!(node_id, same_node[0].0);
+                let (_, size, _) = same[0];
                 let live = same.iter().filter(|sample| sample.2).count() as u64;
                 if live > 0 {
                     values.inuse += Usage::of(live, size, interval_bytes);

@@ -23,8 +23,9 @@ use crate::profile::{Node, OwnWork};
 pub(super) struct HandleSize(usize);
 
 impl HandleSize {
-    /// Measures it, by making a handle. `used` is how many bytes of handles there are now.
-    pub(super) fn measure(isolate: &mut v8::Isolate, used: usize) -> Result<Self, Mismatch> {
+    /// Measures it, by making a handle.
+    pub(super) fn measure(isolate: &mut v8::Isolate) -> Result<Self, Mismatch> {
+        let used = isolate.get_heap_statistics().used_global_handles_size();
         let with_one_more = {
             v8::scope!(let scope, isolate);
             let undefined = v8::undefined(scope);

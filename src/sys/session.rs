@@ -100,8 +100,7 @@ impl Session {
             drop(isolate.remove_slot::<StopAtDisposal>());
         }
 
-        let used = isolate.get_heap_statistics().used_global_handles_size();
-        let handle_size = HandleSize::measure(isolate, used)?;
+        let handle_size = HandleSize::measure(isolate)?;
         // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
         if !unsafe { start_sampling(raw, options) }? {
             return Err(Error::AlreadySampling);
