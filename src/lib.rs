@@ -113,6 +113,8 @@
 mod callgraph;
 mod error;
 mod estimate;
+pub mod format;
+mod heap_profile;
 mod profile;
 #[cfg(feature = "v8")]
 mod sampler;
@@ -121,12 +123,16 @@ mod sys;
 
 pub use callgraph::{
     Call, CallTree, Callgraph, Children, Descendants, FunctionEstimates, FunctionNode,
-    NeighborCall, NodesError, RemovedCall, TreeEstimates, TreeNode,
+    NeighborCall, NodesError, RemovedCall, TreeEstimates, TreeNode, Weight,
 };
 pub use error::{Error, Result};
 pub use estimate::{
     Confidence, ConfidenceError, ConfidenceInterval, DetectionLimit, Estimate, Estimates, Usage,
     Values,
+};
+pub use heap_profile::{
+    About, Context, Contexts, Counted, HeapProfile, Label, LabelValue, SampleType,
+    UnknownSampleType,
 };
 pub use petgraph;
 pub use profile::{

@@ -16,56 +16,58 @@ use super::function_numbers::FunctionNumbers;
 use super::nodes_error::NodesError;
 use super::on_path::OnPath;
 use super::topology::{NONE, Topology};
-use crate::profile::{Allocation, Allocations, Function, Node, NodeId, V8Estimate};
+use super::weight::{Own, Weight, merge_sizes};
+use crate::profile::{Function, Node, NodeId, V8Estimate};
 
 /// A function in a [`Callgraph`], with what all its contexts allocated.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct FunctionNode {
+pub struct FunctionNode<W: Weight = V8Estimate> {
     /// Which function.
     pub function: Arc<Function>,
-    /// What the function allocated itself, merged over its contexts, in ascending order of size.
-    pub allocations: Allocations,
-    /// What the function allocated itself, by V8's rounded counts.
-    pub self_estimate: V8Estimate,
-    /// What was allocated while the function was on the stack, by V8's rounded counts: each
-    /// sample once, however often the function stands on its stack.
-    pub total: V8Estimate,
+    /// What the function allocated itself, merged over its contexts, in ascending order of size;
+    /// `()` in graphs that know no sizes.
+    pub allocations: W::Sizes,
+    /// What the function allocated itself: by V8's rounded counts, or in the graph's own weight.
+    pub self_estimate: W,
+    /// What was allocated while the function was on the stack, in the same terms: each sample
+    /// once, however often the function stands on its stack.
+    pub total: W,
     /// In how many contexts the function appears.
     pub contexts: u32,
 }
 
 /// An edge of a [`Callgraph`]: one function calling another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct Call {
-    /// What was allocated while this call was on the stack, by V8's rounded counts: each sample
-    /// once, however often the call stands on its stack.
-    pub total: V8Estimate,
+pub struct Call<W = V8Estimate> {
+    /// What was allocated while this call was on the stack: each sample once, however often the
+    /// call stands on its stack.
+    pub total: W,
 }
 
 /// A call as seen from one of its ends.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct NeighborCall<'g> {
+pub struct NeighborCall<'g, W: Weight = V8Estimate> {
     /// The function at the other end.
     pub index: NodeIndex,
     /// The function at the other end.
-    pub function: &'g FunctionNode,
+    pub function: &'g FunctionNode<W>,
     /// What flows through the call.
-    pub call: Call,
+    pub call: Call<W>,
 }
 
 /// A call that [`Callgraph::without_cycles`] left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct RemovedCall {
+pub struct RemovedCall<W = V8Estimate> {
     /// The calling function.
     pub caller: NodeIndex,
     /// The called function, which was on the path from the root to the caller.
     pub callee: NodeIndex,
     /// What flowed through the call.
-    pub call: Call,
+    pub call: Call<W>,
 }
 
 /// The graph of functions: contexts of one function merged, calls between them weighted by the
@@ -74,6 +76,9 @@ pub struct RemovedCall {
 /// It is a [`petgraph::graph::Graph`]: [`graph`](Self::graph) hands it out, so petgraph's
 /// algorithms apply. Recursion makes cycles: [`cycles`](Self::cycles) finds them,
 /// [`without_cycles`](Self::without_cycles) cuts them.
+///
+/// Weighed in V8's rounded counts if it is of [`Node`]s, and in one value if it is of a
+/// [`HeapProfile`](crate::HeapProfile): see [`Weight`].
 ///
 /// ```
 /// use v8_heap_sampler::{Allocation, Callgraph, Node, NodeId};
@@ -97,8 +102,8 @@ pub struct RemovedCall {
 /// # Ok::<(), v8_heap_sampler::NodesError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Callgraph {
-    graph: Graph<FunctionNode, Call>,
+pub struct Callgraph<W: Weight = V8Estimate> {
+    graph: Graph<FunctionNode<W>, Call<W>>,
     root: NodeIndex,
     index: HashMap<Arc<Function>, NodeIndex, RandomState>,
 }
@@ -117,40 +122,57 @@ impl Callgraph {
         let topology = Topology::new(&nodes)?;
         let totals = call_tree::totals(&nodes, &topology)?;
         let in_preorder = (0..nodes.len()).map(|rank| &nodes[topology.position(rank)]);
-        Ok(Self::merge(in_preorder, &topology.parents, &topology.ends, &totals))
+        let in_preorder = in_preorder.map(|node| (&node.function, node));
+        Ok(Self::merge_nodes(in_preorder, &topology.parents, &topology.ends, &totals))
     }
 
-    /// The graph of nodes in preorder; the slices are by rank.
-    fn merge<'n>(
-        nodes: impl Iterator<Item = &'n Node>,
+    fn merge_nodes<'n>(
+        nodes: impl Iterator<Item = (&'n Arc<Function>, &'n Node)>,
         parents: &[u32],
         ends: &[u32],
         totals: &[V8Estimate],
     ) -> Self {
+        let mut graph = Self::merge(nodes, parents, ends, totals);
+        for vertex in graph.graph.node_weights_mut() {
+            vertex.allocations = merge_sizes(std::mem::take(&mut vertex.allocations).into_vec());
+        }
+        graph
+    }
+}
+
+impl<W: Weight> Callgraph<W> {
+    /// The graph of contexts in preorder, each its function and what it allocated itself; the slices
+    /// are by rank.
+    pub(crate) fn merge<'n, O: Own<W> + 'n>(
+        contexts: impl Iterator<Item = (&'n Arc<Function>, &'n O)>,
+        parents: &[u32],
+        ends: &[u32],
+        totals: &[W],
+    ) -> Self {
         let mut functions = FunctionNumbers::default();
-        let mut graph: Graph<FunctionNode, Call> = Graph::new();
+        let mut graph: Graph<FunctionNode<W>, Call<W>> = Graph::new();
         let mut calls: HashMap<(u32, u32), EdgeIndex, RandomState> = HashMap::default();
         // The function of each rank.
         let mut function_of: Vec<u32> = Vec::with_capacity(totals.len());
         let (mut on_path, mut calls_on_path) = (OnPath::default(), OnPath::default());
-        for (rank, node) in nodes.enumerate() {
+        for (rank, (of, own)) in contexts.enumerate() {
             on_path.leave(rank, ends);
             calls_on_path.leave(rank, ends);
 
-            let function = functions.of(&node.function);
+            let function = functions.of(of);
             if function as usize == graph.node_count() {
                 graph.add_node(FunctionNode {
-                    function: Arc::clone(&node.function),
-                    allocations: Allocations::new(),
-                    self_estimate: V8Estimate::default(),
-                    total: V8Estimate::default(),
+                    function: Arc::clone(of),
+                    allocations: W::Sizes::default(),
+                    self_estimate: W::default(),
+                    total: W::default(),
                     contexts: 0,
                 });
             }
             function_of.push(function);
             let vertex = &mut graph[NodeIndex::new(function as usize)];
             vertex.contexts += 1;
-            vertex.allocations.extend(node.allocations.iter().copied());
+            own.add_to(&mut vertex.allocations, &mut vertex.self_estimate);
             if on_path.enter(rank, function) {
                 vertex.total += totals[rank];
             }
@@ -166,17 +188,11 @@ impl Callgraph {
                 }
             }
         }
-
-        for vertex in graph.node_weights_mut() {
-            vertex.allocations = merge_sizes(std::mem::take(&mut vertex.allocations).into_vec());
-            // Part of the root's total, which fits into 64 bits.
-            vertex.self_estimate = vertex.allocations.iter().filter_map(|a| a.estimate()).sum();
-        }
         Self::from_graph(graph, NodeIndex::new(0))
     }
 
     /// Wraps a graph whose functions are distinct.
-    pub(super) fn from_graph(graph: Graph<FunctionNode, Call>, root: NodeIndex) -> Self {
+    pub(super) fn from_graph(graph: Graph<FunctionNode<W>, Call<W>>, root: NodeIndex) -> Self {
         let index =
             graph.node_indices().map(|index| (graph[index].function.clone(), index)).collect();
         Self { graph, root, index }
@@ -184,13 +200,13 @@ impl Callgraph {
 
     /// The graph, for petgraph's algorithms.
     #[must_use]
-    pub fn graph(&self) -> &Graph<FunctionNode, Call> {
+    pub fn graph(&self) -> &Graph<FunctionNode<W>, Call<W>> {
         &self.graph
     }
 
     /// The graph, to take away.
     #[must_use]
-    pub fn into_graph(self) -> Graph<FunctionNode, Call> {
+    pub fn into_graph(self) -> Graph<FunctionNode<W>, Call<W>> {
         self.graph
     }
 
@@ -227,7 +243,7 @@ impl Callgraph {
     }
 
     /// All functions, in the order of their indices.
-    pub fn functions(&self) -> impl ExactSizeIterator<Item = &FunctionNode> {
+    pub fn functions(&self) -> impl ExactSizeIterator<Item = &FunctionNode<W>> {
         self.graph.raw_nodes().iter().map(|node| &node.weight)
     }
 
@@ -255,7 +271,7 @@ impl Callgraph {
     ///
     /// If `function` is not a vertex of this graph.
     #[must_use]
-    pub fn callers(&self, function: NodeIndex) -> Vec<NeighborCall<'_>> {
+    pub fn callers(&self, function: NodeIndex) -> Vec<NeighborCall<'_, W>> {
         self.neighbors(function, Direction::Incoming)
     }
 
@@ -267,11 +283,11 @@ impl Callgraph {
     ///
     /// If `function` is not a vertex of this graph.
     #[must_use]
-    pub fn callees(&self, function: NodeIndex) -> Vec<NeighborCall<'_>> {
+    pub fn callees(&self, function: NodeIndex) -> Vec<NeighborCall<'_, W>> {
         self.neighbors(function, Direction::Outgoing)
     }
 
-    fn neighbors(&self, function: NodeIndex, direction: Direction) -> Vec<NeighborCall<'_>> {
+    fn neighbors(&self, function: NodeIndex, direction: Direction) -> Vec<NeighborCall<'_, W>> {
         let _exists = &self.graph[function];
         let mut neighbors: Vec<_> = self
             .graph
@@ -284,7 +300,10 @@ impl Callgraph {
                 NeighborCall { index, function: &self.graph[index], call: *edge.weight() }
             })
             .collect();
-        neighbors.sort_by_key(|n| (Reverse((n.call.total.bytes, n.call.total.objects)), n.index));
+        neighbors.sort_by(|one, other| {
+            let heavier_first = other.call.total.compare(&one.call.total);
+            heavier_first.then(one.index.cmp(&other.index))
+        });
         neighbors
     }
 
@@ -346,7 +365,7 @@ impl Callgraph {
     /// # Ok::<(), v8_heap_sampler::NodesError>(())
     /// ```
     #[must_use]
-    pub fn without_cycles(&self) -> (Self, Vec<RemovedCall>) {
+    pub fn without_cycles(&self) -> (Self, Vec<RemovedCall<W>>) {
         #[derive(Clone, Copy, PartialEq)]
         enum State {
             New,
@@ -400,7 +419,9 @@ impl Callgraph {
         }
         calls
     }
+}
 
+impl Callgraph {
     /// A tree in which every function stands once, under one of its callers: a spanning tree.
     ///
     /// Grown from the root, always by the call with the most bytes that leads to a function which
@@ -471,45 +492,38 @@ impl From<&CallTree> for Callgraph {
     /// The graph of a tree's functions; linear in the nodes.
     fn from(tree: &CallTree) -> Self {
         let (parents, ends) = tree.parents_and_ends();
-        Self::merge(tree.nodes().iter(), parents, ends, tree.totals())
+        let nodes = tree.nodes().iter().map(|node| (&node.function, node));
+        Self::merge_nodes(nodes, parents, ends, tree.totals())
     }
 }
 
-impl std::ops::Index<NodeIndex> for Callgraph {
-    type Output = FunctionNode;
+impl<W: Weight> std::ops::Index<NodeIndex> for Callgraph<W> {
+    type Output = FunctionNode<W>;
     /// The function of a vertex.
     ///
     /// # Panics
     ///
     /// If it is not a vertex of this graph.
-    fn index(&self, function: NodeIndex) -> &FunctionNode {
+    fn index(&self, function: NodeIndex) -> &FunctionNode<W> {
         &self.graph[function]
     }
 }
 
-impl PartialEq for Callgraph {
+impl<W: Weight> PartialEq for Callgraph<W> {
     /// Whether both have the same root, functions and calls, in the same order.
     fn eq(&self, other: &Self) -> bool {
-        fn calls(graph: &Callgraph) -> impl Iterator<Item = (NodeIndex, NodeIndex, Call)> {
-            graph.graph.edge_references().map(|e| (e.source(), e.target(), *e.weight()))
-        }
+        let calls = |graph: &Self| -> Vec<(NodeIndex, NodeIndex, Call<W>)> {
+            let edges = graph.graph.edge_references();
+            edges.map(|e| (e.source(), e.target(), *e.weight())).collect()
+        };
         self.root == other.root
             && self.functions().eq(other.functions())
-            && calls(self).eq(calls(other))
+            && calls(self) == calls(other)
     }
 }
 
+// Weighed in floating-point numbers, graphs are not reflexive in theory.
+impl Eq for FunctionNode {}
+impl Eq for Call {}
+impl Eq for RemovedCall {}
 impl Eq for Callgraph {}
-
-/// Adds up the counts of equal sizes; ascending.
-fn merge_sizes(mut allocations: Vec<Allocation>) -> Allocations {
-    allocations.sort_unstable_by_key(|allocation| allocation.size);
-    allocations.dedup_by(|from, into| {
-        let same = from.size == into.size;
-        if same {
-            into.count += from.count;
-        }
-        same
-    });
-    allocations.into()
-}

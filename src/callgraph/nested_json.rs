@@ -44,7 +44,9 @@ impl CallTree {
             if !is_first {
                 writer.write_all(b",")?;
             }
-            write_open(node, &mut buffer, &mut writer)?;
+            buffer.clear();
+            write_open(node, &mut buffer)?;
+            writer.write_all(&buffer)?;
             open.push(ends[rank as usize]);
         }
         for _ in open {
@@ -54,12 +56,11 @@ impl CallTree {
     }
 }
 
-/// Writes a node up to and with the `[` of its children.
-fn write_open(node: &Node, buffer: &mut Vec<u8>, writer: &mut impl Write) -> io::Result<()> {
-    buffer.clear();
-    serde_json::to_writer(&mut *buffer, node)?;
-    let brace = buffer.pop();
+/// Appends a node up to and with the `[` of its children.
+pub(crate) fn write_open(node: &Node, text: &mut Vec<u8>) -> io::Result<()> {
+    serde_json::to_writer(&mut *text, node)?;
+    let brace = text.pop();
     debug_assert_eq!(brace, Some(b'}'), "a struct is written as an object");
-    buffer.extend_from_slice(br#","children":["#);
-    writer.write_all(buffer)
+    text.extend_from_slice(br#","children":["#);
+    Ok(())
 }

@@ -73,6 +73,17 @@ pub enum NodesError {
         ids: Vec<NodeId>,
     },
 
+    /// Contexts of one function share an id, so that the structure is in the order alone, and the
+    /// nodes are not in preorder.
+    #[error(
+        "node {position} of the list (from 0) is not the child that its parent names next: nodes \
+         whose ids are shared must come in the order in which they were collected"
+    )]
+    NotInPreorder {
+        /// Where in the list, from 0.
+        position: usize,
+    },
+
     /// The allocations of a node and of all below it exceed what 64 bits can count.
     #[error("the bytes or objects allocated at node {id} and below exceed 64 bits")]
     TotalOverflow {

@@ -9,10 +9,10 @@ use super::nodes_error::NodesError;
 use crate::profile::{Node, NodeId};
 
 /// Stands for "no position" among positions.
-pub(super) const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// Whether so many nodes, functions or calls can be numbered.
-pub(super) fn check_count(count: usize) -> Result<(), NodesError> {
+pub(crate) fn check_count(count: usize) -> Result<(), NodesError> {
     if count < NONE as usize { Ok(()) } else { Err(NodesError::TooMany { count }) }
 }
 
@@ -21,38 +21,40 @@ pub(super) fn check_count(count: usize) -> Result<(), NodesError> {
 /// V8 numbers nodes from 1 without large gaps, so mostly a table serves, which is walked in order;
 /// ids from elsewhere may be anything, and then it is a hash map.
 #[derive(Clone, Debug)]
-pub(super) enum IdIndex {
+pub(crate) enum IdIndex {
     Table(Vec<u32>),
     Map(HashMap<u32, u32, RandomState>),
 }
 
 impl IdIndex {
-    /// The position of every node in `nodes`.
-    fn new(nodes: &[Node]) -> Result<Self, NodesError> {
-        let highest = nodes.iter().map(|node| node.id.0).max().unwrap_or(0) as usize;
-        if highest <= nodes.len().saturating_mul(4).saturating_add(64) {
+    /// The position of every id among `ids`.
+    pub(crate) fn new(
+        ids: impl ExactSizeIterator<Item = NodeId> + Clone,
+    ) -> Result<Self, NodesError> {
+        let highest = ids.clone().map(|id| id.0).max().unwrap_or(0) as usize;
+        if highest <= ids.len().saturating_mul(4).saturating_add(64) {
             let mut table = vec![NONE; highest + 1];
-            for (position, node) in (0..).zip(nodes) {
-                let entry = &mut table[node.id.0 as usize];
+            for (position, id) in (0..).zip(ids) {
+                let entry = &mut table[id.0 as usize];
                 if *entry != NONE {
-                    return Err(NodesError::DuplicateId { id: node.id });
+                    return Err(NodesError::DuplicateId { id });
                 }
                 *entry = position;
             }
             return Ok(Self::Table(table));
         }
-        let mut map = HashMap::with_capacity_and_hasher(nodes.len(), RandomState::default());
-        for (position, node) in (0..).zip(nodes) {
-            match map.entry(node.id.0) {
+        let mut map = HashMap::with_capacity_and_hasher(ids.len(), RandomState::default());
+        for (position, id) in (0..).zip(ids) {
+            match map.entry(id.0) {
                 Entry::Vacant(entry) => entry.insert(position),
-                Entry::Occupied(_) => return Err(NodesError::DuplicateId { id: node.id }),
+                Entry::Occupied(_) => return Err(NodesError::DuplicateId { id }),
             };
         }
         Ok(Self::Map(map))
     }
 
     #[inline]
-    pub(super) fn get(&self, id: NodeId) -> Option<u32> {
+    pub(crate) fn get(&self, id: NodeId) -> Option<u32> {
         match self {
             Self::Table(table) => table.get(id.0 as usize).copied().filter(|&at| at != NONE),
             Self::Map(map) => map.get(&id.0).copied(),
@@ -60,7 +62,7 @@ impl IdIndex {
     }
 
     /// The same index after the node at position `p` has moved to `moved_to[p]`.
-    pub(super) fn renumber(&mut self, moved_to: &[u32]) {
+    pub(crate) fn renumber(&mut self, moved_to: &[u32]) {
         let renumber = |position: &mut u32| {
             if *position != NONE {
                 *position = moved_to[*position as usize];
@@ -76,23 +78,23 @@ impl IdIndex {
 /// A checked tree: where its nodes stand in the list, in preorder.
 ///
 /// All that follows works on *ranks*, the places in preorder; *positions* are places in the list.
-pub(super) struct Topology {
+pub(crate) struct Topology {
     /// The position of the node of each rank; `None` if the list is in preorder, so that the two
     /// are the same.
-    pub(super) positions: Option<Vec<u32>>,
+    pub(crate) positions: Option<Vec<u32>>,
     /// The rank of each node's parent, by rank; [`NONE`] for the root.
-    pub(super) parents: Vec<u32>,
+    pub(crate) parents: Vec<u32>,
     /// One past the last rank of each node's subtree, by rank.
-    pub(super) ends: Vec<u32>,
+    pub(crate) ends: Vec<u32>,
     /// Positions by id.
-    pub(super) index: IdIndex,
+    pub(crate) index: IdIndex,
 }
 
 impl Topology {
     /// Checks `nodes` and orders them. Linear in the number of nodes.
-    pub(super) fn new(nodes: &[Node]) -> Result<Self, NodesError> {
+    pub(crate) fn new(nodes: &[Node]) -> Result<Self, NodesError> {
         check_count(nodes.len())?;
-        let index = IdIndex::new(nodes)?;
+        let index = IdIndex::new(nodes.iter().map(|node| node.id))?;
         match Self::of_preorder(nodes) {
             Some((parents, ends)) => Ok(Self { positions: None, parents, ends, index }),
             None => Self::of_any_order(nodes, index),
@@ -170,7 +172,7 @@ impl Topology {
 
     /// The position of the node of a rank.
     #[inline]
-    pub(super) fn position(&self, rank: usize) -> usize {
+    pub(crate) fn position(&self, rank: usize) -> usize {
         match &self.positions {
             None => rank,
             Some(positions) => positions[rank] as usize,

@@ -157,7 +157,7 @@ impl Usage {
     pub(super) const LEAST_SIZE: u64 = 8;
 
     /// What `samples` samples of objects of `size` bytes stand for.
-    pub(super) fn of(samples: u64, size: u64, interval_bytes: u64) -> Self {
+    pub(crate) fn of(samples: u64, size: u64, interval_bytes: u64) -> Self {
         let x = size as f64 / interval_bytes as f64;
         let (missed, probability) = ((-x).exp(), -(-x).exp_m1());
         Self {

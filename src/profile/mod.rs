@@ -26,4 +26,6 @@ pub use sample::{Sample, SampleId};
 pub use short_vec::ShortVec;
 pub use timestamp::Timestamp;
 pub use units::{Bytes, Objects, Unit};
+#[cfg(feature = "read")]
+pub(crate) use whole::AllOptions;
 pub use whole::{OwnWork, Profile, ProfileError};

@@ -269,22 +269,24 @@ impl<'de> Deserialize<'de> for Version {
 }
 
 /// The options as they were in force: where they are not written, no default stands in.
-fn all_options<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SamplerOptions, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(rename = "SamplerOptions")]
-    struct AllOptions {
-        interval_bytes: u64,
-        stack_depth: u32,
-        keep_dead: KeepDead,
-        force_gc: bool,
+#[derive(Deserialize)]
+#[serde(rename = "SamplerOptions")]
+pub(crate) struct AllOptions {
+    interval_bytes: u64,
+    stack_depth: u32,
+    keep_dead: KeepDead,
+    force_gc: bool,
+}
+
+impl From<AllOptions> for SamplerOptions {
+    fn from(options: AllOptions) -> Self {
+        let AllOptions { interval_bytes, stack_depth, keep_dead, force_gc } = options;
+        Self::new()
+            .interval_bytes(interval_bytes)
+            .stack_depth(stack_depth)
+            .keep_dead(keep_dead)
+            .force_gc(force_gc)
     }
-    let AllOptions { interval_bytes, stack_depth, keep_dead, force_gc } =
-        AllOptions::deserialize(deserializer)?;
-    Ok(SamplerOptions::new()
-        .interval_bytes(interval_bytes)
-        .stack_depth(stack_depth)
-        .keep_dead(keep_dead)
-        .force_gc(force_gc))
 }
 
 /// [`Profile`] as it is written.
@@ -293,8 +295,7 @@ fn all_options<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SamplerOpti
 struct WrittenProfile {
     #[serde(rename = "version")]
     _version: Version,
-    #[serde(deserialize_with = "all_options")]
-    options: SamplerOptions,
+    options: AllOptions,
     started: Timestamp,
     collected: Timestamp,
     heap_at_start: HeapStatistics,
@@ -317,6 +318,7 @@ impl<'de> Deserialize<'de> for Profile {
             nodes,
             samples,
         } = WrittenProfile::deserialize(deserializer)?;
+        let options = options.into();
         let profile =
             Self { nodes, samples, options, started, collected, heap_at_start, heap, own_work };
         profile.check().map_err(serde::de::Error::custom)?;

@@ -1,0 +1,189 @@
+//! Writes the call graph for Graphviz.
+
+use std::io::{self, Write};
+
+use petgraph::graph::NodeIndex;
+use petgraph::visit::EdgeRef;
+
+use super::write_error::WriteError;
+use crate::heap_profile::{HeapProfile, SampleType};
+use crate::profile::{Bytes, Function, Objects};
+
+/// What to show of a call graph.
+///
+/// ```
+/// use v8_heap_sampler::{SampleType, format::DotOptions};
+/// let options = DotOptions::new(SampleType::InuseSpace).node_fraction(0.01);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct DotOptions {
+    /// Which values to show.
+    pub sample_type: SampleType,
+    /// How many functions to show at most, those with the highest totals. Default: 80, as in pprof.
+    pub node_count: usize,
+    /// Functions with a smaller share of the whole in their total are left out. Default: 0.005.
+    pub node_fraction: f64,
+    /// Calls through which a smaller share of the whole flows are left out. Default: 0.001.
+    pub edge_fraction: f64,
+}
+
+impl DotOptions {
+    /// The defaults, for one of the values.
+    #[must_use]
+    pub const fn new(sample_type: SampleType) -> Self {
+        Self { sample_type, node_count: 80, node_fraction: 0.005, edge_fraction: 0.001 }
+    }
+
+    /// Sets [`node_count`](#structfield.node_count).
+    #[must_use]
+    pub const fn node_count(mut self, count: usize) -> Self {
+        self.node_count = count;
+        self
+    }
+
+    /// Sets [`node_fraction`](#structfield.node_fraction).
+    #[must_use]
+    pub const fn node_fraction(mut self, fraction: f64) -> Self {
+        self.node_fraction = fraction;
+        self
+    }
+
+    /// Sets [`edge_fraction`](#structfield.edge_fraction).
+    #[must_use]
+    pub const fn edge_fraction(mut self, fraction: f64) -> Self {
+        self.edge_fraction = fraction;
+        self
+    }
+}
+
+impl HeapProfile {
+    /// Writes the call graph in Graphviz' language DOT, pruned to what matters: `dot -Tsvg` lays it
+    /// out.
+    ///
+    /// Each function shows what it allocated itself, larger the more it is, and its total; each call
+    /// what flows through it. The root is shown only if it allocated. What was left out is said in
+    /// the graph's title. Memory beyond the profile: the call graph. Pass a buffered writer.
+    ///
+    /// ```
+    /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// #     SamplerOptions};
+    /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
+    /// # nodes[0].child_ids.push(NodeId(2));
+    /// # let samples = vec![Sample::new(NodeId(2), 64, SampleId(1), true)];
+    /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
+    /// use v8_heap_sampler::format::DotOptions;
+    ///
+    /// let profile = HeapProfile::from_profile(&profile)?;
+    /// let mut dot = Vec::new();
+    /// profile.write_dot(&mut dot, &DotOptions::new(SampleType::InuseSpace))?;
+    /// assert!(String::from_utf8(dot)?.contains(r#"label="main\n64 B (100.0 %)""#));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`] if the profile does not have the values, or `writer` fails.
+    pub fn write_dot(
+        &self,
+        mut writer: impl Write,
+        options: &DotOptions,
+    ) -> Result<(), WriteError> {
+        self.require(options.sample_type)?;
+        let callgraph = self.callgraph(options.sample_type).expect("required just now");
+        let (graph, root) = (callgraph.graph(), callgraph.root());
+        let whole = graph[root].total;
+        let share = |value: f64| if whole > 0.0 { value / whole } else { 0.0 };
+        let show = |value: f64| show(value, options.sample_type);
+
+        let mut shown: Vec<NodeIndex> = graph
+            .node_indices()
+            .filter(|&index| share(graph[index].total) >= options.node_fraction)
+            .filter(|&index| index != root || graph[index].self_estimate > 0.0)
+            .filter(|&index| graph[index].total > 0.0)
+            .collect();
+        shown.sort_by(|&one, &other| {
+            graph[other].total.total_cmp(&graph[one].total).then(one.cmp(&other))
+        });
+        shown.truncate(options.node_count);
+        shown.sort();
+        let is_shown = |index: NodeIndex| shown.binary_search(&index).is_ok();
+
+        writeln!(writer, "digraph \"{}\" {{", options.sample_type)?;
+        let (count, of) = (shown.len(), graph.node_count() - 1);
+        writeln!(
+            writer,
+            "label=\"{}: {} in all; {count} of {of} functions shown\";",
+            options.sample_type,
+            show(whole),
+        )?;
+        writeln!(writer, "labelloc=t; node [shape=box, style=filled, fontname=\"sans-serif\"];")?;
+        for &index in &shown {
+            let function = &graph[index];
+            let own = share(function.self_estimate);
+            write!(writer, "n{} [label=\"", index.index())?;
+            write_label(&mut writer, &function.function)?;
+            write!(writer, "\\n{} ({:.1} %)", show(function.self_estimate), 100.0 * own)?;
+            if function.total > function.self_estimate {
+                let total = 100.0 * share(function.total);
+                write!(writer, "\\nof {} ({total:.1} %)", show(function.total))?;
+            }
+            // Text from 8 to 32 points, and from white to red.
+            let (size, red) = (8.0 + 24.0 * own.sqrt(), 0.6 * own.sqrt());
+            writeln!(writer, "\", fontsize={size:.1}, fillcolor=\"0.02 {red:.3} 1.0\"];")?;
+        }
+        for edge in graph.edge_references() {
+            let (caller, callee, total) = (edge.source(), edge.target(), edge.weight().total);
+            let flow = share(total);
+            if total > 0.0 && flow >= options.edge_fraction && is_shown(caller) && is_shown(callee)
+            {
+                let (caller, callee) = (caller.index(), callee.index());
+                let (width, weight) = (1.0 + 5.0 * flow, 1 + (100.0 * flow) as u32);
+                let label = show(total);
+                writeln!(
+                    writer,
+                    "n{caller} -> n{callee} [label=\" {label}\", penwidth={width:.2}, weight={weight}];"
+                )?;
+            }
+        }
+        writeln!(writer, "}}")?;
+        Ok(())
+    }
+}
+
+/// A value, rounded for people.
+fn show(value: f64, sample_type: SampleType) -> String {
+    match sample_type.unit() {
+        "bytes" => Bytes(value.round() as u64).to_string(),
+        _ => Objects(value.round() as u64).to_string(),
+    }
+}
+
+/// Name and place, each on its line.
+fn write_label(writer: &mut impl Write, function: &Function) -> io::Result<()> {
+    write!(writer, "{}", Escaped(function.display_name()))?;
+    match &*function.display_location() {
+        "" => Ok(()),
+        location => write!(writer, "\\n{}", Escaped(location)),
+    }
+}
+
+/// Text within quotation marks, where DOT and its labels read `"` and `\` as something else.
+struct Escaped<'t>(&'t str);
+
+impl std::fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        use std::fmt::Write as _;
+        for character in self.0.chars() {
+            match character {
+                '"' | '\\' => {
+                    f.write_char('\\')?;
+                    f.write_char(character)?;
+                }
+                character if character.is_control() => f.write_char(' ')?,
+                character => f.write_char(character)?,
+            }
+        }
+        Ok(())
+    }
+}

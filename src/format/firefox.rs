@@ -1,0 +1,103 @@
+//! Writes the Firefox Profiler's processed format, by its own crate.
+
+use std::io::Write;
+use std::time::UNIX_EPOCH;
+
+use fxprof_processed_profile::{
+    CategoryColor, Frame, FrameFlags, FrameInfo, Profile, ReferenceTimestamp, SamplingInterval,
+    StackHandle, Timestamp,
+};
+
+use super::rounding::Rounding;
+use super::write_error::WriteError;
+use crate::heap_profile::{HeapProfile, SampleType};
+
+impl HeapProfile {
+    /// Writes the bytes in the Firefox Profiler's processed format, as its native allocations.
+    ///
+    /// If the profile has both, "Allocated memory" is `alloc_space` and "Retained memory" is
+    /// `inuse_space`: what is no longer in use is freed again, by the context that allocated it. If it
+    /// has one of them, that is what is allocated. The format has no room for numbers of objects: they
+    /// are not in it. Frames are `name script:line:column`.
+    ///
+    /// Memory beyond the profile: the whole document, which the format's crate holds. Pass a buffered
+    /// writer.
+    ///
+    /// ```
+    /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SamplerOptions};
+    /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
+    /// # nodes[0].child_ids.push(NodeId(2));
+    /// # let samples = vec![Sample::new(NodeId(2), 64, SampleId(1), true)];
+    /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
+    /// let profile = HeapProfile::from_profile(&profile)?;
+    /// let mut json = Vec::new();
+    /// profile.write_firefox(&mut json, "my server")?;
+    /// let json: serde_json::Value = serde_json::from_slice(&json)?;
+    /// assert_eq!(json["threads"][0]["nativeAllocations"]["weight"][0], 64);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`] if the profile has no bytes, or `writer` fails.
+    pub fn write_firefox(&self, writer: impl Write, product: &str) -> Result<(), WriteError> {
+        let (alloc, inuse) = (SampleType::AllocSpace, SampleType::InuseSpace);
+        let allocated = if self.has(alloc) { alloc } else { inuse };
+        self.require(allocated)?;
+        let frees = self.has(alloc) && self.has(inuse);
+
+        let start = self.about.started.unwrap_or(UNIX_EPOCH);
+        let reference = ReferenceTimestamp::from_system_time(start);
+        // There is no time between samples; the format wants one.
+        let mut profile = Profile::new(product, reference, SamplingInterval::from_millis(1));
+        let at = Timestamp::from_nanos_since_reference(0);
+        let process = profile.add_process(product, 1, at);
+        let thread = profile.add_thread(process, 1, at, true);
+        let javascript = profile.add_category("JavaScript", CategoryColor::Yellow).into();
+        let frames: Vec<_> = self
+            .functions()
+            .iter()
+            .map(|function| {
+                let label = profile.intern_string(&function.to_string());
+                let frame = Frame::Label(label);
+                let flags = FrameFlags::IS_JS;
+                let frame = FrameInfo { frame, category_pair: javascript, flags };
+                profile.intern_frame(thread, frame)
+            })
+            .collect();
+        let mut stacks: Vec<Option<StackHandle>> = Vec::with_capacity(self.len());
+        for (rank, &function) in self.function_numbers().iter().enumerate() {
+            let stack = match rank {
+                0 => None,
+                _ => {
+                    let parent = stacks[self.parents()[rank] as usize];
+                    Some(profile.intern_stack(thread, parent, frames[function as usize]))
+                }
+            };
+            stacks.push(stack);
+        }
+
+        let (mut allocated_rounding, mut kept_rounding) =
+            (Rounding::default(), Rounding::default());
+        let mut address = 0;
+        for rows in self.rows().chunk_by(|one, other| one.context == other.context) {
+            let sum = |sample_type| rows.iter().map(|row| row.value(sample_type)).sum::<f64>();
+            let stack = stacks[rows[0].context as usize];
+            let whole = allocated_rounding.next(sum(allocated));
+            let kept = if frees { kept_rounding.next(sum(inuse)).min(whole) } else { whole };
+            // What stays, and what goes: an address each.
+            for (bytes, is_freed) in [(kept, false), (whole - kept, true)] {
+                if bytes > 0 {
+                    address += 16;
+                    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+                    profile.add_allocation_sample(thread, at, stack, address, bytes);
+                    if is_freed {
+                        profile.add_allocation_sample(thread, at, stack, address, -bytes);
+                    }
+                }
+            }
+        }
+        serde_json::to_writer(writer, &profile).map_err(std::io::Error::from)?;
+        Ok(())
+    }
+}

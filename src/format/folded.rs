@@ -1,0 +1,91 @@
+//! Folded stacks: one line per context, as flame graph tools read them.
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use super::write_error::WriteError;
+use crate::heap_profile::{HeapProfile, SampleType};
+
+impl HeapProfile {
+    /// Writes folded stacks of one of the values: for each context that has some, a line with its
+    /// frames from the outermost, separated by `;`, and the value, rounded such that the sum is right.
+    ///
+    /// Frames are `name script:line:column`; a `;` within one is written as `:`, a line break as a
+    /// space. The root is written only where it has values of its own. Pass a buffered writer.
+    /// The format is that of Brendan Gregg's FlameGraph.
+    ///
+    /// ```
+    /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// #     SamplerOptions};
+    /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
+    /// # nodes[0].child_ids.push(NodeId(2));
+    /// # let samples = vec![Sample::new(NodeId(2), 64, SampleId(1), true)];
+    /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
+    /// let profile = HeapProfile::from_profile(&profile)?;
+    /// let mut folded = Vec::new();
+    /// profile.write_folded(&mut folded, SampleType::InuseSpace)?;
+    /// assert_eq!(folded, b"main 64\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`] if the profile does not have the values, or `writer` fails.
+    pub fn write_folded(
+        &self,
+        mut writer: impl Write,
+        sample_type: SampleType,
+    ) -> Result<(), WriteError> {
+        self.for_each_folded(sample_type, |stack, value| Ok(writeln!(writer, "{stack} {value}")?))
+    }
+
+    /// Hands out folded stacks and their values.
+    pub(super) fn for_each_folded(
+        &self,
+        sample_type: SampleType,
+        mut each: impl FnMut(&str, u64) -> Result<(), WriteError>,
+    ) -> Result<(), WriteError> {
+        self.require(sample_type)?;
+        let frames: Vec<String> = self.functions().iter().map(|function| frame(function)).collect();
+        // The open contexts: the end of each's subtree, and how long the stack was without it.
+        let mut open: Vec<(u32, usize)> = Vec::new();
+        let mut stack = String::new();
+        let mut next = 0;
+        for (context, value) in self.whole_values(sample_type) {
+            // Walk on to the context; the root is no frame.
+            while next <= context {
+                while let Some(&(end, before)) = open.last()
+                    && end <= next
+                {
+                    stack.truncate(before);
+                    open.pop();
+                }
+                if next > 0 {
+                    let (end, function) =
+                        (self.ends()[next as usize], self.function_numbers()[next as usize]);
+                    if end <= context {
+                        // The context is not below.
+                        next = end;
+                        continue;
+                    }
+                    let (before, separator) = (stack.len(), if open.is_empty() { "" } else { ";" });
+                    open.push((end, before));
+                    let frame = &frames[function as usize];
+                    write!(stack, "{separator}{frame}").expect("a string takes all");
+                }
+                next += 1;
+            }
+            if context == 0 {
+                each(&frames[self.function_numbers()[0] as usize], value)?;
+            } else {
+                each(&stack, value)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A function as a frame of a folded stack, in which a few characters mean something.
+fn frame(function: &crate::Function) -> String {
+    function.to_string().replace(';', ":").replace(['\n', '\r'], " ")
+}

@@ -1,0 +1,286 @@
+//! JSON as a stream of tokens, from a reader, in bounded memory.
+
+use std::io::Read;
+
+use jiter::{Jiter, JiterErrorType, JsonErrorType, NumberAny, NumberInt, Peek};
+
+use super::read_error::ReadError;
+use crate::profile::Bytes;
+
+/// JSON from a reader, token by token: `jiter` on a window that moves over the text.
+///
+/// What `jiter` does with a token does not depend on those before, so a token that the window cuts
+/// off is simply tried again when there is more. Memory is that of the window, which grows only for
+/// a token that is larger, up to a limit.
+pub(crate) struct JsonPull<R> {
+    reader: R,
+    window: Vec<u8>,
+    /// Where in the window the next token starts.
+    at: usize,
+    /// Where in the text the window starts.
+    start: u64,
+    is_at_end: bool,
+    limit: usize,
+    /// Room for strings that have escapes.
+    tape: Vec<u8>,
+}
+
+const WINDOW: usize = 256 * 1024;
+/// How close to the window's end an error can be the window's doing: an identifier, an escape.
+const CLOSE: usize = 32;
+
+impl<R: Read> JsonPull<R> {
+    pub(crate) fn new(reader: R, limit: usize) -> Self {
+        Self {
+            reader,
+            window: Vec::new(),
+            at: 0,
+            start: 0,
+            is_at_end: false,
+            limit,
+            tape: Vec::new(),
+        }
+    }
+
+    /// Where in the text the next token starts, white space before it included.
+    pub(crate) fn offset(&self) -> u64 {
+        self.start + self.at as u64
+    }
+
+    /// The bytes held.
+    pub(crate) fn bytes(&self) -> usize {
+        self.window.capacity() + self.tape.capacity()
+    }
+
+    /// An error about the value that was just read.
+    pub(crate) fn field_error(
+        &self,
+        field: impl Into<String>,
+        problem: impl Into<String>,
+    ) -> ReadError {
+        ReadError::Field { offset: self.offset(), field: field.into(), problem: problem.into() }
+    }
+
+    /// Runs `parse` on what comes next: once if the window holds it all, or else again and again
+    /// with more. It must start anew each time.
+    #[inline]
+    pub(crate) fn parse<T>(
+        &mut self,
+        mut parse: impl FnMut(&mut Jiter<'_>) -> Result<T, Problem>,
+    ) -> Result<T, ReadError> {
+        loop {
+            let rest = &self.window[self.at..];
+            let mut jiter = Jiter::with_tape(rest, std::mem::take(&mut self.tape));
+            let parsed = parse(&mut jiter);
+            let read = jiter.current_index();
+            self.tape = jiter.into_tape();
+            match parsed {
+                // At the window's very end a number may go on.
+                Ok(value) if read < rest.len() || self.is_at_end => {
+                    self.at += read;
+                    return Ok(value);
+                }
+                Ok(_) => {}
+                Err(problem) => {
+                    let is_far = problem.index().is_some_and(|at| at + CLOSE < rest.len());
+                    if is_far || self.is_at_end {
+                        return Err(problem.at(self.offset()));
+                    }
+                }
+            }
+            self.refill()?;
+        }
+    }
+
+    /// Moves the window on, and makes it larger if it is full.
+    #[cold]
+    fn refill(&mut self) -> Result<(), ReadError> {
+        self.window.drain(..self.at);
+        self.start += self.at as u64;
+        self.at = 0;
+        let more = WINDOW.max(self.window.len());
+        if self.window.len() + more > self.limit.max(2 * WINDOW) {
+            return Err(ReadError::MemoryLimit { limit: Bytes(self.limit as u64) });
+        }
+        self.window.reserve_exact(more);
+        let read = self.reader.by_ref().take(more as u64).read_to_end(&mut self.window)?;
+        self.is_at_end = read < more;
+        Ok(())
+    }
+
+    /// What kind of value comes next.
+    pub(crate) fn peek(&mut self) -> Result<Peek, ReadError> {
+        self.parse(|json| Ok(json.peek()?))
+    }
+
+    /// Enters an array; whether it has an element.
+    pub(crate) fn enter_array(&mut self, field: &'static str) -> Result<bool, ReadError> {
+        self.parse(|json| json.next_array().map(|first| first.is_some()).map_err(|e| of(field, e)))
+    }
+
+    /// Whether the array has one more element; leaves it if not.
+    pub(crate) fn next_element(&mut self) -> Result<bool, ReadError> {
+        self.parse(|json| Ok(json.array_step()?.is_some()))
+    }
+
+    /// Enters an object and reads its first key into `key`; whether it has one.
+    pub(crate) fn enter_object(
+        &mut self,
+        field: &'static str,
+        key: &mut String,
+    ) -> Result<bool, ReadError> {
+        self.parse(|json| take_key(json.next_object().map_err(|e| of(field, e))?, key))
+    }
+
+    /// Reads the next key into `key`; leaves the object if there is none.
+    pub(crate) fn next_key(&mut self, key: &mut String) -> Result<bool, ReadError> {
+        self.parse(|json| take_key(json.next_key()?, key))
+    }
+
+    /// A whole number in bounds.
+    pub(crate) fn integer(
+        &mut self,
+        field: &'static str,
+        least: i64,
+        most: i64,
+    ) -> Result<i64, ReadError> {
+        self.parse(|json| integer(json, field, least, most))
+    }
+
+    /// The text of a value, whatever it is.
+    pub(crate) fn raw<T>(
+        &mut self,
+        mut take: impl FnMut(&[u8]) -> Result<T, String>,
+        field: &'static str,
+    ) -> Result<T, ReadError> {
+        self.parse(|json| {
+            json.peek()?;
+            let start = json.current_index();
+            json.next_skip()?;
+            take(json.slice_to_current(start)).map_err(|problem| Problem::Value {
+                field,
+                problem,
+                index: start,
+            })
+        })
+    }
+
+    pub(crate) fn skip(&mut self) -> Result<(), ReadError> {
+        self.parse(|json| Ok(json.next_skip()?))
+    }
+
+    /// Nothing but white space may follow.
+    pub(crate) fn finish(&mut self) -> Result<(), ReadError> {
+        loop {
+            self.parse(|json| match json.peek() {
+                Err(error) if is_end(&error) => Ok(()),
+                _ => Ok(json.finish()?),
+            })?;
+            if self.is_at_end {
+                return Ok(());
+            }
+            self.at = self.window.len();
+            self.refill()?;
+        }
+    }
+}
+
+fn is_end(error: &jiter::JiterError) -> bool {
+    matches!(error.error_type, JiterErrorType::JsonError(JsonErrorType::EofWhileParsingValue))
+}
+
+fn take_key(read: Option<&str>, key: &mut String) -> Result<bool, Problem> {
+    key.clear();
+    read.inspect(|read| key.push_str(read));
+    Ok(read.is_some())
+}
+
+/// What is wrong with what comes next, at a place relative to it.
+pub(crate) enum Problem {
+    Json(jiter::JiterError),
+    /// JSON, but not the value that the field must have.
+    Value {
+        field: &'static str,
+        problem: String,
+        index: usize,
+    },
+}
+
+impl From<jiter::JiterError> for Problem {
+    fn from(error: jiter::JiterError) -> Self {
+        Self::Json(error)
+    }
+}
+
+/// A value of the wrong type is the field's problem, anything else the text's.
+pub(crate) fn of(field: &'static str, error: jiter::JiterError) -> Problem {
+    match error.error_type {
+        JiterErrorType::WrongType { .. } => {
+            Problem::Value { field, problem: error.error_type.to_string(), index: error.index }
+        }
+        JiterErrorType::JsonError(JsonErrorType::NumberOutOfRange) => Problem::Value {
+            field,
+            problem: "the number is out of bounds".to_owned(),
+            index: error.index,
+        },
+        JiterErrorType::JsonError(_) => Problem::Json(error),
+    }
+}
+
+impl Problem {
+    /// Where it is; `None` if the text ended too early.
+    fn index(&self) -> Option<usize> {
+        match self {
+            Self::Json(error) => (!is_end(error)).then_some(error.index),
+            Self::Value { index, .. } => Some(*index),
+        }
+    }
+
+    #[cold]
+    fn at(self, start: u64) -> ReadError {
+        match self {
+            Self::Json(error) => ReadError::Json {
+                offset: start + error.index as u64,
+                problem: error.error_type.to_string(),
+            },
+            Self::Value { field, problem, index } => {
+                ReadError::Field { offset: start + index as u64, field: field.to_owned(), problem }
+            }
+        }
+    }
+}
+
+/// The greatest whole number up to which 64-bit floats have no gap.
+const MOST: f64 = (1_u64 << 53) as f64;
+
+#[inline]
+pub(crate) fn amount(json: &mut Jiter<'_>, field: &'static str) -> Result<f64, Problem> {
+    let peek = json.peek()?;
+    let index = json.current_index();
+    let number = match json.known_number(peek).map_err(|e| of(field, e))? {
+        NumberAny::Int(NumberInt::Int(number)) => number as f64,
+        NumberAny::Float(number) => number,
+    };
+    if (0.0..=MOST).contains(&number) {
+        return Ok(number);
+    }
+    let problem = format!("{number} is not from 0 to 2^53");
+    Err(Problem::Value { field, problem, index })
+}
+
+#[inline]
+pub(crate) fn integer(
+    json: &mut Jiter<'_>,
+    field: &'static str,
+    least: i64,
+    most: i64,
+) -> Result<i64, Problem> {
+    let peek = json.peek()?;
+    let index = json.current_index();
+    let NumberInt::Int(number) = json.known_int(peek).map_err(|e| of(field, e))?;
+    if (least..=most).contains(&number) {
+        return Ok(number);
+    }
+    let problem = format!("{number} is not from {least} to {most}");
+    Err(Problem::Value { field, problem, index })
+}

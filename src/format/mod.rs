@@ -1,0 +1,75 @@
+//! Standard formats: writing what other tools open, and reading what they and other runtimes write.
+//!
+//! All of it is about [`HeapProfile`](crate::HeapProfile), whose methods the writers are:
+//!
+//! | format | written by | read | feature |
+//! | --- | --- | --- | --- |
+//! | `.heapprofile`: Chrome DevTools, VS Code, Node, Deno | [`write_heapprofile`] | yes | `json`; `read` |
+//! | pprof: `go tool pprof`, Datadog, Grafana, ... | [`write_pprof`] | yes | `pprof` |
+//! | speedscope | [`write_speedscope`] | no | `json` |
+//! | folded stacks | [`write_folded`] | no | |
+//! | flame graph, and that of a difference: SVG | [`write_flamegraph`], [`write_flamegraph_diff`] | no | `flamegraph` |
+//! | call graph: Graphviz DOT | [`write_dot`] | no | |
+//! | Firefox Profiler | [`write_firefox`] | no | `firefox` |
+//! | flat and nested JSON of nodes | [`write_nodes`], [`write_nested_nodes`] | yes, those of `sample-heap-allocations` too | `json`; `read` |
+//! | JSON of a [`Profile`](crate::Profile) | its `Serialize` | yes | `read` |
+//!
+//! Writers stream: beyond the profile they hold what names there are, a buffer, and where noted more.
+//! None takes the profile away or changes it: if writing fails, write again elsewhere.
+//!
+//! [`write_heapprofile`]: crate::HeapProfile::write_heapprofile
+//! [`write_pprof`]: crate::HeapProfile::write_pprof
+//! [`write_speedscope`]: crate::HeapProfile::write_speedscope
+//! [`write_folded`]: crate::HeapProfile::write_folded
+//! [`write_flamegraph`]: crate::HeapProfile::write_flamegraph
+//! [`write_flamegraph_diff`]: crate::HeapProfile::write_flamegraph_diff
+//! [`write_dot`]: crate::HeapProfile::write_dot
+//! [`write_firefox`]: crate::HeapProfile::write_firefox
+//! [`write_nodes`]: crate::HeapProfile::write_nodes
+//! [`write_nested_nodes`]: crate::HeapProfile::write_nested_nodes
+//!
+//! # Whole numbers
+//!
+//! Values are estimates, and not whole. Formats that want whole numbers get them rounded such that
+//! every running sum, and so the total, is off by less than one half: what is cut off here is added
+//! there.
+
+mod dot;
+#[cfg(feature = "firefox")]
+mod firefox;
+#[cfg(feature = "flamegraph")]
+mod flamegraph;
+mod folded;
+#[cfg(feature = "json")]
+mod heapprofile;
+#[cfg(feature = "read")]
+mod json_pull;
+#[cfg(feature = "json")]
+mod nodes;
+#[cfg(feature = "pprof")]
+mod pprof;
+mod read;
+mod read_error;
+#[cfg(feature = "read")]
+mod read_heapprofile;
+#[cfg(feature = "read")]
+mod read_json;
+#[cfg(feature = "read")]
+mod read_nodes;
+#[cfg(feature = "read")]
+mod read_profile;
+#[cfg(feature = "read")]
+mod read_tree;
+mod rounding;
+#[cfg(feature = "json")]
+mod speedscope;
+mod write_error;
+
+pub use dot::DotOptions;
+#[cfg(feature = "flamegraph")]
+pub use flamegraph::FlamegraphOptions;
+#[cfg(feature = "pprof")]
+pub use pprof::PprofOptions;
+pub use read::{ReadOptions, read};
+pub use read_error::ReadError;
+pub use write_error::WriteError;

@@ -1,0 +1,120 @@
+//! Writes nodes as JSON, flat and nested, as the core and `sample-heap-allocations` have them.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use super::rounding::Rounding;
+use super::write_error::WriteError;
+use crate::heap_profile::{Counted, HeapProfile, Row};
+use crate::profile::{Allocation, ChildIds, Node};
+
+impl HeapProfile {
+    /// Writes the contexts as a flat list of [`Node`]s, which spell the tree out by ids.
+    ///
+    /// Nodes list objects by size and number, and numbers are rounded such that the sum of objects
+    /// is right; bytes are then their products with the sizes. Pass a buffered writer. Memory beyond the
+    /// profile: 4 bytes a context.
+    ///
+    /// ```
+    /// # use v8_heap_sampler::{Counted, HeapProfile, Node, NodeId, Profile, Sample, SampleId,
+    /// #     SamplerOptions};
+    /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
+    /// # nodes[0].child_ids.push(NodeId(2));
+    /// # let samples = vec![Sample::new(NodeId(2), 64, SampleId(1), true)];
+    /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
+    /// let profile = HeapProfile::from_profile(&profile)?;
+    /// let mut json = Vec::new();
+    /// profile.write_nodes(&mut json, Counted::InUse)?;
+    /// let nodes: Vec<Node> = serde_json::from_slice(&json)?;
+    /// assert_eq!((nodes[1].allocations[0].count, nodes[1].allocations[0].size), (1, 64));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`] if the profile does not have the values, or does not know how large single objects
+    /// are (a `.heapprofile` does not), or if `writer` fails.
+    pub fn write_nodes(&self, mut writer: impl Write, counted: Counted) -> Result<(), WriteError> {
+        let mut separator: &[u8] = b"[";
+        self.for_each_node(counted, |_, node| {
+            writer.write_all(separator)?;
+            separator = b",";
+            Ok(serde_json::to_writer(&mut writer, node).map_err(std::io::Error::from)?)
+        })?;
+        Ok(writer.write_all(b"]")?)
+    }
+
+    /// Writes the contexts as nested nodes: each with the fields of [`Node`], and its child nodes in
+    /// `children`.
+    ///
+    /// As [`write_nodes`](Self::write_nodes) otherwise, errors included.
+    ///
+    /// # Errors
+    ///
+    /// As [`write_nodes`](Self::write_nodes).
+    pub fn write_nested_nodes(
+        &self,
+        mut writer: impl Write,
+        counted: Counted,
+    ) -> Result<(), WriteError> {
+        // The ends of the nodes whose `children` are being written.
+        let mut open: Vec<u32> = Vec::new();
+        let mut text = Vec::new();
+        self.for_each_node(counted, |rank, node| {
+            // A first child follows its parent's `[`; any other a node that ends here.
+            let mut is_first = true;
+            while open.last().is_some_and(|&end| end <= rank) {
+                open.pop();
+                writer.write_all(b"]}")?;
+                is_first = false;
+            }
+            text.clear();
+            text.extend_from_slice(if is_first { b"" } else { b"," });
+            crate::callgraph::write_open(node, &mut text)?;
+            open.push(self.ends()[rank as usize]);
+            Ok(writer.write_all(&text)?)
+        })?;
+        for _ in open {
+            writer.write_all(b"]}")?;
+        }
+        Ok(())
+    }
+
+    /// Makes the contexts nodes, one after the other.
+    fn for_each_node(
+        &self,
+        counted: Counted,
+        mut each: impl FnMut(u32, &Node) -> Result<(), WriteError>,
+    ) -> Result<(), WriteError> {
+        let [objects, space] = counted.types();
+        self.require(objects)?;
+        self.require(space)?;
+        let has_none = |row: &Row| row.value(objects) == 0.0 && row.value(space) == 0.0;
+        if self.rows().iter().any(|row| row.size().is_none() && !has_none(row)) {
+            return Err(WriteError::NoSizes);
+        }
+        let mut rounding = Rounding::default();
+        let mut rows = self.rows().iter().peekable();
+        let mut node = Node::new(crate::NodeId(0), "");
+        for context in self.contexts() {
+            let rank = context.index();
+            node.id = self.id(rank);
+            node.function = Arc::clone(context.function());
+            node.child_ids =
+                context.children().map(|child| self.id(child.index())).collect::<ChildIds>();
+            let mut allocations: Vec<Allocation> = Vec::new();
+            while let Some(row) = rows.next_if(|row| row.context as usize == rank) {
+                let (count, size) = (rounding.next(row.value(objects)), row.size);
+                match allocations.iter_mut().find(|same| same.size == size) {
+                    Some(same) => same.count += count,
+                    None if count > 0 => allocations.push(Allocation { count, size }),
+                    None => {}
+                }
+            }
+            allocations.sort_by_key(|allocation| allocation.size);
+            node.allocations = allocations.into();
+            each(rank as u32, &node)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,525 @@
+//! Reads pprof profiles.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::{self, BufRead, Read};
+use std::num::NonZeroU32;
+use std::ops::Range;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use foldhash::fast::RandomState;
+use prost::Message;
+
+use super::anonymous_name;
+use super::messages::{self, Header, Location, Sample, field};
+use crate::format::read::{Limit, ReadOptions};
+use crate::format::read_error::ReadError;
+use crate::heap_profile::{
+    About, FunctionParts, HeapProfile, Label, LabelSets, Row, SampleType, SampleTypes,
+    StackBuilder, push,
+};
+use crate::profile::{Bytes, Function};
+
+/// Reads a profile that is not compressed.
+pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfile, ReadError> {
+    let limit = options.limit();
+    let parts = Parts::read(reader, limit)?;
+    let types = parts.sample_types()?;
+    let about = parts.about(&types)?;
+    let mut stacks = Stacks::new(&parts)?;
+    let mut labels = Labels::default();
+    let mut totals = [0.0; 4];
+    for (number, sample) in parts.samples().enumerate() {
+        let at = |field: fmt::Arguments<'_>| format!("sample[{number}].{field}");
+        let sample = Sample::decode(sample).map_err(|e| wrong(at(format_args!("")), e))?;
+        if sample.value.len() != types.len() {
+            let (has, of) = (sample.value.len(), types.len());
+            let problem = format!("there are {has} values for {of} sample types");
+            return Err(wrong(at(format_args!("value")), problem));
+        }
+        let mut values = [0.0; 4];
+        for (place, (&value, sample_type)) in sample.value.iter().zip(&types).enumerate() {
+            let Some(sample_type) = sample_type else { continue };
+            if !(0..=HeapProfile::MOST as i64).contains(&value) {
+                let problem = format!("{value} is not from 0 to 2^53");
+                return Err(wrong(at(format_args!("value[{place}]")), problem));
+            }
+            values[sample_type.index()] += value as f64;
+        }
+        for (total, value) in totals.iter_mut().zip(values) {
+            *total += value;
+            if *total > HeapProfile::MOST as f64 {
+                return Err(ReadError::TooMuch { total: Bytes(*total as u64) });
+            }
+        }
+        if values == [0.0; 4] {
+            continue;
+        }
+        let context = stacks.context(&sample.location_id, number)?;
+        let (label_set, size) = labels.of(&sample.label, number, &parts)?;
+        stacks.builder.push_row(Row { context, labels: label_set, size, values });
+        limit.check(parts.bytes() + stacks.bytes() + labels.bytes)?;
+    }
+    let present = SampleTypes::of(types.into_iter().flatten());
+    Ok(stacks.builder.finish(present, labels.sets, about)?)
+}
+
+fn wrong(field: impl Into<String>, problem: impl fmt::Display) -> ReadError {
+    let field: String = field.into();
+    ReadError::Pprof { field: field.trim_end_matches('.').to_owned(), problem: problem.to_string() }
+}
+
+/// A profile in its parts, which refer to each other and can come in any order.
+struct Parts {
+    header: Header,
+    /// The messages of the samples one after the other, and where each starts.
+    samples: Vec<u8>,
+    sample_starts: Vec<usize>,
+    locations: HashMap<u64, Location, RandomState>,
+    functions: HashMap<u64, messages::Function, RandomState>,
+    /// The strings one after the other, and where each ends.
+    strings: String,
+    string_ends: Vec<usize>,
+    /// What locations and functions take.
+    tables: usize,
+}
+
+impl Parts {
+    fn read(reader: impl Read, limit: Limit) -> Result<Self, ReadError> {
+        let mut fields = Fields::new(reader);
+        let mut parts = Self {
+            header: Header::default(),
+            samples: Vec::new(),
+            sample_starts: Vec::new(),
+            locations: HashMap::default(),
+            functions: HashMap::default(),
+            strings: String::new(),
+            string_ends: Vec::new(),
+            tables: 0,
+        };
+        // The fields that are no lists of any length, with their tags.
+        let mut header = Vec::new();
+        let mut message = Vec::new();
+        while let Some((number, start)) = fields.next(&mut message, limit)? {
+            let is_list = (field::SAMPLE..=field::STRING_TABLE).contains(&number);
+            if is_list && message[0] & 7 != LENGTH_DELIMITED {
+                let problem = format!("field {number} has wire type {}", message[0] & 7);
+                return Err(wrong(format!("byte {}", fields.offset), problem));
+            }
+            let content = &message[start..];
+            match number {
+                field::SAMPLE => {
+                    push(&mut parts.sample_starts, parts.samples.len());
+                    reserve(&mut parts.samples, content.len());
+                    parts.samples.extend_from_slice(content);
+                }
+                field::LOCATION => {
+                    let count = parts.locations.len();
+                    let field = format!("location[{count}]");
+                    // Each line is two bytes at least, and one of 24 in memory.
+                    limit.check(parts.bytes() + 16 * content.len())?;
+                    let location = Location::decode(content).map_err(|e| wrong(&field, e))?;
+                    parts.tables += 2 * size_of::<(u64, Location)>()
+                        + location.line.capacity() * size_of::<messages::Line>();
+                    let id = location.id;
+                    if parts.locations.insert(id, location).is_some() {
+                        return Err(wrong(format!("{field}.id"), format!("{id} is used twice")));
+                    }
+                }
+                field::FUNCTION => {
+                    let count = parts.functions.len();
+                    let field = format!("function[{count}]");
+                    let function =
+                        messages::Function::decode(content).map_err(|e| wrong(&field, e))?;
+                    parts.tables += 2 * size_of::<(u64, messages::Function)>();
+                    let id = function.id;
+                    if parts.functions.insert(id, function).is_some() {
+                        return Err(wrong(format!("{field}.id"), format!("{id} is used twice")));
+                    }
+                }
+                field::STRING_TABLE => {
+                    let text = std::str::from_utf8(content).map_err(|error| {
+                        wrong(format!("string_table[{}]", parts.string_ends.len()), error)
+                    })?;
+                    if parts.strings.capacity() - parts.strings.len() < text.len() {
+                        parts.strings.reserve(text.len().max(parts.strings.len() / 4));
+                    }
+                    parts.strings.push_str(text);
+                    push(&mut parts.string_ends, parts.strings.len());
+                }
+                field::MAPPING => {}
+                _ => header.extend_from_slice(&message),
+            }
+            // Header fields are decoded into up to 16 times their size.
+            let held = parts.bytes() + message.capacity() + 16 * header.capacity();
+            limit.check(held)?;
+        }
+        parts.header = Header::decode(&header[..])
+            .map_err(|error| wrong("the profile's own fields", error))?;
+        Ok(parts)
+    }
+
+    fn bytes(&self) -> usize {
+        self.samples.capacity()
+            + self.sample_starts.capacity() * size_of::<usize>()
+            + self.strings.capacity()
+            + self.string_ends.capacity() * size_of::<usize>()
+            + self.tables
+    }
+
+    fn samples(&self) -> impl Iterator<Item = &[u8]> {
+        let ends = self.sample_starts.iter().skip(1).copied().chain([self.samples.len()]);
+        self.sample_starts.iter().zip(ends).map(|(&start, end)| &self.samples[start..end])
+    }
+
+    /// A string by its index in the table.
+    fn string(&self, index: i64, field: impl FnOnce() -> String) -> Result<&str, ReadError> {
+        let found = usize::try_from(index).ok().and_then(|index| {
+            let end = *self.string_ends.get(index)?;
+            let start = index.checked_sub(1).map_or(0, |before| self.string_ends[before]);
+            Some(&self.strings[start..end])
+        });
+        found.ok_or_else(|| {
+            let problem = format!("string {index}, but the table has {}", self.string_ends.len());
+            wrong(field(), problem)
+        })
+    }
+
+    /// What each value of a sample is; `None` for what is not about heaps.
+    fn sample_types(&self) -> Result<Vec<Option<SampleType>>, ReadError> {
+        let mut types = Vec::new();
+        let mut names = Vec::new();
+        for (number, value_type) in self.header.sample_type.iter().enumerate() {
+            let name = self.string(value_type.kind, || format!("sample_type[{number}].type"))?;
+            let unit = self.string(value_type.unit, || format!("sample_type[{number}].unit"))?;
+            let sample_type = sample_type(name);
+            if let Some(known) = sample_type {
+                if known.unit() != unit {
+                    let problem =
+                        format!("{name} is in \"{unit}\", where \"{}\" is supported", known.unit());
+                    return Err(wrong(format!("sample_type[{number}].unit"), problem));
+                }
+                if types.contains(&sample_type) {
+                    let problem = format!("{known} is there twice");
+                    return Err(wrong(format!("sample_type[{number}].type"), problem));
+                }
+            }
+            types.push(sample_type);
+            if names.len() < 8 {
+                names.push(format!("{name}/{unit}"));
+            }
+        }
+        if types.iter().any(Option::is_some) {
+            return Ok(types);
+        }
+        let found = match names[..] {
+            [] => "neither JSON nor a pprof profile (it has no sample types)".to_owned(),
+            _ => format!("a pprof profile of {}, not of a heap", names.join(", ")),
+        };
+        Err(ReadError::UnknownFormat { found })
+    }
+
+    fn about(&self, types: &[Option<SampleType>]) -> Result<About, ReadError> {
+        let header = &self.header;
+        let mut about = About::default();
+        if header.time_nanos != 0 {
+            let distance = Duration::from_nanos(header.time_nanos.unsigned_abs());
+            let started: Option<SystemTime> = match header.time_nanos {
+                0.. => UNIX_EPOCH.checked_add(distance),
+                _ => UNIX_EPOCH.checked_sub(distance),
+            };
+            about.started = started;
+        }
+        if header.duration_nanos != 0 {
+            let nanos = u64::try_from(header.duration_nanos).map_err(|_| {
+                wrong("duration_nanos", format!("{} is negative", header.duration_nanos))
+            })?;
+            about.duration = Some(Duration::from_nanos(nanos));
+        }
+        if let Some(period_type) = &header.period_type
+            && self.string(period_type.kind, || "period_type.type".to_owned())? == "space"
+            && self.string(period_type.unit, || "period_type.unit".to_owned())? == "bytes"
+        {
+            // A period of 0 says that it is not known.
+            let period = u64::try_from(header.period)
+                .map_err(|_| wrong("period", format!("{} is negative", header.period)))?;
+            about.interval = (period > 0).then_some(Bytes(period));
+        }
+        for (number, &comment) in header.comment.iter().enumerate() {
+            let comment = self.string(comment, || format!("comment[{number}]"))?;
+            about.comments.push(comment.to_owned());
+        }
+        let default = self.string(header.default_sample_type, || "default_sample_type".to_owned());
+        // 0 is the empty string, if there is any.
+        if header.default_sample_type != 0 {
+            about.default_sample_type =
+                sample_type(default?).filter(|named| types.contains(&Some(*named)));
+        }
+        Ok(about)
+    }
+}
+
+/// Go's names, and those of `@datadog/pprof`.
+fn sample_type(name: &str) -> Option<SampleType> {
+    match name {
+        "objects" => Some(SampleType::InuseObjects),
+        "space" => Some(SampleType::InuseSpace),
+        _ => name.parse().ok(),
+    }
+}
+
+fn reserve(bytes: &mut Vec<u8>, more: usize) {
+    if bytes.capacity() - bytes.len() < more {
+        bytes.reserve_exact(more.max(bytes.len() / 4));
+    }
+}
+
+/// Builds contexts of stacks of locations.
+struct Stacks<'p> {
+    builder: StackBuilder,
+    /// The frames of each location: functions by number, the innermost first.
+    frames: HashMap<u64, Range<usize>, RandomState>,
+    functions: Vec<u32>,
+    /// The number of `(root)`, which is no frame.
+    root: u32,
+    parts: &'p Parts,
+}
+
+impl<'p> Stacks<'p> {
+    fn new(parts: &'p Parts) -> Result<Self, ReadError> {
+        let root = FunctionParts { name: "(root)", ..FunctionParts::default() };
+        let mut builder = StackBuilder::new(root);
+        let root = builder.functions.number(root);
+        Ok(Self { builder, frames: HashMap::default(), functions: Vec::new(), root, parts })
+    }
+
+    fn bytes(&self) -> usize {
+        self.builder.bytes()
+            + self.frames.capacity() * 2 * size_of::<(u64, Range<usize>)>()
+            + self.functions.capacity() * size_of::<u32>()
+    }
+
+    /// The context of a sample's stack, whose innermost location comes first.
+    fn context(&mut self, locations: &[u64], sample: usize) -> Result<u32, ReadError> {
+        let mut context = StackBuilder::ROOT;
+        for (place, &id) in locations.iter().enumerate().rev() {
+            let frames = match self.frames.get(&id) {
+                Some(frames) => frames.clone(),
+                None => self.resolve(id, || format!("sample[{sample}].location_id[{place}]"))?,
+            };
+            for at in frames.rev() {
+                let function = self.functions[at];
+                if function != self.root || context != StackBuilder::ROOT {
+                    context = self.builder.callee(context, function)?;
+                }
+            }
+        }
+        Ok(context)
+    }
+
+    /// The frames of a location.
+    #[cold]
+    fn resolve(
+        &mut self,
+        id: u64,
+        field: impl FnOnce() -> String,
+    ) -> Result<Range<usize>, ReadError> {
+        let Some(location) = self.parts.locations.get(&id) else {
+            return Err(wrong(field(), format!("location {id} is not there")));
+        };
+        let start = self.functions.len();
+        for line in &location.line {
+            let of_location = || format!("location with id {id}");
+            let Some(function) = self.parts.functions.get(&line.function_id) else {
+                let problem = format!("function {} is not there", line.function_id);
+                return Err(wrong(format!("{}, line.function_id", of_location()), problem));
+            };
+            let number = self.function(function, line)?;
+            push(&mut self.functions, number);
+        }
+        if location.line.is_empty() {
+            // Not symbolised: there is an address, and no name.
+            let name = format!("0x{:x}", location.address);
+            let parts = FunctionParts { name: &name, ..FunctionParts::default() };
+            let number = self.builder.functions.number(parts);
+            push(&mut self.functions, number);
+        }
+        let frames = start..self.functions.len();
+        self.frames.insert(id, frames.clone());
+        Ok(frames)
+    }
+
+    /// The number of a function, at the line where it starts: where it calls from is not kept.
+    fn function(
+        &mut self,
+        function: &messages::Function,
+        line: &messages::Line,
+    ) -> Result<u32, ReadError> {
+        let field = |name: &str| format!("function with id {}, {name}", function.id);
+        let name = self.parts.string(function.name, || field("name"))?;
+        let script_name = self.parts.string(function.filename, || field("filename"))?;
+        let number = |number: i64, name: &str| {
+            let in_bounds = u32::try_from(number);
+            in_bounds.map_err(|_| wrong(field(name), format!("{number} is not from 0 to 2^32")))
+        };
+        let start_line = number(function.start_line, "start_line")?;
+        // Who gives no start line, as `@datadog/pprof`, has it as the line.
+        let starts_here = start_line == 0 || i64::from(start_line) == line.line;
+        let line_number = match start_line {
+            0 => number(line.line, "line.line")?,
+            _ => start_line,
+        };
+        let column_number = if starts_here { number(line.column, "line.column")? } else { 0 };
+        let mut parts = FunctionParts {
+            name,
+            script_name,
+            line_number: NonZeroU32::new(line_number),
+            column_number: NonZeroU32::new(column_number),
+            ..FunctionParts::default()
+        };
+        if is_anonymous(&parts) {
+            parts.name = "";
+        }
+        Ok(self.builder.functions.number(parts))
+    }
+}
+
+/// Whether the name is one that was made up for an anonymous function: by this crate, or by
+/// `@datadog/pprof`.
+fn is_anonymous(parts: &FunctionParts<'_>) -> bool {
+    if !parts.name.starts_with("(anonymous") {
+        return false;
+    }
+    let function = Function {
+        script_name: parts.script_name.into(),
+        line_number: parts.line_number,
+        column_number: parts.column_number,
+        ..Function::default()
+    };
+    let [line, column] =
+        [parts.line_number, parts.column_number].map(|place| place.map_or(0, NonZeroU32::get));
+    anonymous_name(&function).is_some_and(|name| name == parts.name)
+        || format!("(anonymous:L#{line}:C#{column})") == parts.name
+}
+
+/// Numbers label sets.
+#[derive(Default)]
+struct Labels {
+    sets: LabelSets,
+    numbers: HashMap<Vec<Label>, u32, RandomState>,
+    bytes: usize,
+}
+
+impl Labels {
+    /// The label set of a sample, without the size of its objects, and that size, or 0.
+    fn of(
+        &mut self,
+        labels: &[messages::Label],
+        sample: usize,
+        parts: &Parts,
+    ) -> Result<(u32, u64), ReadError> {
+        let mut size = 0;
+        let mut set = Vec::new();
+        for (place, label) in labels.iter().enumerate() {
+            let string = |index: i64, name: &str| {
+                parts.string(index, || format!("sample[{sample}].label[{place}].{name}"))
+            };
+            let key = string(label.key, "key")?;
+            if label.str != 0 {
+                set.push(Label::text(key.to_owned(), string(label.str, "str")?.to_owned()));
+                continue;
+            }
+            let unit = string(label.num_unit, "num_unit")?;
+            if key == "bytes" && matches!(unit, "" | "bytes") && label.num > 0 && size == 0 {
+                size = label.num.unsigned_abs();
+            } else {
+                set.push(Label::number(key.to_owned(), label.num, unit.to_owned()));
+            }
+        }
+        if set.is_empty() {
+            return Ok((LabelSets::NONE, size));
+        }
+        if let Some(&number) = self.numbers.get(&set) {
+            return Ok((number, size));
+        }
+        let texts: usize = set.iter().map(Label::text_len).sum();
+        // It is held twice.
+        self.bytes += 2 * (texts + set.len() * size_of::<Label>() + 4 * size_of::<usize>());
+        let number = self.sets.push(set.clone());
+        self.numbers.insert(set, number);
+        Ok((number, size))
+    }
+}
+
+/// The wire type of strings and messages.
+const LENGTH_DELIMITED: u8 = 2;
+
+/// The fields of a message, one after the other.
+struct Fields<R> {
+    reader: io::BufReader<R>,
+    /// Where the next field starts.
+    offset: u64,
+}
+
+impl<R: Read> Fields<R> {
+    fn new(reader: R) -> Self {
+        Self { reader: io::BufReader::with_capacity(64 * 1024, reader), offset: 0 }
+    }
+
+    /// Reads the next field into `message`: its number, and where in `message` its content starts.
+    fn next(
+        &mut self,
+        message: &mut Vec<u8>,
+        limit: Limit,
+    ) -> Result<Option<(u32, usize)>, ReadError> {
+        message.clear();
+        let Some(key) = self.varint(message)? else { return Ok(None) };
+        let start = message.len();
+        let number = u32::try_from(key >> 3).unwrap_or(u32::MAX);
+        let len = match key & 7 {
+            0 => {
+                let start = message.len();
+                self.varint(message)?.ok_or_else(|| self.cut())?;
+                return Ok(Some((number, start)));
+            }
+            1 => 8,
+            2 => self.varint(message)?.ok_or_else(|| self.cut())?,
+            5 => 4,
+            other => {
+                let problem = format!("wire type {other}");
+                return Err(wrong(format!("byte {}", self.offset), problem));
+            }
+        };
+        let content = if key & 7 == 2 { message.len() } else { start };
+        // What is decoded of a field can be many times as large.
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        limit.check(len.saturating_mul(16))?;
+        let read = self.reader.by_ref().take(len as u64).read_to_end(message)?;
+        self.offset += read as u64;
+        if read < len { Err(self.cut()) } else { Ok(Some((number, content))) }
+    }
+
+    fn cut(&self) -> ReadError {
+        wrong(format!("byte {}", self.offset), "the profile is cut off here")
+    }
+
+    /// A number of variable length, also appended to `message`; `None` at the end.
+    fn varint(&mut self, message: &mut Vec<u8>) -> Result<Option<u64>, ReadError> {
+        let start = message.len();
+        loop {
+            let Some(&byte) = self.reader.fill_buf()?.first() else {
+                return if message.len() == start { Ok(None) } else { Err(self.cut()) };
+            };
+            self.reader.consume(1);
+            self.offset += 1;
+            message.push(byte);
+            if byte < 0x80 || message.len() - start == 10 {
+                let number = prost::decode_length_delimiter(&message[start..]);
+                return match number {
+                    Ok(number) => Ok(Some(number as u64)),
+                    Err(error) => Err(wrong(format!("byte {}", self.offset), error)),
+                };
+            }
+        }
+    }
+}

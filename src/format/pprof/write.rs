@@ -1,0 +1,346 @@
+//! Writes pprof profiles.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::time::{Duration, UNIX_EPOCH};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use foldhash::fast::RandomState;
+use prost::Message;
+
+use super::anonymous_name;
+use super::messages::{EncodedSample, Function, Header, Label, Line, Location, ValueType, field};
+use crate::format::rounding::Rounding;
+use crate::format::write_error::WriteError;
+use crate::heap_profile::{HeapProfile, LabelValue, Row, SampleType};
+use crate::profile::written_line;
+
+/// How to write pprof profiles.
+///
+/// ```
+/// use v8_heap_sampler::format::PprofOptions;
+/// let options = PprofOptions::new().object_sizes(true);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PprofOptions {
+    /// Whether objects of different sizes are samples of their own, with the size as the numeric label
+    /// `bytes`, as in Go's profiles. Default: no; it makes files larger. Sizes that the profile does
+    /// not know are left out.
+    pub object_sizes: bool,
+    /// How hard gzip tries, from 0 (not at all) to 9. Default: 1, as in Go's runtime.
+    pub compression: u32,
+}
+
+impl PprofOptions {
+    /// The defaults.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { object_sizes: false, compression: 1 }
+    }
+
+    /// Sets [`object_sizes`](#structfield.object_sizes).
+    #[must_use]
+    pub const fn object_sizes(mut self, wanted: bool) -> Self {
+        self.object_sizes = wanted;
+        self
+    }
+
+    /// Sets [`compression`](#structfield.compression); above 9 is 9.
+    #[must_use]
+    pub const fn compression(mut self, level: u32) -> Self {
+        self.compression = if level > 9 { 9 } else { level };
+        self
+    }
+}
+
+impl Default for PprofOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl HeapProfile {
+    /// Writes the profile in pprof's format, compressed by gzip, with all sample types that it has.
+    ///
+    /// Values are rounded such that the totals are right. Each function is one location, at the line
+    /// and column where it starts; an anonymous one has its place in its name, as pprof tells
+    /// functions apart by it. The root is left out but where it allocated itself. The interval is
+    /// the period.
+    ///
+    /// Memory beyond the profile: the table of strings, a buffer, and what gzip takes. Pass a file or
+    /// socket as it is: what is written is compressed and in blocks.
+    ///
+    /// ```
+    /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// #     SamplerOptions};
+    /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
+    /// # nodes[0].child_ids.push(NodeId(2));
+    /// # let samples = vec![Sample::new(NodeId(2), 64, SampleId(1), true)];
+    /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
+    /// use v8_heap_sampler::{Label, format::{self, PprofOptions}};
+    ///
+    /// let mut profile = HeapProfile::from_profile(&profile)?;
+    /// profile.add_label(Label::text("isolate", "worker 3"));
+    /// let mut pprof = Vec::new();
+    /// profile.write_pprof(&mut pprof, &PprofOptions::new())?;
+    /// # #[cfg(feature = "pprof")] {
+    /// let again = format::read(&pprof[..])?;
+    /// assert_eq!(again.total(SampleType::InuseSpace), Some(64.0));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`] if `writer` fails.
+    pub fn write_pprof(
+        &self,
+        writer: impl Write,
+        options: &PprofOptions,
+    ) -> Result<(), WriteError> {
+        let gzip = GzEncoder::new(writer, Compression::new(options.compression.min(9)));
+        let mut encoder = Encoder::new(gzip);
+        let types: Vec<SampleType> = self.sample_types().collect();
+        encoder.string("")?;
+        encoder.header(self, &types)?;
+        encoder.functions(self)?;
+        encoder.samples(self, &types, options)?;
+        encoder.flush()?;
+        encoder.writer.finish()?;
+        Ok(())
+    }
+}
+
+/// Encodes fields of `Profile` one by one: what stands one after the other in protobuf is one message.
+struct Encoder<W> {
+    writer: W,
+    buffer: Vec<u8>,
+    strings: HashMap<String, i64, RandomState>,
+}
+
+/// Whole fields are collected up to here.
+const BLOCK: usize = 64 * 1024;
+
+impl<W: Write> Encoder<W> {
+    fn new(writer: W) -> Self {
+        Self { writer, buffer: Vec::with_capacity(2 * BLOCK), strings: HashMap::default() }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.write_all(&self.buffer)?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Appends a field of the whole profile that is a message.
+    fn message(&mut self, field: u32, message: &impl Message) -> io::Result<()> {
+        // Fields below 16 have a tag of one byte; 2 is the wire type of what has a length.
+        self.buffer.push((field << 3 | 2) as u8);
+        message.encode_length_delimited(&mut self.buffer).expect("a vector grows as needed");
+        if self.buffer.len() >= BLOCK { self.flush() } else { Ok(()) }
+    }
+
+    /// The index of a string, which is written if it is new.
+    fn string(&mut self, text: &str) -> io::Result<i64> {
+        if let Some(&index) = self.strings.get(text) {
+            return Ok(index);
+        }
+        let index = self.strings.len() as i64;
+        self.strings.insert(text.to_owned(), index);
+        self.buffer.push((field::STRING_TABLE << 3 | 2) as u8);
+        prost::encode_length_delimiter(text.len(), &mut self.buffer).expect("as above");
+        self.buffer.extend_from_slice(text.as_bytes());
+        if self.buffer.len() >= BLOCK {
+            self.flush()?;
+        }
+        Ok(index)
+    }
+
+    fn value_type(&mut self, kind: &str, unit: &str) -> io::Result<ValueType> {
+        Ok(ValueType { kind: self.string(kind)?, unit: self.string(unit)? })
+    }
+
+    fn header(&mut self, profile: &HeapProfile, types: &[SampleType]) -> io::Result<()> {
+        let about = &profile.about;
+        let mut header = Header::default();
+        for sample_type in types {
+            header.sample_type.push(self.value_type(sample_type.name(), sample_type.unit())?);
+        }
+        // What does not fit into 64 bits of nanoseconds is centuries away.
+        let nanos = |duration: Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+        header.time_nanos =
+            about.started.map_or(0, |started| match started.duration_since(UNIX_EPOCH) {
+                Ok(after) => nanos(after),
+                Err(before) => -nanos(before.duration()),
+            });
+        header.duration_nanos = about.duration.map_or(0, nanos);
+        if let Some(interval) = about.interval {
+            header.period_type = Some(self.value_type("space", "bytes")?);
+            header.period = i64::try_from(interval.0).unwrap_or(i64::MAX);
+        }
+        for comment in &about.comments {
+            header.comment.push(self.string(comment)?);
+        }
+        if !types.is_empty() {
+            header.default_sample_type = self.string(profile.default_sample_type().name())?;
+        }
+        header.encode(&mut self.buffer).expect("as above");
+        Ok(())
+    }
+
+    /// The functions, and for each its location, with the function's place in the list, from 1, as id.
+    fn functions(&mut self, profile: &HeapProfile) -> io::Result<()> {
+        for (id, function) in (1..).zip(profile.functions()) {
+            let start_line = i64::from(written_line(function.line_number));
+            // `system_name` is what the runtime calls it: nothing, if the name was made up here.
+            let (name, system_name) = match anonymous_name(function) {
+                Some(name) => (self.string(&name)?, 0),
+                None => {
+                    let name = self.string(&function.name)?;
+                    (name, name)
+                }
+            };
+            let filename = self.string(&function.script_name)?;
+            let message = Function { id, name, system_name, filename, start_line };
+            self.message(field::FUNCTION, &message)?;
+            let column = i64::from(written_line(function.column_number));
+            let line = vec![Line { function_id: id, line: start_line, column }];
+            self.message(field::LOCATION, &Location { id, address: 0, line })?;
+        }
+        Ok(())
+    }
+
+    fn samples(
+        &mut self,
+        profile: &HeapProfile,
+        types: &[SampleType],
+        options: &PprofOptions,
+    ) -> io::Result<()> {
+        let mut label_sets = Vec::new();
+        for labels in profile.label_sets() {
+            let labels = labels.iter().map(|label| {
+                let key = self.string(&label.key)?;
+                Ok(match &label.value {
+                    LabelValue::Text(text) => {
+                        Label { key, str: self.string(text)?, ..Label::default() }
+                    }
+                    LabelValue::Number { number, unit } => {
+                        Label { key, num: *number, num_unit: self.string(unit)?, str: 0 }
+                    }
+                })
+            });
+            label_sets.push(labels.collect::<io::Result<Vec<Label>>>()?);
+        }
+        let bytes = if options.object_sizes { self.string("bytes")? } else { 0 };
+
+        let mut roundings = vec![Rounding::default(); types.len()];
+        let mut stacks = Stacks::new(profile);
+        let mut sample = EncodedSample::default();
+        // Rows of one context are neighbours; those of one label set are made so.
+        let mut neighbors: Vec<Row> = Vec::new();
+        for rows in profile.rows().chunk_by(|one, other| one.context == other.context) {
+            let rows = if rows.is_sorted_by_key(|row| row.labels) {
+                rows
+            } else {
+                neighbors.clear();
+                neighbors.extend_from_slice(rows);
+                neighbors.sort_by_key(|row| row.labels);
+                &neighbors
+            };
+            sample.location_id.clear();
+            sample.location_id.extend_from_slice(stacks.of(rows[0].context));
+            let are_one = |one: &Row, other: &Row| {
+                one.labels == other.labels && (!options.object_sizes || one.size == other.size)
+            };
+            for rows in rows.chunk_by(are_one) {
+                sample.value.clear();
+                for (sample_type, rounding) in types.iter().zip(&mut roundings) {
+                    let value = rows.iter().map(|row| row.value(*sample_type)).sum();
+                    sample.value.push(rounding.next(value) as i64);
+                }
+                if sample.value.iter().all(|&value| value == 0) {
+                    continue;
+                }
+                sample.label.clear();
+                sample.label.extend_from_slice(&label_sets[rows[0].labels as usize]);
+                if options.object_sizes
+                    && let Some(size) = rows[0].size()
+                {
+                    let num = i64::try_from(size.0).unwrap_or(i64::MAX);
+                    sample.label.push(Label { key: bytes, num, num_unit: bytes, str: 0 });
+                }
+                self.message(field::SAMPLE, &sample)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The stack of a context as it stands in a sample: location ids from the innermost frame, as
+/// variable-length numbers.
+///
+/// Contexts come in preorder, so that most of a stack is that of the one before: it is kept encoded,
+/// and grows at its front.
+struct Stacks<'p> {
+    profile: &'p HeapProfile,
+    /// The stack is at the end.
+    encoded: Vec<u8>,
+    start: usize,
+    /// The open contexts: the end of each's subtree, and how long the stack was without it.
+    open: Vec<(u32, usize)>,
+    next: u32,
+}
+
+impl<'p> Stacks<'p> {
+    fn new(profile: &'p HeapProfile) -> Self {
+        Self { profile, encoded: vec![0; 1024], start: 1024, open: Vec::new(), next: 1 }
+    }
+
+    /// The stack of a context that does not stand before the last one asked for. That of the root,
+    /// which is no frame of any other stack, is the root.
+    fn of(&mut self, context: u32) -> &[u8] {
+        if context == 0 {
+            self.push(self.profile.function_numbers()[0]);
+            let at = std::mem::replace(&mut self.start, self.encoded.len());
+            return &self.encoded[at..];
+        }
+        while self.next <= context {
+            let rank = self.next;
+            while let Some(&(end, before)) = self.open.last()
+                && end <= rank
+            {
+                self.start = self.encoded.len() - before;
+                self.open.pop();
+            }
+            let end = self.profile.ends()[rank as usize];
+            if end <= context {
+                // The context is not below.
+                self.next = end;
+                continue;
+            }
+            self.open.push((end, self.encoded.len() - self.start));
+            self.push(self.profile.function_numbers()[rank as usize]);
+            self.next += 1;
+        }
+        &self.encoded[self.start..]
+    }
+
+    /// Puts a function's location in front.
+    fn push(&mut self, function: u32) {
+        let mut id = [0_u8; 10];
+        let mut rest = &mut id[..];
+        let room = rest.len();
+        prost::encode_length_delimiter(function as usize + 1, &mut rest).expect("it has 10 bytes");
+        let len = room - rest.len();
+        if self.start < len {
+            // Twice the room, with the stack at its end.
+            let more = self.encoded.len();
+            self.encoded.splice(0..0, std::iter::repeat_n(0, more));
+            self.start += more;
+        }
+        self.start -= len;
+        self.encoded[self.start..self.start + len].copy_from_slice(&id[..len]);
+    }
+}

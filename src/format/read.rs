@@ -1,0 +1,200 @@
+//! Reading: which format it is, and within which bounds.
+
+use std::io::{self, Read};
+
+use super::read_error::ReadError;
+use crate::heap_profile::{Counted, HeapProfile};
+use crate::profile::Bytes;
+
+/// Reads a profile of any format that the crate reads, compressed by gzip or not, from any reader.
+///
+/// As [`ReadOptions::read`] with the default options.
+///
+/// # Errors
+///
+/// [`ReadError`] says what is wrong and where.
+///
+/// ```no_run
+/// let file = std::fs::File::open("Heap.20260101.heapprofile")?;
+/// let profile = v8_heap_sampler::format::read(file)?;
+/// println!("{} contexts of {} functions", profile.len(), profile.functions().len());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn read(reader: impl Read) -> Result<HeapProfile, ReadError> {
+    ReadOptions::new().read(reader)
+}
+
+/// How to read profiles.
+///
+/// ```
+/// # #[cfg(feature = "read")] {
+/// use v8_heap_sampler::format::{ReadError, ReadOptions};
+/// use v8_heap_sampler::Bytes;
+///
+/// let deep = "[".repeat(10_000_000);
+/// let read = ReadOptions::new().memory_limit(Bytes(1 << 20)).read(deep.as_bytes());
+/// assert!(read.is_err());
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReadOptions {
+    /// How much memory reading may take, the profile that it results in included. Default: 2 GiB.
+    ///
+    /// What is held is counted as it grows; what the decompressor holds, some hundred kilobytes,
+    /// comes on top.
+    pub memory_limit: Bytes,
+    /// What the values of formats are that do not name them: those of `.heapprofile`, and of lists and
+    /// trees of nodes. Default: what is in use.
+    pub unnamed: Counted,
+}
+
+impl ReadOptions {
+    /// The defaults.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { memory_limit: Bytes(2 << 30), unnamed: Counted::InUse }
+    }
+
+    /// Sets [`memory_limit`](#structfield.memory_limit).
+    #[must_use]
+    pub const fn memory_limit(mut self, limit: Bytes) -> Self {
+        self.memory_limit = limit;
+        self
+    }
+
+    /// Sets [`unnamed`](#structfield.unnamed).
+    #[must_use]
+    pub const fn unnamed(mut self, unnamed: Counted) -> Self {
+        self.unnamed = unnamed;
+        self
+    }
+
+    pub(crate) fn limit(&self) -> Limit {
+        Limit { bytes: usize::try_from(self.memory_limit.0).unwrap_or(usize::MAX) }
+    }
+
+    /// Reads a profile of any format that the crate reads: `.heapprofile`, pprof, the JSON of
+    /// [`Profile`](crate::Profile), and flat or nested JSON of [`Node`](crate::Node)s or of the Node
+    /// module `sample-heap-allocations`. Which it is, and whether it is compressed by gzip, is seen
+    /// by how it begins.
+    ///
+    /// The reader need not be buffered.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] says what is wrong and where.
+    pub fn read(&self, mut reader: impl Read) -> Result<HeapProfile, ReadError> {
+        let (reader, first) = peek(&mut reader)?;
+        if first == GZIP {
+            return self.read_gzip(reader);
+        }
+        self.read_plain(reader)
+    }
+
+    #[cfg(feature = "gzip")]
+    fn read_gzip(&self, reader: impl Read) -> Result<HeapProfile, ReadError> {
+        let reader = io::BufReader::with_capacity(64 * 1024, reader);
+        let mut reader = flate2::bufread::MultiGzDecoder::new(reader);
+        // A box: gzip within gzip would be a type within a type.
+        let (reader, first) = peek(&mut reader)?;
+        if first == GZIP {
+            let found = "a file that gzip has compressed twice".to_owned();
+            return Err(ReadError::UnknownFormat { found });
+        }
+        self.read_plain(Box::new(reader) as Box<dyn Read + '_>)
+    }
+
+    #[cfg(not(feature = "gzip"))]
+    fn read_gzip(&self, _: impl Read) -> Result<HeapProfile, ReadError> {
+        Err(ReadError::FeatureMissing { what: "compressed files", feature: "gzip" })
+    }
+
+    /// Reads what is not compressed.
+    fn read_plain(&self, mut reader: impl Read) -> Result<HeapProfile, ReadError> {
+        // JSON begins with a bracket, after white space at most (or a byte order mark); the first
+        // byte of a pprof profile is the tag of a field.
+        let mut skipped = Vec::new();
+        let first = loop {
+            let mut byte = [0];
+            if read_up_to(&mut reader, &mut byte)? == 0 {
+                return Err(ReadError::UnknownFormat { found: "an empty file".to_owned() });
+            }
+            skipped.push(byte[0]);
+            if !matches!(byte[0], b' ' | b'\n' | b'\r' | b'\t') || skipped.len() > 64 * 1024 {
+                break byte[0];
+            }
+        };
+        let is_json = matches!(first, b'{' | b'[');
+        let reader = io::Cursor::new(skipped).chain(reader);
+        if is_json { self.read_json(reader) } else { self.read_pprof(reader) }
+    }
+
+    #[cfg(feature = "read")]
+    fn read_json(&self, reader: impl Read) -> Result<HeapProfile, ReadError> {
+        super::read_json::read(reader, self)
+    }
+
+    #[cfg(not(feature = "read"))]
+    fn read_json(&self, _: impl Read) -> Result<HeapProfile, ReadError> {
+        Err(ReadError::FeatureMissing { what: "JSON", feature: "read" })
+    }
+
+    #[cfg(feature = "pprof")]
+    fn read_pprof(&self, reader: impl Read) -> Result<HeapProfile, ReadError> {
+        super::pprof::read(reader, self)
+    }
+
+    #[cfg(not(feature = "pprof"))]
+    fn read_pprof(&self, _: impl Read) -> Result<HeapProfile, ReadError> {
+        Err(ReadError::FeatureMissing { what: "pprof profiles", feature: "pprof" })
+    }
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// How gzip begins.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// The reader and its first two bytes.
+fn peek(mut reader: impl Read) -> io::Result<(impl Read, [u8; 2])> {
+    let mut first = [0; 2];
+    let read = read_up_to(&mut reader, &mut first)?;
+    let again = io::Cursor::new(first).take(read as u64);
+    Ok((again.chain(reader), first))
+}
+
+/// Fills the buffer as far as there is something to read.
+fn read_up_to(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// How much memory may be held.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    pub(crate) bytes: usize,
+}
+
+impl Limit {
+    /// Whether so many bytes may be held.
+    #[inline]
+    pub(crate) fn check(self, held: usize) -> Result<(), ReadError> {
+        if held <= self.bytes {
+            return Ok(());
+        }
+        Err(ReadError::MemoryLimit { limit: Bytes(self.bytes as u64) })
+    }
+}

@@ -1,0 +1,98 @@
+//! Why a file cannot be read.
+
+use std::io;
+
+use crate::callgraph::NodesError;
+use crate::profile::{Bytes, ProfileError};
+
+/// Why a profile cannot be read.
+///
+/// Places in JSON are byte offsets from the start of the text, uncompressed; places in pprof are
+/// fields of `profile.proto`.
+///
+/// ```
+/// # #[cfg(feature = "read")] {
+/// use v8_heap_sampler::format::{self, ReadError};
+///
+/// let cut = br#"{"head":{"callFrame":{"functionName":"(root)","#;
+/// let error = format::read(&cut[..]).unwrap_err();
+/// assert!(matches!(error, ReadError::Json { offset: 46, .. }), "{error:?}");
+/// # }
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The reader failed, or compressed data is damaged or cut.
+    #[error("reading failed: {0}")]
+    Io(#[from] io::Error),
+
+    /// What is read is no profile of a format that this crate reads.
+    #[error("not a profile that can be read: {found}")]
+    UnknownFormat {
+        /// What was found instead.
+        found: String,
+    },
+
+    /// The format, or the compression, needs a feature of this crate.
+    #[error("reading {what} needs the feature \"{feature}\" of v8-heap-sampler")]
+    FeatureMissing {
+        /// What is read.
+        what: &'static str,
+        /// The feature to turn on.
+        feature: &'static str,
+    },
+
+    /// The text is not JSON, or ends too early.
+    #[error("byte {offset}: {problem}")]
+    Json {
+        /// Where, in bytes from the start of the text.
+        offset: u64,
+        /// What is wrong.
+        problem: String,
+    },
+
+    /// A JSON value has the wrong type or is out of bounds, or a field is missing.
+    #[error("byte {offset}: {field}: {problem}")]
+    Field {
+        /// Where, in bytes from the start of the text.
+        offset: u64,
+        /// Which field.
+        field: String,
+        /// What is wrong.
+        problem: String,
+    },
+
+    /// A field of a pprof profile is wrong.
+    #[error("{field}: {problem}")]
+    Pprof {
+        /// Which field of `profile.proto`, with its place in the list: `sample[3].location_id[0]`.
+        field: String,
+        /// What is wrong.
+        problem: String,
+    },
+
+    /// The nodes do not form a tree.
+    #[error(transparent)]
+    Nodes(#[from] NodesError),
+
+    /// Nodes, samples and options of a profile do not fit together.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+
+    /// The values add up to more than numbers can say exactly.
+    #[error("the values add up to {total}: at most 2^53 bytes or objects are supported")]
+    TooMuch {
+        /// What they add up to, as far as they were read.
+        total: Bytes,
+    },
+
+    /// Reading on would take more memory than the limit allows.
+    #[error(
+        "the profile needs more than the limit of {limit}: raise it with ReadOptions::memory_limit \
+         if the file can be trusted"
+    )]
+    MemoryLimit {
+        /// The limit that was set.
+        limit: Bytes,
+    },
+}

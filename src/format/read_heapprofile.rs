@@ -1,0 +1,321 @@
+//! Reads `.heapprofile`: the sampling heap profile of Chrome DevTools, Node and Deno.
+
+use std::io::Read;
+use std::num::NonZeroU32;
+
+use jiter::{Jiter, JsonType, NumberInt, Peek};
+
+use super::json_pull::{JsonPull, Problem, amount, integer, of};
+use super::read::{Limit, ReadOptions};
+use super::read_error::ReadError;
+use super::read_tree::{CHILDREN, NodeFields, read_tree};
+use crate::callgraph::IdIndex;
+use crate::heap_profile::Counted;
+use crate::heap_profile::{
+    About, Builder, FunctionParts, HeapProfile, LabelSets, OrdinalSample, Row, push,
+};
+use crate::profile::{Bytes, NodeId, ScriptId};
+
+/// Reads the rest of the object whose first key, `key`, has been read.
+pub(crate) fn read<R: Read>(
+    json: &mut JsonPull<R>,
+    mut key: String,
+    options: &ReadOptions,
+) -> Result<HeapProfile, ReadError> {
+    let limit = options.limit();
+    let mut builder = Builder::default();
+    let mut fields = Fields::new(options.unnamed);
+    // With node ids in place of ranks, as they can come before the nodes.
+    let mut samples: Option<Vec<OrdinalSample>> = None;
+    loop {
+        match &*key {
+            "head" if builder.len() == 0 => {
+                read_tree(json, None, &mut fields, &mut builder, limit)?
+            }
+            "samples" if samples.is_none() => samples = Some(read_samples(json, &builder, limit)?),
+            "head" | "samples" => return Err(json.field_error(key, "it is there twice")),
+            _ => json.skip()?,
+        }
+        if !json.next_key(&mut key)? {
+            break;
+        }
+    }
+    json.finish()?;
+    if builder.len() == 0 {
+        return Err(json.field_error("head", "the profile lacks it"));
+    }
+
+    let has_ids = fields.ids == builder.len();
+    if !has_ids && fields.ids > 0 {
+        return Err(json.field_error("id", "some nodes have one and some have not"));
+    }
+    // An empty list stands for none, as writers put it where they have none.
+    let has_samples = samples.as_ref().is_some_and(|samples| !samples.is_empty());
+    let mut about = About::default();
+    if has_ids {
+        // An index takes at most 16 bytes an id, or a hash map a little more.
+        limit.check(builder.bytes() + json.bytes() + 20 * builder.len())?;
+        let index = IdIndex::new(builder.ids().iter().copied())?;
+        let (mut known, mut unknown) = (0, 0);
+        for mut sample in samples.into_iter().flatten() {
+            match index.get(NodeId(sample.context)) {
+                Some(rank) => {
+                    known += 1;
+                    sample.context = rank;
+                    builder.push_sample(sample);
+                }
+                None => unknown += 1,
+            }
+        }
+        // V8 samples what it allocates itself while it writes the tree, at nodes that come too late
+        // for it. They are few.
+        if unknown > known {
+            let problem = format!("{unknown} of {} name nodes that are not there", known + unknown);
+            return Err(json.field_error("samples", problem));
+        }
+        about.unattributed_samples = unknown;
+    } else if samples.is_some_and(|samples| !samples.is_empty()) {
+        return Err(json.field_error("samples", "they name nodes by id, and the nodes have none"));
+    }
+    let types = options.unnamed.sample_types(false);
+    Ok(builder.finish(types, LabelSets::default(), has_samples, about))
+}
+
+fn read_samples<R: Read>(
+    json: &mut JsonPull<R>,
+    builder: &Builder,
+    limit: Limit,
+) -> Result<Vec<OrdinalSample>, ReadError> {
+    let mut samples = Vec::new();
+    let held = builder.bytes() + json.bytes();
+    let mut more = json.enter_array("samples")?;
+    while more {
+        let sample = json.parse(read_sample)?;
+        push(&mut samples, sample);
+        // Once more for the builder's own.
+        limit.check(held + 2 * samples.capacity() * size_of::<OrdinalSample>())?;
+        more = json.next_element()?;
+    }
+    Ok(samples)
+}
+
+fn read_sample(json: &mut Jiter<'_>) -> Result<OrdinalSample, Problem> {
+    #[derive(Clone, Copy)]
+    enum Key {
+        Size,
+        NodeId,
+        Ordinal,
+        Other,
+    }
+    fn key_of(key: &str) -> Key {
+        match key {
+            "size" => Key::Size,
+            "nodeId" => Key::NodeId,
+            "ordinal" => Key::Ordinal,
+            _ => Key::Other,
+        }
+    }
+    let (mut size, mut node, mut ordinal) = (None, None, None);
+    let mut key = json.next_object().map_err(|e| of("samples", e))?.map(key_of);
+    while let Some(is) = key {
+        match is {
+            Key::Size => size = Some(amount(json, "samples.size")?),
+            Key::NodeId => node = Some(integer(json, "samples.nodeId", 0, u32::MAX.into())?),
+            Key::Ordinal => ordinal = Some(integer(json, "samples.ordinal", 0, i64::MAX)?),
+            Key::Other => json.next_skip()?,
+        }
+        key = json.next_key()?.map(key_of);
+    }
+    let missing = |field| Problem::Value {
+        field,
+        problem: "the sample that ends here lacks it".to_owned(),
+        index: json.current_index(),
+    };
+    Ok(OrdinalSample {
+        context: node.ok_or_else(|| missing("samples.nodeId"))? as u32,
+        is_dead: false,
+        ordinal: ordinal.ok_or_else(|| missing("samples.ordinal"))? as u64,
+        bytes: size.ok_or_else(|| missing("samples.size"))?,
+    })
+}
+
+/// The fields of a node: `SamplingHeapProfileNode` in V8's `js_protocol.pdl`.
+struct Fields {
+    frame: Frame,
+    self_size: f64,
+    id: NodeId,
+    /// How many nodes have an id.
+    ids: usize,
+    /// The sum of all `self_size`s.
+    total: f64,
+    counted: Counted,
+}
+
+/// `Runtime.CallFrame`.
+#[derive(Default)]
+struct Frame {
+    function_name: String,
+    url: String,
+    script_id: Option<ScriptId>,
+    line_number: Option<NonZeroU32>,
+    column_number: Option<NonZeroU32>,
+}
+
+const CALL_FRAME: u16 = 1;
+const SELF_SIZE: u16 = 2;
+const ID: u16 = 4;
+
+impl Fields {
+    fn new(counted: Counted) -> Self {
+        Self { frame: Frame::default(), self_size: 0.0, id: NodeId(0), ids: 0, total: 0.0, counted }
+    }
+}
+
+impl NodeFields for Fields {
+    #[inline]
+    fn bit(key: &str) -> u16 {
+        match key {
+            "callFrame" => CALL_FRAME,
+            "selfSize" => SELF_SIZE,
+            "id" => ID,
+            "children" => CHILDREN,
+            _ => 0,
+        }
+    }
+
+    #[inline]
+    fn clear(&mut self) {}
+
+    #[inline]
+    fn note(&mut self, bit: u16, json: &mut Jiter<'_>) -> Result<(), Problem> {
+        match bit {
+            CALL_FRAME => self.frame.read(json)?,
+            SELF_SIZE => self.self_size = amount(json, "selfSize")?,
+            _ => self.id = NodeId(integer(json, "id", 0, u32::MAX.into())? as u32),
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn take_over(&mut self, noted: u16, rank: u32, builder: &mut Builder) -> Result<(), ReadError> {
+        if noted & CALL_FRAME != 0 {
+            let Frame { function_name, url, script_id, line_number, column_number } = &self.frame;
+            builder.set_function(
+                rank,
+                FunctionParts {
+                    name: function_name,
+                    script_name: url,
+                    script_id: *script_id,
+                    line_number: *line_number,
+                    column_number: *column_number,
+                    start_position: None,
+                },
+            );
+        }
+        if noted & SELF_SIZE != 0 {
+            self.total += self.self_size;
+            if self.total > HeapProfile::MOST as f64 {
+                return Err(too_much(self.total));
+            }
+            let values = self.counted.values(None, self.self_size);
+            builder.push_row(Row { context: rank, labels: LabelSets::NONE, size: 0, values });
+        }
+        if noted & ID != 0 {
+            self.ids += 1;
+            builder.set_id(rank, self.id);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn missing(has: u16) -> Option<&'static str> {
+        match has {
+            has if has & CALL_FRAME == 0 => Some("callFrame"),
+            has if has & SELF_SIZE == 0 => Some("selfSize"),
+            _ => None,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.frame.function_name.capacity() + self.frame.url.capacity()
+    }
+}
+
+/// Sums beyond what numbers can say exactly are refused.
+pub(crate) fn too_much(total: f64) -> ReadError {
+    ReadError::TooMuch { total: Bytes(total as u64) }
+}
+
+impl Frame {
+    #[inline]
+    fn read(&mut self, json: &mut Jiter<'_>) -> Result<(), Problem> {
+        #[derive(Clone, Copy)]
+        enum Key {
+            FunctionName,
+            ScriptId,
+            Url,
+            LineNumber,
+            ColumnNumber,
+            Other,
+        }
+        #[inline]
+        fn key_of(key: &str) -> Key {
+            match key {
+                "functionName" => Key::FunctionName,
+                "scriptId" => Key::ScriptId,
+                "url" => Key::Url,
+                "lineNumber" => Key::LineNumber,
+                "columnNumber" => Key::ColumnNumber,
+                _ => Key::Other,
+            }
+        }
+        self.function_name.clear();
+        self.url.clear();
+        (self.script_id, self.line_number, self.column_number) = (None, None, None);
+        let mut key = json.next_object().map_err(|e| of("callFrame", e))?.map(key_of);
+        while let Some(is) = key {
+            match is {
+                Key::FunctionName => {
+                    let name = json.next_str().map_err(|e| of("callFrame.functionName", e))?;
+                    self.function_name.clear();
+                    self.function_name.push_str(name);
+                }
+                Key::Url => {
+                    let url = json.next_str().map_err(|e| of("callFrame.url", e))?;
+                    self.url.clear();
+                    self.url.push_str(url);
+                }
+                Key::ScriptId => self.script_id = script_id(json)?,
+                Key::LineNumber => self.line_number = place(json, "callFrame.lineNumber")?,
+                Key::ColumnNumber => self.column_number = place(json, "callFrame.columnNumber")?,
+                Key::Other => json.next_skip()?,
+            }
+            key = json.next_key()?.map(key_of);
+        }
+        Ok(())
+    }
+}
+
+/// A script's id: V8's number, as text. What is no number is another program's id: it does not say
+/// which of V8's scripts that was.
+fn script_id(json: &mut Jiter<'_>) -> Result<Option<ScriptId>, Problem> {
+    let peek = json.peek()?;
+    if peek == Peek::String {
+        return Ok(json.known_str()?.parse().ok().and_then(ScriptId::new));
+    }
+    let index = json.current_index();
+    match json.known_int(peek) {
+        Ok(NumberInt::Int(id)) => Ok(u32::try_from(id).ok().and_then(ScriptId::new)),
+        Err(_) => {
+            let problem = format!("expected {}", JsonType::String);
+            Err(Problem::Value { field: "callFrame.scriptId", problem, index })
+        }
+    }
+}
+
+/// A line or column, which the protocol counts from 0, with -1 where it is unknown.
+#[inline]
+fn place(json: &mut Jiter<'_>, field: &'static str) -> Result<Option<NonZeroU32>, Problem> {
+    let from_0 = integer(json, field, -1, i64::from(u32::MAX) - 1)?;
+    Ok(NonZeroU32::new((from_0 + 1) as u32))
+}

@@ -1,0 +1,402 @@
+//! Reads the JSON of nodes, flat and nested: this crate's, and that of the Node module
+//! `sample-heap-allocations`.
+//!
+//! That module's ids are texts made of a function's place, which all contexts of the function share:
+//! the structure of its lists is in their order.
+
+use std::io::Read;
+use std::num::NonZeroU32;
+
+use jiter::{Jiter, Peek};
+
+use super::json_pull::{JsonPull, Problem, integer, of};
+use super::read::ReadOptions;
+use super::read_error::ReadError;
+use super::read_heapprofile::too_much;
+use super::read_tree::{CHILDREN, NodeFields, read_tree};
+use crate::callgraph::{IdIndex, NONE, NodesError};
+use crate::heap_profile::{
+    About, Builder, Counted, FunctionParts, Functions, HeapProfile, LabelSets, Row, push,
+};
+use crate::profile::{Allocation, Node, NodeId, ScriptId};
+
+const ID: u16 = 1;
+const NAME: u16 = 1 << 1;
+const SCRIPT_ID: u16 = 1 << 2;
+const SCRIPT_NAME: u16 = 1 << 3;
+const LINE_NUMBER: u16 = 1 << 4;
+const COLUMN_NUMBER: u16 = 1 << 5;
+const START_POSITION: u16 = 1 << 6;
+const ALLOCATIONS: u16 = 1 << 7;
+const CHILD_IDS: u16 = 1 << 8;
+
+/// Reads the rest of a tree of nodes, of whose root `key` has been read.
+pub(crate) fn read_nested<R: Read>(
+    json: &mut JsonPull<R>,
+    key: &str,
+    options: &ReadOptions,
+) -> Result<HeapProfile, ReadError> {
+    let limit = options.limit();
+    let mut builder = Builder::default();
+    let mut fields = Fields { counted: options.unnamed, ..Fields::default() };
+    read_tree(json, Some(key), &mut fields, &mut builder, limit)?;
+    json.finish()?;
+    if fields.numbered == builder.len() {
+        limit.check(builder.bytes() + json.bytes() + 20 * builder.len())?;
+        IdIndex::new(builder.ids().iter().copied())?;
+    } else {
+        // Texts that contexts share, or nothing: no ids.
+        builder.forget_ids();
+    }
+    let types = options.unnamed.sample_types(true);
+    Ok(builder.finish(types, LabelSets::default(), false, About::default()))
+}
+
+/// Reads a list of nodes.
+pub(crate) fn read_flat<R: Read>(
+    json: &mut JsonPull<R>,
+    options: &ReadOptions,
+) -> Result<HeapProfile, ReadError> {
+    let (mut nodes, ids) = read_list(json, "nodes", options)?;
+    json.finish()?;
+    match ids {
+        Ids::Numbers => Ok(HeapProfile::from_nodes(&nodes, options.unnamed)?),
+        Ids::Texts => {
+            number_in_preorder(&mut nodes)?;
+            let mut profile = HeapProfile::from_nodes(&nodes, options.unnamed)?;
+            profile.forget_ids();
+            Ok(profile)
+        }
+    }
+}
+
+/// What the ids of a list of nodes are.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Ids {
+    Numbers,
+    /// The nodes have numbers of the texts instead.
+    Texts,
+}
+
+/// Reads a list of nodes, for whose profile there must be room as well.
+pub(crate) fn read_list<R: Read>(
+    json: &mut JsonPull<R>,
+    field: &'static str,
+    options: &ReadOptions,
+) -> Result<(Vec<Node>, Ids), ReadError> {
+    let limit = options.limit();
+    let mut fields = Fields { counted: options.unnamed, ..Fields::default() };
+    let (mut functions, mut texts) = (Functions::default(), Functions::default());
+    let mut nodes: Vec<Node> = Vec::new();
+    let mut lists = 0;
+    let mut ids = None;
+    let mut more = json.enter_array(field)?;
+    while more {
+        json.parse(|json| fields.read(json))?;
+        let (Some(id), is) = fields.number(&mut texts) else {
+            return Err(json.field_error("id", "the node that ends here lacks it"));
+        };
+        if is.is_none() || *ids.get_or_insert(is) != is {
+            return Err(json.field_error("id", "ids must be all numbers or all texts"));
+        }
+        fields.add_up()?;
+        let function = functions.number(fields.parts());
+        let mut node = Node::of(id, functions.get(function));
+        node.allocations = fields.allocations[..].into();
+        node.child_ids = fields.child_numbers[..].into();
+        if node.allocations.len() > 1 {
+            lists += node.allocations.len() * size_of::<Allocation>();
+        }
+        lists += node.child_ids.len().saturating_sub(4) * size_of::<NodeId>();
+        push(&mut nodes, node);
+        limit.check(
+            nodes.capacity() * (size_of::<Node>() + WORK_FOR_A_NODE)
+                + 2 * lists
+                + functions.bytes()
+                + texts.bytes()
+                + json.bytes()
+                + fields.bytes(),
+        )?;
+        more = json.next_element()?;
+    }
+    Ok((nodes, ids.flatten().unwrap_or(Ids::Numbers)))
+}
+
+/// What a context takes in a profile, with one row, and in the index that orders the nodes.
+const WORK_FOR_A_NODE: usize = 16 + size_of::<Row>() + 28;
+
+/// Numbers nodes anew that come in preorder with their children's ids, where contexts of one function
+/// share an id.
+fn number_in_preorder(nodes: &mut [Node]) -> Result<(), NodesError> {
+    // For each open node, which children are still to come.
+    let mut open: Vec<(usize, usize)> = Vec::new();
+    let count = nodes.len();
+    for at in 0..count {
+        let expected = loop {
+            let Some((parent, next)) = open.last_mut() else { break NONE };
+            match nodes[*parent].child_ids.get(*next) {
+                Some(&NodeId(expected)) => {
+                    nodes[*parent].child_ids[*next] = NodeId(at as u32 + 1);
+                    *next += 1;
+                    break expected;
+                }
+                None => {
+                    open.pop();
+                }
+            }
+        };
+        if at == 0 || nodes[at].id.0 == expected {
+            open.push((at, 0));
+        } else {
+            let id = NodeId(at as u32 + 1);
+            return Err(match expected {
+                NONE => NodesError::Unreachable { root: NodeId(1), ids: vec![id] },
+                _ => NodesError::NotInPreorder { position: at },
+            });
+        }
+    }
+    for (parent, next) in open {
+        if nodes[parent].child_ids.len() > next {
+            return Err(NodesError::NotInPreorder { position: count });
+        }
+    }
+    for (node, id) in nodes.iter_mut().zip(1..) {
+        node.id = NodeId(id);
+    }
+    Ok(())
+}
+
+/// An id: a number, or a text, by its place in [`Fields::texts`].
+#[derive(Clone, Copy)]
+enum Id {
+    Number(u32),
+    Text { start: usize, end: usize },
+}
+
+/// The fields of a node.
+#[derive(Default)]
+struct Fields {
+    name: String,
+    script_name: String,
+    script_id: Option<ScriptId>,
+    line_number: Option<NonZeroU32>,
+    column_number: Option<NonZeroU32>,
+    start_position: Option<u32>,
+    allocations: Vec<Allocation>,
+    id: Option<Id>,
+    child_ids: Vec<Id>,
+    child_numbers: Vec<NodeId>,
+    texts: String,
+    counted: Counted,
+    /// How many nodes have numbers for ids.
+    numbered: usize,
+    total: f64,
+}
+
+impl Fields {
+    /// Notes all fields of a node of a list.
+    fn read(&mut self, json: &mut Jiter<'_>) -> Result<(), Problem> {
+        self.clear();
+        let mut noted = 0;
+        let mut next = json.next_object().map_err(|e| of("node", e))?.map(Self::bit);
+        while let Some(bit) = next {
+            if noted & bit != 0 {
+                let problem = "the node has a field twice".to_owned();
+                return Err(Problem::Value { field: "node", problem, index: json.current_index() });
+            }
+            noted |= bit;
+            match bit {
+                0 => json.next_skip()?,
+                CHILDREN => {
+                    let problem = "nodes are nested within a list of nodes".to_owned();
+                    let index = json.current_index();
+                    return Err(Problem::Value { field: "children", problem, index });
+                }
+                _ => self.note(bit, json)?,
+            }
+            next = json.next_key()?.map(Self::bit);
+        }
+        Ok(())
+    }
+
+    fn parts(&self) -> FunctionParts<'_> {
+        FunctionParts {
+            name: &self.name,
+            script_name: &self.script_name,
+            script_id: self.script_id,
+            line_number: self.line_number,
+            column_number: self.column_number,
+            start_position: self.start_position,
+        }
+    }
+
+    fn read_id(&mut self, json: &mut Jiter<'_>, field: &'static str) -> Result<Id, Problem> {
+        if json.peek()? != Peek::String {
+            return Ok(Id::Number(integer(json, field, 0, u32::MAX.into())? as u32));
+        }
+        let start = self.texts.len();
+        self.texts.push_str(json.known_str()?);
+        Ok(Id::Text { start, end: self.texts.len() })
+    }
+
+    /// The node's id as a number, and what it was; fills in those of the children. Nothing if they
+    /// are of both kinds.
+    fn number(&mut self, texts: &mut Functions) -> (Option<NodeId>, Option<Ids>) {
+        let Some(id) = self.id else { return (None, None) };
+        let mut kind = None;
+        let mut is_mixed = false;
+        let mut number = |id: Id| {
+            let (is, number) = match id {
+                Id::Number(number) => (Ids::Numbers, number),
+                Id::Text { start, end } => {
+                    let name = &self.texts[start..end];
+                    (Ids::Texts, texts.number(FunctionParts { name, ..Default::default() }))
+                }
+            };
+            is_mixed |= *kind.get_or_insert(is) != is;
+            NodeId(number)
+        };
+        let node = number(id);
+        self.child_numbers.clear();
+        self.child_numbers.extend(self.child_ids.iter().map(|&child| number(child)));
+        (Some(node), kind.filter(|_| !is_mixed))
+    }
+
+    /// Adds up what was allocated, which must fit into numbers.
+    fn add_up(&mut self) -> Result<(), ReadError> {
+        for Allocation { count, size } in &self.allocations {
+            self.total += *count as f64 * (*size).max(1) as f64;
+        }
+        if self.total <= HeapProfile::MOST as f64 { Ok(()) } else { Err(too_much(self.total)) }
+    }
+
+    fn bytes(&self) -> usize {
+        self.texts.capacity()
+            + self.name.capacity()
+            + self.script_name.capacity()
+            + self.allocations.capacity() * size_of::<Allocation>()
+            + self.child_ids.capacity() * (size_of::<Id>() + size_of::<NodeId>())
+    }
+}
+
+impl NodeFields for Fields {
+    fn bit(key: &str) -> u16 {
+        match key {
+            "id" => ID,
+            "name" => NAME,
+            "script_id" => SCRIPT_ID,
+            "script_name" => SCRIPT_NAME,
+            "line_number" => LINE_NUMBER,
+            "column_number" => COLUMN_NUMBER,
+            "start_position" => START_POSITION,
+            "allocations" => ALLOCATIONS,
+            "child_ids" => CHILD_IDS,
+            "children" => CHILDREN,
+            _ => 0,
+        }
+    }
+
+    fn clear(&mut self) {
+        self.name.clear();
+        self.script_name.clear();
+        self.script_id = None;
+        (self.line_number, self.column_number, self.start_position) = (None, None, None);
+        self.allocations.clear();
+        self.id = None;
+        self.child_ids.clear();
+        self.texts.clear();
+    }
+
+    fn note(&mut self, bit: u16, json: &mut Jiter<'_>) -> Result<(), Problem> {
+        const MOST: i64 = u32::MAX as i64;
+        let number = |json: &mut Jiter<'_>, field| integer(json, field, 0, MOST).map(|n| n as u32);
+        match bit {
+            ID => self.id = Some(self.read_id(json, "id")?),
+            NAME => self.name.push_str(json.next_str().map_err(|e| of("name", e))?),
+            SCRIPT_ID => self.script_id = ScriptId::new(number(json, "script_id")?),
+            SCRIPT_NAME => {
+                self.script_name.push_str(json.next_str().map_err(|e| of("script_name", e))?);
+            }
+            LINE_NUMBER => self.line_number = NonZeroU32::new(number(json, "line_number")?),
+            COLUMN_NUMBER => self.column_number = NonZeroU32::new(number(json, "column_number")?),
+            START_POSITION => {
+                // -1 where it is unknown: 0 is the start of a script.
+                let position = integer(json, "start_position", -1, MOST)?;
+                self.start_position = u32::try_from(position).ok();
+            }
+            ALLOCATIONS => {
+                let mut more = json.next_array().map_err(|e| of("allocations", e))?.is_some();
+                while more {
+                    self.allocations.push(read_allocation(json)?);
+                    more = json.array_step()?.is_some();
+                }
+            }
+            _ => {
+                let mut more = json.next_array().map_err(|e| of("child_ids", e))?.is_some();
+                while more {
+                    let id = self.read_id(json, "child_ids")?;
+                    self.child_ids.push(id);
+                    more = json.array_step()?.is_some();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_over(&mut self, noted: u16, rank: u32, builder: &mut Builder) -> Result<(), ReadError> {
+        // All that makes a function stands before the children, or all after them.
+        const FUNCTION: u16 =
+            NAME | SCRIPT_ID | SCRIPT_NAME | LINE_NUMBER | COLUMN_NUMBER | START_POSITION;
+        if noted & FUNCTION != 0 {
+            builder.set_function(rank, self.parts());
+        }
+        if let Some(Id::Number(id)) = self.id {
+            self.numbered += 1;
+            builder.set_id(rank, NodeId(id));
+        }
+        self.add_up()?;
+        for &Allocation { count, size } in &self.allocations {
+            let values = self.counted.values(Some(count as f64), count as f64 * size as f64);
+            builder.push_row(Row { context: rank, labels: LabelSets::NONE, size, values });
+        }
+        Ok(())
+    }
+
+    fn missing(has: u16) -> Option<&'static str> {
+        (has & NAME == 0).then_some("name")
+    }
+
+    fn bytes(&self) -> usize {
+        Self::bytes(self)
+    }
+}
+
+fn read_allocation(json: &mut Jiter<'_>) -> Result<Allocation, Problem> {
+    fn is_size(key: &str) -> Option<bool> {
+        match key {
+            "size" => Some(true),
+            "count" => Some(false),
+            _ => None,
+        }
+    }
+    const MOST: i64 = HeapProfile::MOST as i64;
+    let (mut count, mut size) = (None, None);
+    let mut key = json.next_object().map_err(|e| of("allocations", e))?.map(is_size);
+    while let Some(is) = key {
+        match is {
+            Some(true) => size = Some(integer(json, "allocations.size", 0, MOST)? as u64),
+            Some(false) => count = Some(integer(json, "allocations.count", 0, MOST)? as u64),
+            None => json.next_skip()?,
+        }
+        key = json.next_key()?.map(is_size);
+    }
+    let missing = |field| Problem::Value {
+        field,
+        problem: "the allocation that ends here lacks it".to_owned(),
+        index: json.current_index(),
+    };
+    Ok(Allocation {
+        count: count.ok_or_else(|| missing("allocations.count"))?,
+        size: size.ok_or_else(|| missing("allocations.size"))?,
+    })
+}

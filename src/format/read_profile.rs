@@ -1,0 +1,127 @@
+//! Reads the JSON of a [`Profile`], of which the whole heap profile is made.
+
+use std::io::Read;
+
+use jiter::Jiter;
+use serde::de::DeserializeOwned;
+
+use super::json_pull::{JsonPull, Problem, integer, of};
+use super::read::{Limit, ReadOptions};
+use super::read_error::ReadError;
+use super::read_nodes::{Ids, read_list};
+use crate::error::Error;
+use crate::heap_profile::{HeapProfile, OrdinalSample, Row, push};
+use crate::profile::{
+    AllOptions, Node, NodeId, Profile, Sample, SampleId, SamplerOptions, Timestamp,
+};
+
+/// Reads the rest of the object whose first key, `version`, has been read.
+pub(crate) fn read<R: Read>(
+    json: &mut JsonPull<R>,
+    options: &ReadOptions,
+) -> Result<HeapProfile, ReadError> {
+    let version = json.integer("version", 0, i64::MAX)?;
+    if version != i64::from(Profile::VERSION) {
+        let found = format!(
+            "a profile of version {version}, where this version of v8-heap-sampler reads {}",
+            Profile::VERSION
+        );
+        return Err(ReadError::UnknownFormat { found });
+    }
+    let mut sampler_options: Option<SamplerOptions> = None;
+    let (mut started, mut collected) = (None, None);
+    let (mut nodes, mut samples): (Option<Vec<Node>>, Option<Vec<Sample>>) = (None, None);
+    let mut key = String::new();
+    while json.next_key(&mut key)? {
+        match &*key {
+            "options" => sampler_options = Some(value::<_, AllOptions>(json, "options")?.into()),
+            "started" => started = Some(value::<_, Timestamp>(json, "started")?),
+            "collected" => collected = Some(value::<_, Timestamp>(json, "collected")?),
+            "nodes" => {
+                let (list, ids) = read_list(json, "nodes", options)?;
+                if ids == Ids::Texts {
+                    return Err(json.field_error("nodes.id", "ids are numbers in a profile"));
+                }
+                nodes = Some(list);
+            }
+            "samples" => {
+                let held = nodes.as_ref().map_or(0, |nodes| nodes.len() * 2 * size_of::<Node>());
+                samples = Some(read_samples(json, options.limit(), held)?);
+            }
+            // The heap as a whole, and what else a heap profile does not carry.
+            _ => json.skip()?,
+        }
+    }
+    json.finish()?;
+    let missing = |field: &str| json.field_error(field, "the profile lacks it");
+    let mut profile = Profile::new(
+        nodes.ok_or_else(|| missing("nodes"))?,
+        samples.ok_or_else(|| missing("samples"))?,
+        sampler_options.ok_or_else(|| missing("options"))?,
+    );
+    profile.started = started.ok_or_else(|| missing("started"))?;
+    profile.collected = collected.ok_or_else(|| missing("collected"))?;
+    HeapProfile::from_profile(&profile).map_err(|error| match error {
+        Error::Nodes(error) => error.into(),
+        Error::Profile(error) => error.into(),
+        other => json.field_error("profile", other.to_string()),
+    })
+}
+
+/// A value that is small.
+fn value<R: Read, T: DeserializeOwned>(
+    json: &mut JsonPull<R>,
+    field: &'static str,
+) -> Result<T, ReadError> {
+    json.raw(|text| serde_json::from_slice(text).map_err(|error| error.to_string()), field)
+}
+
+fn read_samples<R: Read>(
+    json: &mut JsonPull<R>,
+    limit: Limit,
+    held: usize,
+) -> Result<Vec<Sample>, ReadError> {
+    let mut samples = Vec::new();
+    let mut more = json.enter_array("samples")?;
+    while more {
+        let sample = json.parse(read_sample)?;
+        push(&mut samples, sample);
+        // The heap profile's own, and what its values take.
+        const EACH: usize =
+            size_of::<Sample>() + size_of::<OrdinalSample>() + size_of::<Row>() + 16;
+        limit.check(held + json.bytes() + samples.capacity() * EACH)?;
+        more = json.next_element()?;
+    }
+    Ok(samples)
+}
+
+fn read_sample(json: &mut Jiter<'_>) -> Result<Sample, Problem> {
+    const FIELDS: [&str; 4] =
+        ["samples.node_id", "samples.size", "samples.sample_id", "samples.is_live"];
+    fn field_of(key: &str) -> usize {
+        FIELDS.iter().position(|field| field["samples.".len()..] == *key).unwrap_or(FIELDS.len())
+    }
+    let (mut node_id, mut size, mut sample_id, mut is_live) = (None, None, None, None);
+    let mut key = json.next_object().map_err(|e| of("samples", e))?.map(field_of);
+    while let Some(field) = key {
+        match field {
+            0 => node_id = Some(integer(json, FIELDS[0], 0, u32::MAX.into())?),
+            1 => size = Some(integer(json, FIELDS[1], 0, 1 << 53)?),
+            2 => sample_id = Some(integer(json, FIELDS[2], 0, i64::MAX)?),
+            3 => is_live = Some(json.next_bool().map_err(|e| of(FIELDS[3], e))?),
+            _ => json.next_skip()?,
+        }
+        key = json.next_key()?.map(field_of);
+    }
+    let missing = |field: usize| Problem::Value {
+        field: FIELDS[field],
+        problem: "the sample that ends here lacks it".to_owned(),
+        index: json.current_index(),
+    };
+    Ok(Sample::new(
+        NodeId(node_id.ok_or_else(|| missing(0))? as u32),
+        size.ok_or_else(|| missing(1))? as u64,
+        SampleId(sample_id.ok_or_else(|| missing(2))? as u64),
+        is_live.ok_or_else(|| missing(3))?,
+    ))
+}

@@ -1,0 +1,53 @@
+//! Rounding that keeps totals right.
+
+use crate::heap_profile::{HeapProfile, Row, SampleType};
+
+/// Rounds numbers one after the other so that their sum is off by at most one half at every moment:
+/// what is cut off one is added to a later one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rounding {
+    sum: f64,
+    given: u64,
+}
+
+impl Rounding {
+    /// The next number, which is not negative, as a whole one.
+    pub(crate) fn next(&mut self, number: f64) -> u64 {
+        self.sum += number;
+        let up_to_here = self.sum.round() as u64;
+        let rounded = up_to_here.saturating_sub(self.given);
+        self.given += rounded;
+        rounded
+    }
+}
+
+impl HeapProfile {
+    /// The contexts that have values of one type, with these as whole numbers.
+    pub(crate) fn whole_values(&self, sample_type: SampleType) -> impl Iterator<Item = (u32, u64)> {
+        let mut rounding = Rounding::default();
+        self.rows().chunk_by(|one, other| one.context == other.context).filter_map(move |rows| {
+            let value = rounding.next(rows.iter().map(|row: &Row| row.value(sample_type)).sum());
+            (value > 0).then_some((rows[0].context, value))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_stay_right() {
+        let numbers = [0.4, 0.4, 0.4, 1.3, 0.0, 2.5, 1e9 + 0.3, 0.3, 0.3];
+        let (mut rounding, mut sum, mut whole) = (Rounding::default(), 0.0, 0);
+        for number in numbers {
+            let rounded = rounding.next(number);
+            assert!((rounded as f64 - number).abs() <= 1.0, "{number}");
+            sum += number;
+            whole += rounded;
+            assert!((sum - whole as f64).abs() <= 0.5, "{sum} {whole}");
+        }
+        let mut rounding = Rounding::default();
+        assert_eq!([5.0, 0.0, 7.0].map(|number| rounding.next(number)), [5, 0, 7]);
+    }
+}

@@ -1,0 +1,58 @@
+//! Why a profile cannot be written.
+
+use std::io;
+
+use crate::heap_profile::SampleType;
+
+/// Why a profile cannot be written.
+///
+/// The profile is untouched.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The writer failed.
+    #[error("writing failed: {0}")]
+    Io(#[from] io::Error),
+
+    /// The profile does not have the values that are to be written.
+    #[error("the profile has no {wanted}: it has {}", list(has))]
+    NoSuchValues {
+        /// What was asked for.
+        wanted: SampleType,
+        /// What there is.
+        has: Vec<SampleType>,
+    },
+
+    /// The format needs to know how large single objects are, and the profile does not.
+    #[error(
+        "nodes list objects by their size, which the profile does not know: it comes from a format \
+         that carries only sums of bytes"
+    )]
+    NoSizes,
+
+    /// A library that writes the format gave up.
+    #[error("{format}: {problem}")]
+    Format {
+        /// The format.
+        format: &'static str,
+        /// What the library says.
+        problem: String,
+    },
+}
+
+fn list(types: &[SampleType]) -> String {
+    match types {
+        [] => "no values at all".to_owned(),
+        _ => types.iter().map(|sample_type| sample_type.name()).collect::<Vec<_>>().join(", "),
+    }
+}
+
+impl crate::HeapProfile {
+    /// Checks that the profile has a sample type.
+    pub(super) fn require(&self, wanted: SampleType) -> Result<(), WriteError> {
+        if self.has(wanted) {
+            return Ok(());
+        }
+        Err(WriteError::NoSuchValues { wanted, has: self.sample_types().collect() })
+    }
+}

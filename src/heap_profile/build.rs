@@ -1,0 +1,429 @@
+//! Building heap profiles: of contexts in preorder, or of stacks.
+
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+use super::labels::LabelSets;
+use super::row::Row;
+use super::sample_type::SampleTypes;
+use super::whole::{About, HeapProfile, OrdinalSample};
+use crate::callgraph::{NONE, NodesError, check_count};
+use crate::profile::{Function, Name, NodeId, ScriptId};
+
+/// Appends to a vector that grows by a quarter: what is read is large, and memory that is merely
+/// reserved counts as well.
+pub(crate) fn push<T>(vec: &mut Vec<T>, value: T) {
+    if vec.len() == vec.capacity() {
+        vec.reserve_exact((vec.len() / 4).max(64));
+    }
+    vec.push(value);
+}
+
+/// Functions, each once.
+#[derive(Default)]
+pub(crate) struct Functions {
+    functions: Vec<Arc<Function>>,
+    numbers: HashTable<u32>,
+    names: HashTable<Name>,
+    hasher: RandomState,
+    /// Bytes of the functions and their names.
+    bytes: usize,
+}
+
+/// A function as it stands in a file, its texts borrowed.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct FunctionParts<'f> {
+    pub(crate) name: &'f str,
+    pub(crate) script_name: &'f str,
+    pub(crate) script_id: Option<ScriptId>,
+    pub(crate) line_number: Option<NonZeroU32>,
+    pub(crate) column_number: Option<NonZeroU32>,
+    pub(crate) start_position: Option<u32>,
+}
+
+impl<'f> From<&'f Function> for FunctionParts<'f> {
+    fn from(function: &'f Function) -> Self {
+        Self {
+            name: &function.name,
+            script_name: &function.script_name,
+            script_id: function.script_id,
+            line_number: function.line_number,
+            column_number: function.column_number,
+            start_position: function.start_position,
+        }
+    }
+}
+
+impl FunctionParts<'_> {
+    fn hash(&self, hasher: &RandomState) -> u64 {
+        // Names make nearly all the difference, the place the rest.
+        hasher.hash_one((self.name, self.line_number, self.column_number, self.script_id))
+    }
+
+    fn is(&self, function: &Function) -> bool {
+        self.line_number == function.line_number
+            && self.column_number == function.column_number
+            && self.script_id == function.script_id
+            && self.start_position == function.start_position
+            && function.name == *self.name
+            && function.script_name == *self.script_name
+    }
+}
+
+impl Functions {
+    /// The number of a function.
+    pub(crate) fn number(&mut self, parts: FunctionParts<'_>) -> u32 {
+        let hash = parts.hash(&self.hasher);
+        let is_it = |&number: &u32| parts.is(&self.functions[number as usize]);
+        if let Some(&number) = self.numbers.find(hash, is_it) {
+            return number;
+        }
+        let function = Function {
+            script_id: parts.script_id,
+            script_name: self.name(parts.script_name),
+            name: self.name(parts.name),
+            line_number: parts.line_number,
+            column_number: parts.column_number,
+            start_position: parts.start_position,
+        };
+        self.push(hash, Arc::new(function))
+    }
+
+    /// The number of a function that is there already, in memory too.
+    pub(crate) fn number_of(&mut self, function: &Arc<Function>) -> u32 {
+        let parts = FunctionParts::from(&**function);
+        let hash = parts.hash(&self.hasher);
+        let is_it = |&number: &u32| {
+            let known = &self.functions[number as usize];
+            Arc::ptr_eq(known, function) || parts.is(known)
+        };
+        match self.numbers.find(hash, is_it) {
+            Some(&number) => number,
+            None => self.push(hash, Arc::clone(function)),
+        }
+    }
+
+    /// The function with a number.
+    #[cfg(feature = "read")]
+    pub(crate) fn get(&self, number: u32) -> Arc<Function> {
+        Arc::clone(&self.functions[number as usize])
+    }
+
+    fn push(&mut self, hash: u64, function: Arc<Function>) -> u32 {
+        let number = self.functions.len() as u32;
+        // The function, its reference counts, and its places in list and table.
+        self.bytes += size_of::<Function>() + 4 * size_of::<usize>();
+        push(&mut self.functions, function);
+        let Self { functions, hasher, .. } = self;
+        let hash_of =
+            |&number: &u32| FunctionParts::from(&*functions[number as usize]).hash(hasher);
+        self.numbers.insert_unique(hash, number, hash_of);
+        number
+    }
+
+    fn name(&mut self, text: &str) -> Name {
+        let hash = self.hasher.hash_one(text);
+        if let Some(name) = self.names.find(hash, |name| *name == *text) {
+            return name.clone();
+        }
+        let name = Name::from(text);
+        self.bytes += text.len() + 6 * size_of::<usize>();
+        let hasher = &self.hasher;
+        self.names.insert_unique(hash, name.clone(), |name| hasher.hash_one(name.as_str()));
+        name
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// Builds a heap profile of contexts that come in preorder.
+#[derive(Default)]
+pub(crate) struct Builder {
+    pub(crate) functions: Functions,
+    function_of: Vec<u32>,
+    parents: Vec<u32>,
+    ends: Vec<u32>,
+    ids: Vec<NodeId>,
+    rows: Vec<Row>,
+    samples: Vec<OrdinalSample>,
+    /// The contexts that are open, the innermost last.
+    open: Vec<u32>,
+}
+
+impl Builder {
+    /// Opens a context below the one that is open, and says its rank. Its function can come later.
+    pub(crate) fn enter(&mut self) -> Result<u32, NodesError> {
+        let rank = self.function_of.len();
+        check_count(rank + 1)?;
+        let rank = rank as u32;
+        push(&mut self.function_of, NONE);
+        push(&mut self.parents, self.open.last().copied().unwrap_or(NONE));
+        push(&mut self.ends, rank + 1);
+        push(&mut self.open, rank);
+        Ok(rank)
+    }
+
+    /// Closes the context that is open.
+    pub(crate) fn leave(&mut self) {
+        if let Some(rank) = self.open.pop() {
+            self.ends[rank as usize] = self.function_of.len() as u32;
+        }
+    }
+
+    pub(crate) fn set_function(&mut self, rank: u32, parts: FunctionParts<'_>) {
+        self.function_of[rank as usize] = self.functions.number(parts);
+    }
+
+    pub(crate) fn set_known_function(&mut self, rank: u32, function: u32) {
+        self.function_of[rank as usize] = function;
+    }
+
+    /// Notes the id of a context. All have one or none.
+    pub(crate) fn set_id(&mut self, rank: u32, id: NodeId) {
+        let rank = rank as usize;
+        while self.ids.len() <= rank {
+            // 0 is no id of V8's, and never stays where it was not read.
+            push(&mut self.ids, NodeId(0));
+        }
+        self.ids[rank] = id;
+    }
+
+    pub(crate) fn push_row(&mut self, row: Row) {
+        if row.values.iter().any(|&value| value != 0.0) {
+            push(&mut self.rows, row);
+        }
+    }
+
+    /// The contexts have no ids of their own after all.
+    #[cfg(feature = "read")]
+    pub(crate) fn forget_ids(&mut self) {
+        self.ids = Vec::new();
+    }
+
+    pub(crate) fn push_sample(&mut self, sample: OrdinalSample) {
+        push(&mut self.samples, sample);
+    }
+
+    /// How many contexts there are.
+    pub(crate) fn len(&self) -> usize {
+        self.function_of.len()
+    }
+
+    pub(crate) fn ids(&self) -> &[NodeId] {
+        &self.ids
+    }
+
+    /// The context that is open.
+    pub(crate) fn current(&self) -> Option<u32> {
+        self.open.last().copied()
+    }
+
+    /// The bytes held, of what was reserved too.
+    #[cfg(feature = "read")]
+    pub(crate) fn bytes(&self) -> usize {
+        fn held<T>(vec: &Vec<T>) -> usize {
+            vec.capacity() * size_of::<T>()
+        }
+        self.functions.bytes()
+            + held(&self.function_of)
+            + held(&self.parents)
+            + held(&self.ends)
+            + held(&self.ids)
+            + held(&self.rows)
+            + held(&self.samples)
+            + held(&self.open)
+    }
+
+    /// The profile. Each context must have a function and be closed.
+    pub(crate) fn finish(
+        self,
+        sample_types: SampleTypes,
+        label_sets: LabelSets,
+        has_samples: bool,
+        about: About,
+    ) -> HeapProfile {
+        let Self { functions, mut function_of, parents, ends, ids, mut rows, mut samples, .. } =
+            self;
+        let functions = in_order(functions.functions, &mut function_of);
+        if !rows.is_sorted_by_key(|row| row.context) {
+            rows.sort_by_key(|row| row.context);
+        }
+        if !samples.is_sorted_by_key(|sample| sample.ordinal) {
+            samples.sort_by_key(|sample| sample.ordinal);
+        }
+        let ids = (!ids.is_empty()).then(|| shrunk(ids));
+        HeapProfile {
+            functions,
+            function_of: shrunk(function_of),
+            parents: shrunk(parents),
+            ends: shrunk(ends),
+            ids,
+            sample_types,
+            rows: shrunk(rows),
+            label_sets,
+            samples: has_samples.then(|| shrunk(samples)),
+            about,
+        }
+    }
+}
+
+fn shrunk<T>(mut vec: Vec<T>) -> Vec<T> {
+    vec.shrink_to_fit();
+    vec
+}
+
+/// The functions in the order in which the contexts show them first, those that none shows left
+/// out; renumbers the contexts' functions.
+fn in_order(functions: Vec<Arc<Function>>, function_of: &mut [u32]) -> Vec<Arc<Function>> {
+    let mut numbers = vec![NONE; functions.len()];
+    let mut ordered = Vec::with_capacity(functions.len());
+    for function in function_of {
+        let number = &mut numbers[*function as usize];
+        if *number == NONE {
+            *number = ordered.len() as u32;
+            ordered.push(Arc::clone(&functions[*function as usize]));
+        }
+        *function = *number;
+    }
+    ordered
+}
+
+/// Builds a heap profile of stacks, which come in any order.
+pub(crate) struct StackBuilder {
+    pub(crate) functions: Functions,
+    /// By number, the root first: function and parent.
+    contexts: Vec<(u32, u32)>,
+    /// By parent and function.
+    numbers: HashMap<(u32, u32), u32, RandomState>,
+    /// With the contexts' numbers in place of their ranks.
+    rows: Vec<Row>,
+}
+
+impl StackBuilder {
+    /// The number of the root.
+    pub(crate) const ROOT: u32 = 0;
+
+    pub(crate) fn new(root: FunctionParts<'_>) -> Self {
+        let mut functions = Functions::default();
+        let contexts = vec![(functions.number(root), NONE)];
+        Self { functions, contexts, numbers: HashMap::default(), rows: Vec::new() }
+    }
+
+    /// The context of `function` as it is called from `parent`.
+    pub(crate) fn callee(&mut self, parent: u32, function: u32) -> Result<u32, NodesError> {
+        let next = self.contexts.len();
+        let callee = *self.numbers.entry((parent, function)).or_insert(next as u32);
+        if callee as usize == next {
+            check_count(next + 1)?;
+            push(&mut self.contexts, (function, parent));
+        }
+        Ok(callee)
+    }
+
+    pub(crate) fn push_row(&mut self, row: Row) {
+        if row.values.iter().any(|&value| value != 0.0) {
+            push(&mut self.rows, row);
+        }
+    }
+
+    /// The bytes held, of what was reserved too, and of what finishing takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.functions.bytes()
+            + self.contexts.capacity() * (size_of::<(u32, u32)>() + 4 * size_of::<u32>())
+            + self.numbers.capacity() * 2 * size_of::<((u32, u32), u32)>()
+            + self.rows.capacity() * size_of::<Row>()
+    }
+
+    pub(crate) fn finish(
+        self,
+        sample_types: SampleTypes,
+        label_sets: LabelSets,
+        about: About,
+    ) -> Result<HeapProfile, NodesError> {
+        let Self { functions, contexts, numbers, mut rows } = self;
+        drop(numbers);
+        // Linked lists of each context's callees, the first one first: contexts are numbered in the
+        // order in which they came, so going through them from the back gives that.
+        let mut first_callee = vec![NONE; contexts.len()];
+        let mut next_sibling = vec![NONE; contexts.len()];
+        for (number, &(_, parent)) in contexts.iter().enumerate().skip(1).rev() {
+            let first = &mut first_callee[parent as usize];
+            next_sibling[number] = std::mem::replace(first, number as u32);
+        }
+        let mut builder = Builder { functions, ..Builder::default() };
+        let mut ranks = vec![NONE; contexts.len()];
+        let mut at = Self::ROOT;
+        'preorder: loop {
+            let rank = builder.enter()?;
+            ranks[at as usize] = rank;
+            builder.set_known_function(rank, contexts[at as usize].0);
+            if first_callee[at as usize] != NONE {
+                at = first_callee[at as usize];
+                continue;
+            }
+            loop {
+                builder.leave();
+                if next_sibling[at as usize] != NONE {
+                    at = next_sibling[at as usize];
+                    break;
+                }
+                at = contexts[at as usize].1;
+                if at == NONE {
+                    break 'preorder;
+                }
+            }
+        }
+        for row in &mut rows {
+            row.context = ranks[row.context as usize];
+        }
+        builder.rows = rows;
+        Ok(builder.finish(sample_types, label_sets, false, about))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stacks_become_a_tree_in_the_order_in_which_they_came() {
+        let mut builder = StackBuilder::new(FunctionParts { name: "(root)", ..Default::default() });
+        let mut number =
+            |name| builder.functions.number(FunctionParts { name, ..Default::default() });
+        let (a, b, c) = (number("a"), number("b"), number("c"));
+        for stack in [&[a, b][..], &[c], &[a, c, b], &[a]] {
+            let mut at = StackBuilder::ROOT;
+            for &function in stack {
+                at = builder.callee(at, function).unwrap();
+            }
+            let (labels, size) = (LabelSets::NONE, 0);
+            builder.push_row(Row { context: at, labels, size, values: [0.0, 0.0, 0.0, 1.0] });
+        }
+        let profile = builder
+            .finish(
+                SampleTypes::of([crate::SampleType::InuseSpace]),
+                LabelSets::default(),
+                About::default(),
+            )
+            .unwrap();
+        let shown: Vec<_> = profile
+            .contexts()
+            .map(|context| (context.function().to_string(), context.depth()))
+            .collect();
+        let expected = [("(root)", 0), ("a", 1), ("b", 2), ("c", 2), ("b", 3), ("c", 1)]
+            .map(|(n, d)| (n.to_owned(), d));
+        assert_eq!(shown, expected);
+        let totals = profile.totals(crate::SampleType::InuseSpace).unwrap();
+        assert_eq!(totals, [4.0, 3.0, 1.0, 1.0, 1.0, 1.0]);
+        let children: Vec<_> = profile.root().children().map(|child| child.index()).collect();
+        assert_eq!(children, [1, 5]);
+        assert_eq!(profile.root().descendants().count(), profile.len());
+    }
+}

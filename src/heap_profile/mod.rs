@@ -1,0 +1,22 @@
+//! A heap profile as numbers by calling context: what every format carries more or less of.
+//!
+//! Made of what was collected, or by the readers of [`format`](crate::format); the writers there
+//! write it.
+
+mod build;
+mod graph;
+mod labels;
+mod of_nodes;
+mod row;
+mod sample_type;
+mod whole;
+
+pub(crate) use build::{Builder, FunctionParts, Functions, StackBuilder, push};
+pub(crate) use labels::LabelSets;
+pub use of_nodes::Counted;
+pub(crate) use row::Row;
+pub use row::{Label, LabelValue};
+pub(crate) use sample_type::SampleTypes;
+pub use sample_type::{SampleType, UnknownSampleType};
+pub(crate) use whole::OrdinalSample;
+pub use whole::{About, Context, Contexts, HeapProfile};

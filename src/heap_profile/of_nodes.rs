@@ -1,0 +1,203 @@
+//! Heap profiles of what was collected.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use super::build::Builder;
+use super::labels::LabelSets;
+use super::row::Row;
+use super::sample_type::{SampleType, SampleTypes};
+use super::whole::{About, HeapProfile, OrdinalSample};
+use crate::callgraph::{NodesError, Topology};
+use crate::error::Error;
+use crate::estimate::Usage;
+use crate::profile::{Bytes, Function, Node, Profile, ProfileError};
+
+impl HeapProfile {
+    /// The heap profile of what was collected, in unrounded estimates: `inuse_*` always, `alloc_*`
+    /// if the samples of all dead objects were kept.
+    ///
+    /// Values, sizes of objects and the order of the samples come from the samples; V8's rounded
+    /// counts are not used. O(n + s log s) in nodes and samples.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Nodes`] and [`Error::Profile`] if nodes, samples and options do not fit together,
+    /// which only those do that were made or changed by hand.
+    pub fn from_profile(profile: &Profile) -> Result<Self, Error> {
+        let interval = profile.options.interval_bytes;
+        if interval == 0 {
+            return Err(ProfileError::Interval.into());
+        }
+        let (topology, mut builder) = contexts(&profile.nodes)?;
+        let ranks = topology.positions.as_ref().map(|positions| {
+            let mut ranks = vec![0; positions.len()];
+            for (rank, &position) in (0_u32..).zip(positions) {
+                ranks[position as usize] = rank;
+            }
+            ranks
+        });
+        let rank_of = |position: u32| match &ranks {
+            None => position,
+            Some(ranks) => ranks[position as usize],
+        };
+        let has_alloc = profile.has_all_allocations();
+        let mut by_context = Vec::with_capacity(profile.samples.len());
+        // Many objects are of one size: work out only once what a sample of it stands for.
+        let mut weights: HashMap<u64, Usage, RandomState> = HashMap::default();
+        let keeps_dead = profile.options.keep_dead != crate::KeepDead::None;
+        for sample in &profile.samples {
+            let (node_id, sample_id) = (sample.node_id, sample.sample_id);
+            let position = topology
+                .index
+                .get(node_id)
+                .ok_or(ProfileError::UnknownNode { sample_id, node_id })?;
+            if sample.size == 0 {
+                return Err(ProfileError::NoSize { sample_id }.into());
+            }
+            if !sample.is_live && !keeps_dead {
+                return Err(ProfileError::DeadSample { sample_id }.into());
+            }
+            let usage =
+                *weights.entry(sample.size).or_insert_with(|| Usage::of(1, sample.size, interval));
+            let context = rank_of(position);
+            by_context.push((context, sample.size, sample.is_live));
+            builder.push_sample(OrdinalSample {
+                context,
+                is_dead: !sample.is_live,
+                ordinal: sample.sample_id.0,
+                bytes: usage.space.value(),
+            });
+        }
+        by_context.sort_unstable();
+        for same in by_context.chunk_by(|one, other| (one.0, one.1) == (other.0, other.1)) {
+            let (context, size, _) = same[0];
+            let usage = weights[&size];
+            let live = same.iter().filter(|sample| sample.2).count() as f64;
+            let all = if has_alloc { same.len() as f64 } else { 0.0 };
+            let (object, space) = (usage.objects.value(), usage.space.value());
+            let values = [all * object, all * space, live * object, live * space];
+            builder.push_row(Row { context, labels: LabelSets::NONE, size, values });
+        }
+        let types = SampleType::ALL.into_iter().filter(|&sample_type| {
+            has_alloc || matches!(sample_type, SampleType::InuseObjects | SampleType::InuseSpace)
+        });
+        let about = About {
+            interval: Some(Bytes(interval)),
+            started: Some(profile.started.wall),
+            duration: Some(profile.duration()),
+            ..About::default()
+        };
+        Ok(builder.finish(SampleTypes::of(types), LabelSets::default(), true, about))
+    }
+
+    /// The heap profile of nodes alone, in V8's rounded counts.
+    ///
+    /// Nodes do not say whether they are of the objects in use, as they are by default, or of all
+    /// that were allocated ([`KeepDead::Both`](crate::KeepDead::Both)): `what` does. Linear.
+    ///
+    /// ```
+    /// use v8_heap_sampler::{Allocation, Counted, HeapProfile, Node, NodeId, SampleType};
+    ///
+    /// let mut node = Node::new(NodeId(1), "(root)");
+    /// node.allocations.push(Allocation { count: 3, size: 40 });
+    /// let profile = HeapProfile::from_nodes(&[node], Counted::InUse)?;
+    /// assert_eq!(profile.total(SampleType::InuseSpace), Some(120.0));
+    /// # Ok::<(), v8_heap_sampler::NodesError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NodesError`] names the nodes that do not form a tree, or that allocated more than numbers
+    /// can say exactly (2^53).
+    pub fn from_nodes(nodes: &[Node], what: Counted) -> Result<Self, NodesError> {
+        let (topology, mut builder) = contexts(nodes)?;
+        let mut total = 0_u64;
+        for rank in 0..nodes.len() {
+            let node = &nodes[topology.position(rank)];
+            for allocation in &node.allocations {
+                let estimate = allocation.estimate();
+                let sum = estimate
+                    .and_then(|estimate| total.checked_add(estimate.bytes.max(estimate.objects)));
+                total = sum
+                    .filter(|&sum| sum <= Self::MOST)
+                    .ok_or(NodesError::TotalOverflow { id: node.id })?;
+                let estimate = estimate.unwrap_or_default();
+                builder.push_row(Row {
+                    context: rank as u32,
+                    labels: LabelSets::NONE,
+                    size: allocation.size,
+                    values: what.values(Some(estimate.objects as f64), estimate.bytes as f64),
+                });
+            }
+        }
+        let about = About::default();
+        Ok(builder.finish(what.sample_types(true), LabelSets::default(), false, about))
+    }
+
+    /// The greatest number that a 64-bit float counts to without a gap.
+    pub(crate) const MOST: u64 = 1 << 53;
+}
+
+/// What values without a name are of.
+///
+/// `.heapprofile` files and lists of nodes have one number of bytes for each context, and do not say
+/// whether it counts what is in use or what was allocated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Counted {
+    /// Of the objects that are alive: so they are unless somebody asked otherwise.
+    #[default]
+    InUse,
+    /// Of all objects that were allocated, dead or alive.
+    Allocated,
+}
+
+impl Counted {
+    /// The types of objects and of bytes.
+    pub(crate) const fn types(self) -> [SampleType; 2] {
+        match self {
+            Self::InUse => [SampleType::InuseObjects, SampleType::InuseSpace],
+            Self::Allocated => [SampleType::AllocObjects, SampleType::AllocSpace],
+        }
+    }
+
+    pub(crate) fn sample_types(self, has_objects: bool) -> SampleTypes {
+        let [objects, space] = self.types();
+        SampleTypes::of([Some(space), has_objects.then_some(objects)].into_iter().flatten())
+    }
+
+    /// A row's values.
+    pub(crate) fn values(self, objects: Option<f64>, space: f64) -> [f64; 4] {
+        let mut values = [0.0; 4];
+        let [of_objects, of_space] = self.types();
+        values[of_objects.index()] = objects.unwrap_or(0.0);
+        values[of_space.index()] = space;
+        values
+    }
+}
+
+/// The contexts of nodes, and the nodes' order.
+fn contexts(nodes: &[Node]) -> Result<(Topology, Builder), NodesError> {
+    let topology = Topology::new(nodes)?;
+    let mut builder = Builder::default();
+    // Contexts of one function mostly share it in memory.
+    let mut by_address: HashMap<*const Function, u32, RandomState> = HashMap::default();
+    for rank in 0..nodes.len() {
+        while builder.current().is_some_and(|open| topology.ends[open as usize] as usize <= rank) {
+            builder.leave();
+        }
+        let node = &nodes[topology.position(rank)];
+        let entered = builder.enter()?;
+        let function = *by_address
+            .entry(Arc::as_ptr(&node.function))
+            .or_insert_with(|| builder.functions.number_of(&node.function));
+        builder.set_known_function(entered, function);
+        builder.set_id(entered, node.id);
+    }
+    while builder.current().is_some() {
+        builder.leave();
+    }
+    Ok((topology, builder))
+}

@@ -1,0 +1,104 @@
+//! What a column of values counts.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// What a value of a heap profile counts, by the names that Go and pprof use.
+///
+/// ```
+/// use v8_heap_sampler::SampleType;
+/// assert_eq!(SampleType::InuseSpace.to_string(), "inuse_space");
+/// assert_eq!("alloc_objects".parse(), Ok(SampleType::AllocObjects));
+/// assert_eq!(SampleType::AllocSpace.unit(), "bytes");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SampleType {
+    /// Objects that were allocated, dead or alive.
+    AllocObjects,
+    /// Bytes of the objects that were allocated, dead or alive.
+    AllocSpace,
+    /// Objects that are alive.
+    InuseObjects,
+    /// Bytes of the objects that are alive.
+    InuseSpace,
+}
+
+impl SampleType {
+    /// All of them, in the order in which Go writes them.
+    pub const ALL: [Self; 4] =
+        [Self::AllocObjects, Self::AllocSpace, Self::InuseObjects, Self::InuseSpace];
+
+    /// Go's and pprof's name: `alloc_objects`, `alloc_space`, `inuse_objects`, `inuse_space`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AllocObjects => "alloc_objects",
+            Self::AllocSpace => "alloc_space",
+            Self::InuseObjects => "inuse_objects",
+            Self::InuseSpace => "inuse_space",
+        }
+    }
+
+    /// The unit by pprof's name: `count` or `bytes`.
+    #[must_use]
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Self::AllocObjects | Self::InuseObjects => "count",
+            Self::AllocSpace | Self::InuseSpace => "bytes",
+        }
+    }
+
+    /// Where the type stands in [`ALL`](Self::ALL).
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl fmt::Display for SampleType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for SampleType {
+    type Err = UnknownSampleType;
+
+    fn from_str(name: &str) -> Result<Self, UnknownSampleType> {
+        Self::ALL
+            .into_iter()
+            .find(|sample_type| sample_type.name() == name)
+            .ok_or_else(|| UnknownSampleType { name: name.to_owned() })
+    }
+}
+
+/// A name that is none of the four sample types.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "\"{name}\" is no sample type: there are alloc_objects, alloc_space, inuse_objects and inuse_space"
+)]
+pub struct UnknownSampleType {
+    name: String,
+}
+
+/// Which sample types a profile has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SampleTypes([bool; 4]);
+
+impl SampleTypes {
+    pub(crate) fn of(types: impl IntoIterator<Item = SampleType>) -> Self {
+        let mut present = [false; 4];
+        types.into_iter().for_each(|sample_type| present[sample_type.index()] = true);
+        Self(present)
+    }
+
+    pub(crate) const fn has(self, sample_type: SampleType) -> bool {
+        self.0[sample_type.index()]
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = SampleType> {
+        SampleType::ALL.into_iter().filter(move |&sample_type| self.has(sample_type))
+    }
+}

@@ -1,0 +1,352 @@
+//! The heap profile.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::labels::LabelSets;
+use super::row::{Label, Row};
+use super::sample_type::{SampleType, SampleTypes};
+use crate::callgraph::NONE;
+use crate::profile::{Bytes, Function, NodeId};
+
+/// A heap profile as numbers by calling context, wherever it comes from: what the
+/// [formats](crate::format) carry.
+///
+/// A tree of calling contexts, and for each what it allocated itself, in up to four values
+/// ([`SampleType`]). What a source does not tell is absent: [`total`](Self::total) and its kin are
+/// `None` for a sample type that the profile does not have.
+///
+/// Values are *estimates* unless the profile was taken at an interval of 1 byte. They are unrounded
+/// if they come from a [`Profile`](crate::Profile); what was read is as it was written.
+///
+/// Held in columns: 16 bytes a context, 48 for a context with values of its own, and each function
+/// once. Contexts are in preorder, so that sums over subtrees are one pass and no depth overflows a
+/// stack.
+///
+/// ```
+/// use v8_heap_sampler::{
+///     HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions,
+/// };
+///
+/// let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
+/// nodes[0].child_ids.push(NodeId(2));
+/// let samples = vec![Sample::new(NodeId(2), 64, SampleId(1), true)];
+/// let profile = Profile::new(nodes, samples, SamplerOptions::exact());
+///
+/// let profile = HeapProfile::from_profile(&profile)?;
+/// assert_eq!(profile.total(SampleType::InuseSpace), Some(64.0));
+/// assert_eq!(profile.total(SampleType::AllocSpace), None); // dead objects were not kept
+/// let main = profile.root().children().next().unwrap();
+/// assert_eq!(main.function().to_string(), "main");
+/// assert_eq!(profile.values(SampleType::InuseSpace).unwrap()[main.index()], 64.0);
+/// # Ok::<(), v8_heap_sampler::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeapProfile {
+    /// Distinct, in the order in which the contexts show them first.
+    pub(super) functions: Vec<Arc<Function>>,
+    /// The number of each context's function; these columns are by rank, which is the place in
+    /// preorder.
+    pub(super) function_of: Vec<u32>,
+    /// The rank of each context's parent; [`NONE`] for the root.
+    pub(super) parents: Vec<u32>,
+    /// One past the last rank of each context's subtree.
+    pub(super) ends: Vec<u32>,
+    /// The ids that the source gave the contexts.
+    pub(super) ids: Option<Vec<NodeId>>,
+    pub(super) sample_types: SampleTypes,
+    /// Ascending by context.
+    pub(super) rows: Vec<Row>,
+    pub(super) label_sets: LabelSets,
+    /// The sampled objects in the order of allocation.
+    pub(super) samples: Option<Vec<OrdinalSample>>,
+    /// What else is known: the interval, when and how long, comments.
+    pub about: About,
+}
+
+/// What is known of a heap profile besides its numbers.
+///
+/// ```
+/// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, SamplerOptions};
+/// # let nodes = vec![Node::new(NodeId(1), "(root)")];
+/// # let profile = Profile::new(nodes, Vec::new(), SamplerOptions::new());
+/// let mut profile = HeapProfile::from_profile(&profile)?;
+/// profile.about.comments.push("after the third request".to_owned());
+/// # Ok::<(), v8_heap_sampler::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct About {
+    /// The mean distance between two samples, in bytes allocated.
+    pub interval: Option<Bytes>,
+    /// When sampling started, on the wall clock.
+    pub started: Option<SystemTime>,
+    /// How long was sampled.
+    pub duration: Option<Duration>,
+    /// What a viewer should show first.
+    pub default_sample_type: Option<SampleType>,
+    /// How many samples of the source were of contexts that it does not have, and were left out.
+    ///
+    /// V8 samples what it allocates while it writes a profile; a `.heapprofile` lists some of these
+    /// samples at nodes that came too late for its tree.
+    pub unattributed_samples: u64,
+    /// Whatever there is to say, for people.
+    pub comments: Vec<String>,
+}
+
+/// A sampled object with its place in the order of allocation.
+///
+/// Mirrors `SamplingHeapProfileSample` in V8's `js_protocol.pdl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct OrdinalSample {
+    /// The rank of the context that allocated it.
+    pub(crate) context: u32,
+    /// Whether the object is known to have died.
+    pub(crate) is_dead: bool,
+    /// Ascending in the order of allocation.
+    pub(crate) ordinal: u64,
+    /// The bytes that the sample stands for.
+    pub(crate) bytes: f64,
+}
+
+impl HeapProfile {
+    /// The sample types that the profile has, in the order of [`SampleType::ALL`].
+    pub fn sample_types(&self) -> impl Iterator<Item = SampleType> + use<> {
+        self.sample_types.iter()
+    }
+
+    /// Whether the profile has a sample type.
+    #[must_use]
+    pub fn has(&self, sample_type: SampleType) -> bool {
+        self.sample_types.has(sample_type)
+    }
+
+    /// The sample type that a viewer should show first: the one that [`about`](Self::about) names,
+    /// or the last one there is, which is `inuse_space` in most profiles.
+    #[must_use]
+    pub fn default_sample_type(&self) -> SampleType {
+        let named = self.about.default_sample_type.filter(|&named| self.has(named));
+        named.or_else(|| self.sample_types().last()).unwrap_or(SampleType::InuseSpace)
+    }
+
+    /// The sum over the whole profile; `None` if it does not have the sample type. Linear in the
+    /// contexts that have values.
+    #[must_use]
+    pub fn total(&self, sample_type: SampleType) -> Option<f64> {
+        self.has(sample_type).then(|| self.rows.iter().map(|row| row.value(sample_type)).sum())
+    }
+
+    /// What each context allocated itself, by [`Context::index`]; `None` if the profile does not
+    /// have the sample type. Linear.
+    #[must_use]
+    pub fn values(&self, sample_type: SampleType) -> Option<Vec<f64>> {
+        self.has(sample_type).then(|| {
+            let mut values = vec![0.0; self.len()];
+            for row in &self.rows {
+                values[row.context as usize] += row.value(sample_type);
+            }
+            values
+        })
+    }
+
+    /// What each context and all below it allocated, by [`Context::index`]; `None` if the profile
+    /// does not have the sample type. Linear.
+    #[must_use]
+    pub fn totals(&self, sample_type: SampleType) -> Option<Vec<f64>> {
+        let mut totals = self.values(sample_type)?;
+        // Children stand after their parents: from the back, every total is complete when it is
+        // added.
+        for rank in (1..totals.len()).rev() {
+            totals[self.parents[rank] as usize] += totals[rank];
+        }
+        Some(totals)
+    }
+
+    /// The root: the empty stack.
+    #[must_use]
+    pub fn root(&self) -> Context<'_> {
+        Context { profile: self, rank: 0 }
+    }
+
+    /// All contexts in preorder, the root first.
+    #[must_use]
+    pub fn contexts(&self) -> Contexts<'_> {
+        Contexts { profile: self, next: 0, end: self.len() as u32, siblings: false }
+    }
+
+    /// How many contexts there are; at least one.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a tree has a root")]
+    pub fn len(&self) -> usize {
+        self.function_of.len()
+    }
+
+    /// The functions, in the order in which the contexts show them first.
+    #[must_use]
+    pub fn functions(&self) -> &[Arc<Function>] {
+        &self.functions
+    }
+
+    /// Puts a label on all samples.
+    pub fn add_label(&mut self, label: Label) {
+        self.label_sets.add_to_all(label);
+    }
+
+    /// The label sets that the profile's samples have; without labels, one empty set.
+    pub fn label_sets(&self) -> impl ExactSizeIterator<Item = &[Label]> {
+        self.label_sets.iter()
+    }
+
+    /// The contexts have no ids of their own after all.
+    #[cfg(feature = "read")]
+    pub(crate) fn forget_ids(&mut self) {
+        self.ids = None;
+    }
+
+    pub(crate) fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    pub(crate) fn samples(&self) -> Option<&[OrdinalSample]> {
+        self.samples.as_deref()
+    }
+
+    /// By rank: numbers of functions, parents, ends of subtrees.
+    pub(crate) fn function_numbers(&self) -> &[u32] {
+        &self.function_of
+    }
+
+    pub(crate) fn parents(&self) -> &[u32] {
+        &self.parents
+    }
+
+    pub(crate) fn ends(&self) -> &[u32] {
+        &self.ends
+    }
+
+    /// The id that a context has, or is written with: its place in preorder, from 1.
+    pub(crate) fn id(&self, rank: usize) -> NodeId {
+        match &self.ids {
+            Some(ids) => ids[rank],
+            None => NodeId(rank as u32 + 1),
+        }
+    }
+
+    /// The contexts from `rank` up to but without the root; the root alone if it is the root.
+    pub(crate) fn stack(&self, rank: u32) -> impl Iterator<Item = u32> {
+        std::iter::successors(Some(rank), |&rank| match self.parents[rank as usize] {
+            0 | NONE => None,
+            parent => Some(parent),
+        })
+    }
+}
+
+/// A calling context in its [`HeapProfile`]. A copyable reference.
+///
+/// ```
+/// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, SamplerOptions};
+/// # let nodes = vec![Node::new(NodeId(1), "(root)")];
+/// # let profile = Profile::new(nodes, Vec::new(), SamplerOptions::new());
+/// # let profile = HeapProfile::from_profile(&profile)?;
+/// for context in profile.contexts() {
+///     println!("{:depth$}{}", "", context.function(), depth = 2 * context.depth());
+/// }
+/// # Ok::<(), v8_heap_sampler::Error>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Context<'p> {
+    profile: &'p HeapProfile,
+    rank: u32,
+}
+
+impl<'p> Context<'p> {
+    /// The context's place in preorder, from 0, the root: by this, columns such as
+    /// [`HeapProfile::values`] are read.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.rank as usize
+    }
+
+    /// Which function.
+    #[must_use]
+    pub fn function(self) -> &'p Arc<Function> {
+        &self.profile.functions[self.profile.function_of[self.index()] as usize]
+    }
+
+    /// The id that the source gave the context; `None` if it gives none.
+    #[must_use]
+    pub fn id(self) -> Option<NodeId> {
+        self.profile.ids.as_ref().map(|ids| ids[self.index()])
+    }
+
+    /// The caller's context; `None` for the root.
+    #[must_use]
+    pub fn parent(self) -> Option<Self> {
+        match self.profile.parents[self.index()] {
+            NONE => None,
+            rank => Some(Self { rank, ..self }),
+        }
+    }
+
+    /// The contexts called from here.
+    #[must_use]
+    pub fn children(self) -> Contexts<'p> {
+        let end = self.profile.ends[self.index()];
+        Contexts { profile: self.profile, next: self.rank + 1, end, siblings: true }
+    }
+
+    /// This context and all below it, in preorder.
+    #[must_use]
+    pub fn descendants(self) -> Contexts<'p> {
+        let end = self.profile.ends[self.index()];
+        Contexts { profile: self.profile, next: self.rank, end, siblings: false }
+    }
+
+    /// How many calls lie between the root, at depth 0, and this context. Linear in the depth.
+    #[must_use]
+    pub fn depth(self) -> usize {
+        std::iter::successors(self.parent(), |context| context.parent()).count()
+    }
+}
+
+impl PartialEq for Context<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.profile, other.profile) && self.rank == other.rank
+    }
+}
+
+impl Eq for Context<'_> {}
+
+impl std::fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("index", &self.rank)
+            .field("function", self.function())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Contexts of a [`HeapProfile`], in preorder: see [`HeapProfile::contexts`] and
+/// [`Context::children`].
+#[derive(Clone, Debug)]
+pub struct Contexts<'p> {
+    profile: &'p HeapProfile,
+    next: u32,
+    end: u32,
+    /// Whether what is below a context is skipped.
+    siblings: bool,
+}
+
+impl<'p> Iterator for Contexts<'p> {
+    type Item = Context<'p>;
+    fn next(&mut self) -> Option<Context<'p>> {
+        (self.next < self.end).then(|| {
+            let context = Context { profile: self.profile, rank: self.next };
+            self.next =
+                if self.siblings { self.profile.ends[context.index()] } else { self.next + 1 };
+            context
+        })
+    }
+}
+
+impl std::iter::FusedIterator for Contexts<'_> {}
