@@ -245,16 +245,17 @@ impl Builder {
     pub(crate) fn finish(
         self,
         sample_types: SampleTypes,
-        label_sets: LabelSets,
+        mut label_sets: LabelSets,
         has_samples: bool,
         about: About,
     ) -> HeapProfile {
         let Self { functions, mut function_of, parents, ends, ids, mut rows, mut samples, .. } =
             self;
         let functions = in_order(functions.functions, &mut function_of);
-        if !rows.is_sorted_by_key(|row| row.context) {
-            rows.sort_by_key(|row| row.context);
+        if let Some(numbers) = label_sets.sort() {
+            rows.iter_mut().for_each(|row| row.labels = numbers[row.labels as usize]);
         }
+        merge_rows(&mut rows);
         if !samples.is_sorted_by_key(|sample| sample.ordinal) {
             samples.sort_by_key(|sample| sample.ordinal);
         }
@@ -272,6 +273,25 @@ impl Builder {
             about,
         }
     }
+}
+
+/// Sorts rows, and adds up those that differ in nothing but values: profiles that say the same are
+/// equal then.
+fn merge_rows(rows: &mut Vec<Row>) {
+    let key = |row: &Row| (row.context, row.labels, row.size);
+    if rows.is_sorted_by(|one, other| key(one) < key(other)) {
+        return;
+    }
+    rows.sort_by_key(key);
+    rows.dedup_by(|from, into| {
+        let is_same = key(from) == key(into);
+        if is_same {
+            for (into, from) in into.values.iter_mut().zip(from.values) {
+                *into += from;
+            }
+        }
+        is_same
+    });
 }
 
 fn shrunk<T>(mut vec: Vec<T>) -> Vec<T> {

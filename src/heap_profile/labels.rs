@@ -24,6 +24,22 @@ impl LabelSets {
         self.0.len() as u32 - 1
     }
 
+    /// Sorts the sets by what they say, the empty one first. The new number of each, if they were not
+    /// sorted.
+    pub(crate) fn sort(&mut self) -> Option<Vec<u32>> {
+        if self.0.is_sorted() {
+            return None;
+        }
+        let mut order: Vec<u32> = (0..self.0.len() as u32).collect();
+        order.sort_by_key(|&number| &self.0[number as usize]);
+        let mut numbers = vec![0; order.len()];
+        for (number, &old) in (0..).zip(&order) {
+            numbers[old as usize] = number;
+        }
+        self.0.sort();
+        Some(numbers)
+    }
+
     pub(crate) fn add_to_all(&mut self, label: Label) {
         for set in &mut self.0 {
             match set.iter_mut().find(|old| old.key == label.key && same_kind(old, &label)) {

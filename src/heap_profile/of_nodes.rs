@@ -88,6 +88,7 @@ impl HeapProfile {
             interval: Some(Bytes(interval)),
             started: Some(profile.started.wall),
             duration: Some(profile.duration()),
+            default_sample_type: Some(SampleType::InuseSpace),
             ..About::default()
         };
         Ok(builder.finish(SampleTypes::of(types), LabelSets::default(), true, about))

@@ -3,3 +3,7 @@
 mod callgraph;
 mod estimates;
 mod random_nodes;
+#[cfg(feature = "formats")]
+mod bad_files;
+#[cfg(feature = "formats")]
+mod formats;

@@ -237,7 +237,7 @@ impl Parts {
             about.duration = Some(Duration::from_nanos(nanos));
         }
         if let Some(period_type) = &header.period_type
-            && self.string(period_type.kind, || "period_type.type".to_owned())? == "space"
+            && is_space(self.string(period_type.kind, || "period_type.type".to_owned())?)
             && self.string(period_type.unit, || "period_type.unit".to_owned())? == "bytes"
         {
             // A period of 0 says that it is not known.
@@ -257,6 +257,12 @@ impl Parts {
         }
         Ok(about)
     }
+}
+
+/// Whether a period of this type is one of bytes allocated. Go and this crate say `space`,
+/// `@datadog/pprof` the name of the sample type.
+fn is_space(period_type: &str) -> bool {
+    matches!(period_type, "space" | "inuse_space" | "alloc_space")
 }
 
 /// Go's names, and those of `@datadog/pprof`.

@@ -183,8 +183,9 @@ impl<W: Write> Encoder<W> {
         for comment in &about.comments {
             header.comment.push(self.string(comment)?);
         }
-        if !types.is_empty() {
-            header.default_sample_type = self.string(profile.default_sample_type().name())?;
+        // Where none is named, pprof shows the last, as `HeapProfile::default_sample_type` does.
+        if let Some(default) = about.default_sample_type.filter(|&named| profile.has(named)) {
+            header.default_sample_type = self.string(default.name())?;
         }
         header.encode(&mut self.buffer).expect("as above");
         Ok(())

@@ -1,0 +1,570 @@
+//! What is written comes back, from every format that can be read, with what it can carry.
+
+use std::io::{self, Read, Write};
+use std::num::NonZeroU32;
+use std::time::{Duration, UNIX_EPOCH};
+
+use proptest::prelude::*;
+use serde_json::Value;
+use v8_heap_sampler::format::{
+    self, DotOptions, FlamegraphOptions, PprofOptions, ReadOptions, WriteError,
+};
+use v8_heap_sampler::{
+    Bytes, CallTree, Counted, HeapProfile, KeepDead, Label, Node, NodeId, Profile, Sample,
+    SampleId, SampleType, SamplerOptions, ScriptId,
+};
+
+use crate::random_nodes::nodes;
+
+/// Random samples at the contexts of random nodes, dead ones among them if they are kept.
+fn profiles() -> impl Strategy<Value = Profile> {
+    let sample = (any::<prop::sample::Index>(), 1..9_u64, any::<bool>());
+    let keep = prop::sample::select(vec![KeepDead::None, KeepDead::MinorGc, KeepDead::Both]);
+    (nodes(), prop::collection::vec(sample, 0..80), keep, 1..200_u64).prop_map(
+        |(mut nodes, samples, keep_dead, interval)| {
+            let samples = (1..)
+                .zip(samples)
+                .map(|(id, (node, size, lives))| {
+                    let node = nodes[node.index(nodes.len())].id;
+                    let is_live = lives || keep_dead == KeepDead::None;
+                    Sample::new(node, 16 * size, SampleId(id), is_live)
+                })
+                .collect();
+            for node in &mut nodes {
+                node.allocations = Default::default();
+            }
+            let options = SamplerOptions::new().interval_bytes(interval).keep_dead(keep_dead);
+            Profile::new(nodes, samples, options)
+        },
+    )
+}
+
+fn read(bytes: &[u8]) -> HeapProfile {
+    format::read(bytes).unwrap()
+}
+
+fn written(write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write(&mut bytes).unwrap();
+    bytes
+}
+
+fn pprof(profile: &HeapProfile, object_sizes: bool) -> Vec<u8> {
+    let options = PprofOptions::new().object_sizes(object_sizes);
+    written(|bytes| profile.write_pprof(bytes, &options))
+}
+
+fn totals(profile: &HeapProfile) -> Vec<(SampleType, f64)> {
+    profile.sample_types().map(|of| (of, profile.total(of).unwrap())).collect()
+}
+
+/// The totals as whole numbers must be written.
+fn rounded(profile: &HeapProfile) -> Vec<(SampleType, f64)> {
+    totals(profile).into_iter().map(|(of, total)| (of, total.round())).collect()
+}
+
+/// What does not depend on the order of contexts: frames and values of each stack.
+fn folded(profile: &HeapProfile, sample_type: SampleType) -> Vec<String> {
+    let bytes = written(|bytes| profile.write_folded(bytes, sample_type));
+    let mut lines: Vec<_> =
+        String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+proptest! {
+    #[test]
+    fn a_heap_profile_has_the_estimates_of_the_profile(profile in profiles()) {
+        let estimates = profile.estimates().unwrap();
+        let tree = CallTree::from_nodes(&profile.nodes).unwrap();
+        let sums = tree.estimates(&estimates);
+        let heap_profile = HeapProfile::from_profile(&profile).unwrap();
+        let has_alloc = profile.options.keep_dead == KeepDead::Both;
+        prop_assert_eq!(heap_profile.has(SampleType::AllocSpace), has_alloc);
+        for sample_type in heap_profile.sample_types() {
+            let of = |values: v8_heap_sampler::Values| match sample_type {
+                SampleType::AllocObjects => values.alloc_objects().unwrap().value(),
+                SampleType::AllocSpace => values.alloc_space().unwrap().value(),
+                SampleType::InuseObjects => values.inuse_objects().value(),
+                SampleType::InuseSpace => values.inuse_space().value(),
+            };
+            let close = |one: f64, other: f64| (one - other).abs() <= 1e-9 * one.max(1.0);
+            let values = heap_profile.values(sample_type).unwrap();
+            let totals = heap_profile.totals(sample_type).unwrap();
+            prop_assert_eq!(tree.len(), heap_profile.len());
+            for (node, context) in tree.iter().zip(heap_profile.contexts()) {
+                prop_assert_eq!(Some(node.id), context.id());
+                prop_assert_eq!(&node.function, context.function());
+                prop_assert_eq!(node.depth(), context.depth());
+                let parents = (node.parent().map(|p| p.id), context.parent().and_then(|p| p.id()));
+                prop_assert_eq!(parents.0, parents.1);
+                let children: Vec<_> = context.children().map(|c| c.id().unwrap()).collect();
+                prop_assert_eq!(&children[..], &node.child_ids[..]);
+                prop_assert!(close(of(sums.own(node)), values[context.index()]));
+                prop_assert!(close(of(sums.total(node)), totals[context.index()]));
+            }
+            // Recursion counts a sample once, in the graph as in the sums by function.
+            let graph = heap_profile.callgraph(sample_type).unwrap();
+            for (function, vertex) in
+                tree.function_estimates(&estimates).iter().zip(graph.functions())
+            {
+                prop_assert_eq!(&function.function, &vertex.function);
+                prop_assert_eq!(function.contexts, vertex.contexts);
+                prop_assert!(close(of(function.own), vertex.self_estimate));
+                prop_assert!(close(of(function.total), vertex.total));
+            }
+        }
+    }
+
+    #[test]
+    fn pprof_comes_back(profile in profiles(), sizes in any::<bool>()) {
+        let original = HeapProfile::from_profile(&profile).unwrap();
+        let once = read(&pprof(&original, sizes));
+        prop_assert_eq!(totals(&once), rounded(&original));
+        prop_assert_eq!(once.about.interval, original.about.interval);
+        // None is what a duration of no time looks like there.
+        let duration = original.about.duration.filter(|duration| !duration.is_zero());
+        prop_assert_eq!(once.about.duration, duration);
+        prop_assert_eq!(&read(&pprof(&once, sizes)), &once);
+    }
+
+    #[test]
+    fn heapprofiles_come_back(profile in profiles()) {
+        let original = HeapProfile::from_profile(&profile).unwrap();
+        let write = |profile: &HeapProfile| {
+            written(|bytes| profile.write_heapprofile(bytes, Counted::InUse))
+        };
+        let once = read(&write(&original));
+        let total = original.total(SampleType::InuseSpace).unwrap().round();
+        prop_assert_eq!(totals(&once), [(SampleType::InuseSpace, total)]);
+        prop_assert_eq!(once.len(), original.len());
+        let ids = |profile: &HeapProfile| profile.contexts().map(|c| c.id()).collect::<Vec<_>>();
+        prop_assert_eq!(ids(&once), ids(&original));
+        prop_assert_eq!(&read(&write(&once)), &once);
+    }
+
+    #[test]
+    fn nodes_come_back(nodes in nodes()) {
+        let flat = serde_json::to_vec(&nodes).unwrap();
+        let tree = CallTree::from_nodes(&nodes).unwrap();
+        let mut nested = Vec::new();
+        tree.write_nested_json(&mut nested).unwrap();
+        let once = read(&flat);
+        prop_assert_eq!(&once, &HeapProfile::from_nodes(&nodes, Counted::InUse).unwrap());
+        prop_assert_eq!(&read(&nested), &once);
+        let total = tree.root().total();
+        let expected = [
+            (SampleType::InuseObjects, total.objects as f64),
+            (SampleType::InuseSpace, total.bytes as f64),
+        ];
+        prop_assert_eq!(totals(&once), expected);
+        // As the core writes them, allocations of no object and repeated sizes apart.
+        let write = |counted| written(|bytes| once.write_nodes(bytes, counted));
+        prop_assert_eq!(&read(&write(Counted::InUse)).values(SampleType::InuseSpace),
+            &once.values(SampleType::InuseSpace));
+        let nested = written(|bytes| once.write_nested_nodes(bytes, Counted::InUse));
+        prop_assert_eq!(&read(&nested), &read(&write(Counted::InUse)));
+    }
+
+    #[test]
+    fn whole_profiles_are_read(profile in profiles()) {
+        let json = serde_json::to_vec(&profile).unwrap();
+        prop_assert_eq!(read(&json), HeapProfile::from_profile(&profile).unwrap());
+    }
+
+    #[test]
+    fn values_by_stack_are_the_same_in_every_format(profile in profiles()) {
+        // Counted, so that nothing is rounded.
+        let mut profile = profile;
+        profile.options.interval_bytes = 1;
+        for node in &mut profile.nodes {
+            // Not in pprof.
+            node.script_id = None;
+            node.start_position = None;
+        }
+        let original = HeapProfile::from_profile(&profile).unwrap();
+        let expected = folded(&original, SampleType::InuseSpace);
+        let merged = merge_lines(&expected);
+        prop_assert_eq!(&merge_lines(&folded(&read(&pprof(&original, true)), SampleType::InuseSpace)), &merged);
+        let json = written(|bytes| original.write_heapprofile(bytes, Counted::InUse));
+        prop_assert_eq!(&folded(&read(&json), SampleType::InuseSpace), &expected);
+        let json = written(|bytes| original.write_speedscope(bytes, "test"));
+        prop_assert_eq!(&merge_lines(&speedscope_stacks(&json)), &merged);
+    }
+}
+
+/// Adds up the values of lines with equal stacks: contexts whose functions differ by script only.
+fn merge_lines(lines: &[String]) -> Vec<(String, u64)> {
+    let mut sums = std::collections::BTreeMap::new();
+    for line in lines {
+        let (stack, value) = line.rsplit_once(' ').unwrap();
+        *sums.entry(stack.to_owned()).or_insert(0) += value.parse::<u64>().unwrap();
+    }
+    sums.into_iter().collect()
+}
+
+/// The profile `inuse_space` of a speedscope file as folded stacks.
+fn speedscope_stacks(json: &[u8]) -> Vec<String> {
+    let json: Value = serde_json::from_slice(json).unwrap();
+    let frames: Vec<String> = json["shared"]["frames"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|frame| {
+            let name = frame["name"].as_str().unwrap();
+            if name.starts_with("(anonymous)") {
+                return name.to_owned();
+            }
+            let mut function = v8_heap_sampler::Function::named(name);
+            function.script_name = frame["file"].as_str().unwrap_or_default().into();
+            let place = |key: &str| NonZeroU32::new(frame[key].as_u64().unwrap_or(0) as u32);
+            (function.line_number, function.column_number) = (place("line"), place("col"));
+            function.to_string()
+        })
+        .collect();
+    let profiles = json["profiles"].as_array().unwrap();
+    let profile = profiles.iter().find(|profile| profile["name"] == "inuse_space").unwrap();
+    let (stacks, weights) = (&profile["samples"], &profile["weights"]);
+    let (stacks, weights) = (stacks.as_array().unwrap(), weights.as_array().unwrap());
+    assert_eq!(stacks.len(), weights.len());
+    let total: u64 = weights.iter().map(|weight| weight.as_u64().unwrap()).sum();
+    assert_eq!(profile["endValue"].as_u64().unwrap(), total);
+    let line = |(stack, weight): (&Value, &Value)| {
+        let stack: Vec<_> = stack
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|frame| frames[frame.as_u64().unwrap() as usize].as_str())
+            .collect();
+        format!("{} {weight}", stack.join(";"))
+    };
+    stacks.iter().zip(weights).map(line).collect()
+}
+
+/// (root) -> main app.js:3:7 -> (anonymous) app.js:9:1, and (V8 API); dead and alive.
+pub(crate) fn small() -> HeapProfile {
+    let mut nodes: Vec<_> = ["(root)", "main", "", "(V8 API)"]
+        .into_iter()
+        .zip(1..)
+        .map(|(name, id)| Node::new(NodeId(id), name))
+        .collect();
+    nodes[0].child_ids = [NodeId(2), NodeId(4)].into();
+    nodes[1].child_ids = [NodeId(3)].into();
+    for (node, line, column) in [(1, 3, 7), (2, 9, 1)] {
+        nodes[node].script_id = ScriptId::new(5);
+        nodes[node].script_name = "app.js".into();
+        nodes[node].line_number = NonZeroU32::new(line);
+        nodes[node].column_number = NonZeroU32::new(column);
+    }
+    let sample = |node, size, id, is_live| Sample::new(NodeId(node), size, SampleId(id), is_live);
+    let samples = vec![
+        sample(2, 64, 1, true),
+        sample(3, 100, 2, true),
+        sample(3, 100, 3, false),
+        sample(3, 1000, 4, true),
+        sample(4, 32, 5, false),
+    ];
+    let options = SamplerOptions::exact().keep_dead(KeepDead::Both);
+    let mut profile = Profile::new(nodes, samples, options);
+    profile.started.wall = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    profile.collected.monotonic = profile.started.monotonic + Duration::from_millis(250);
+    HeapProfile::from_profile(&profile).unwrap()
+}
+
+#[test]
+fn every_format_carries_what_it_can() {
+    let profile = small();
+    let expected = [
+        (SampleType::AllocObjects, 5.0),
+        (SampleType::AllocSpace, 1296.0),
+        (SampleType::InuseObjects, 3.0),
+        (SampleType::InuseSpace, 1164.0),
+    ];
+    assert_eq!(rounded(&profile), expected);
+
+    let read_pprof = read(&pprof(&profile, true));
+    assert_eq!(totals(&read_pprof), expected);
+    assert_eq!(read_pprof.about.interval, Some(Bytes(1)));
+    assert_eq!(read_pprof.about.duration, Some(Duration::from_millis(250)));
+    assert_eq!(read_pprof.about.started, profile.about.started);
+    assert_eq!(read_pprof.about.default_sample_type, Some(SampleType::InuseSpace));
+    // With sizes it can be made nodes again, without it cannot.
+    let nodes = written(|bytes| read_pprof.write_nodes(bytes, Counted::Allocated));
+    let nodes: Vec<Node> = serde_json::from_slice(&nodes).unwrap();
+    assert_eq!(nodes[2].name, ""); // and the anonymous function is anonymous again
+    let sizes: Vec<_> = nodes[2].allocations.iter().map(|a| (a.size, a.count)).collect();
+    assert_eq!(sizes, [(100, 2), (1000, 1)]);
+    let error = read(&pprof(&profile, false)).write_nodes(io::sink(), Counted::InUse).unwrap_err();
+    assert!(matches!(error, WriteError::NoSizes), "{error}");
+
+    // One number of bytes, whichever is asked for; those of the dead only among the allocated.
+    for (counted, sum, samples) in [(Counted::InUse, 1164.0, 3), (Counted::Allocated, 1296.0, 5)] {
+        let json = written(|bytes| profile.write_heapprofile(bytes, counted));
+        let parsed: Value = serde_json::from_slice(&json).unwrap();
+        assert_eq!(parsed["samples"].as_array().unwrap().len(), samples);
+        let frame = &parsed["head"]["children"][0]["callFrame"];
+        let place = ["lineNumber", "columnNumber"].map(|key| frame[key].as_i64().unwrap());
+        assert_eq!(place, [2, 6]); // from 0 there
+        let root = &parsed["head"]["callFrame"];
+        assert_eq!((&root["lineNumber"], &root["scriptId"]), (&(-1).into(), &"0".into()));
+        let read = ReadOptions::new().unnamed(counted).read(&json[..]).unwrap();
+        let [objects, space] = match counted {
+            Counted::InUse => [SampleType::InuseObjects, SampleType::InuseSpace],
+            Counted::Allocated => [SampleType::AllocObjects, SampleType::AllocSpace],
+        };
+        assert_eq!(totals(&read), [(space, sum)]);
+        assert_eq!(read.total(objects), None); // absent, not zero
+        assert_eq!(read.about.interval, None);
+        let error = read.write_nodes(io::sink(), counted).unwrap_err().to_string();
+        assert_eq!(error, format!("the profile has no {objects}: it has {space}"));
+    }
+    assert_eq!(
+        folded(&profile, SampleType::AllocSpace),
+        [
+            "(V8 API) 32",
+            "main app.js:3:7 64",
+            "main app.js:3:7;(anonymous) app.js:9:1 1200"
+        ]
+    );
+}
+
+#[test]
+fn flame_graphs_show_frames_and_growth() {
+    let profile = small();
+    let options = FlamegraphOptions::new(SampleType::AllocSpace).title("what & where");
+    let svg = String::from_utf8(written(|b| profile.write_flamegraph(b, &options))).unwrap();
+    assert!(svg.contains("what &amp; where"));
+    assert!(svg.contains("<title>(anonymous) app.js:9:1 (1,200 bytes, 92.59%)</title>"), "{svg}");
+
+    // Twice as many bytes in `main` itself as before.
+    let mut before: Vec<Node> =
+        serde_json::from_slice(&written(|b| profile.write_nodes(b, Counted::Allocated))).unwrap();
+    before[1].allocations[0].size /= 2;
+    let before = HeapProfile::from_nodes(&before, Counted::Allocated).unwrap();
+    let svg = String::from_utf8(written(|b| profile.write_flamegraph_diff(&before, b, &options)));
+    assert!(svg.as_ref().unwrap().contains("main app.js:3:7 (1,264 bytes, 97.53%; +2.47%)"), "{svg:?}");
+
+    let options = FlamegraphOptions::new(SampleType::InuseObjects);
+    let svg = String::from_utf8(written(|b| profile.write_flamegraph(b, &options))).unwrap();
+    assert!(svg.contains("(2 objects, 66.67%)"), "{svg}");
+
+    // Nothing to draw is a picture, not an error.
+    let empty = HeapProfile::from_nodes(&[Node::new(NodeId(1), "(root)")], Counted::InUse).unwrap();
+    let options = FlamegraphOptions::new(SampleType::InuseSpace);
+    let svg = String::from_utf8(written(|b| empty.write_flamegraph(b, &options))).unwrap();
+    assert!(svg.contains("<svg"), "{svg}");
+}
+
+#[test]
+fn call_graphs_are_pruned_and_escaped() {
+    let mut nodes = vec![Node::new(NodeId(1), "(root)")];
+    for id in 2..=200 {
+        let name = if id == 2 { "a \"b\" \\ c\nd" } else { "f" };
+        let mut node = Node::new(NodeId(id), name);
+        node.line_number = NonZeroU32::new(id);
+        node.script_name = "x.js".into();
+        let count = if id == 2 { 1000 } else { 1 };
+        node.allocations.push(v8_heap_sampler::Allocation { count, size: 8 });
+        nodes[0].child_ids.push(NodeId(id));
+        nodes.push(node);
+    }
+    let profile = HeapProfile::from_nodes(&nodes, Counted::InUse).unwrap();
+    let dot = |options: &DotOptions| {
+        String::from_utf8(written(|bytes| profile.write_dot(bytes, options))).unwrap()
+    };
+    let shown = |dot: &str| dot.lines().filter(|line| line.contains("fontsize")).count();
+    let options = DotOptions::new(SampleType::InuseSpace);
+    let pruned = dot(&options);
+    assert_eq!(shown(&pruned), 1, "{pruned}");
+    assert!(pruned.contains(r#"label="a \"b\" \\ c d\nx.js:2\n8.0 kB (83.5 %)""#), "{pruned}");
+    assert!(pruned.contains("1 of 199 functions shown"), "{pruned}");
+    assert_eq!(shown(&dot(&options.clone().node_fraction(0.0))), 80);
+    assert_eq!(shown(&dot(&options.node_fraction(0.0).node_count(500))), 199);
+}
+
+#[test]
+fn firefox_keeps_what_is_retained_and_what_was_allocated_apart() {
+    let json = written(|bytes| small().write_firefox(bytes, "test"));
+    let json: Value = serde_json::from_slice(&json).unwrap();
+    let allocations = &json["threads"][0]["nativeAllocations"];
+    let weights: Vec<i64> = allocations["weight"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|weight| weight.as_i64().unwrap())
+        .collect();
+    let allocated: i64 = weights.iter().filter(|&&weight| weight > 0).sum();
+    assert_eq!((allocated, weights.iter().sum::<i64>()), (1296, 1164));
+    let strings = json.to_string();
+    assert!(strings.contains("(anonymous) app.js:9:1"), "{strings}");
+}
+
+#[test]
+fn labels_and_comments_survive_pprof() {
+    let mut profile = small();
+    profile.about.comments = vec!["one".to_owned(), "after the third request".to_owned()];
+    profile.about.default_sample_type = Some(SampleType::AllocObjects);
+    profile.add_label(Label::text("isolate", "worker 3"));
+    profile.add_label(Label::number("shard", 17, "count"));
+    profile.add_label(Label::text("isolate", "worker 4")); // instead
+    let again = read(&pprof(&profile, true));
+    assert_eq!(again.about.comments, profile.about.comments);
+    assert_eq!(again.default_sample_type(), SampleType::AllocObjects);
+    let expected = [Label::text("isolate", "worker 4"), Label::number("shard", 17, "count")];
+    assert_eq!(again.label_sets().last().unwrap(), expected);
+    assert_eq!(read(&pprof(&again, true)), again);
+}
+
+#[test]
+fn what_sample_heap_allocations_wrote_is_read() {
+    let flat = include_str!("../../fuzz/corpus/nodes/sample-heap-allocations.json");
+    let profile = read(flat.as_bytes());
+    // Contexts that share an id are told apart by their order.
+    assert_eq!(
+        folded(&profile, SampleType::InuseObjects),
+        [
+            "flatArray /app/example/allocate.js:10:10 2",
+            "flatArray /app/example/allocate.js:10:10;innerArray /app/example/allocate.js:3:20 6",
+            "nestedArray /app/example/allocate.js:12:19;innerArray /app/example/allocate.js:3:20 7",
+        ]
+    );
+    assert_eq!(profile.root().children().next().unwrap().id(), None);
+    let nested = include_str!("../../fuzz/corpus/nodes/sample-heap-allocations-nested.json");
+    assert_eq!(read(nested.as_bytes()).total(SampleType::InuseSpace), Some(12112.0));
+}
+
+#[test]
+fn profiles_of_other_programs_are_read() {
+    let node = read(include_bytes!("../../fuzz/corpus/heapprofile/node-heap-prof.heapprofile"));
+    assert_eq!(totals(&node), [(SampleType::InuseSpace, 66560.0)]);
+    let go = read(include_bytes!("../../fuzz/corpus/pprof/go.pb"));
+    let expected = [
+        (SampleType::AllocObjects, 122_076.0),
+        (SampleType::AllocSpace, 8_162_698.0),
+        (SampleType::InuseObjects, 29_802.0),
+        (SampleType::InuseSpace, 2_332_838.0),
+    ];
+    assert_eq!(totals(&go), expected);
+    assert_eq!(go.about.interval, Some(Bytes(4096)));
+    let datadog = read(include_bytes!("../../fuzz/corpus/pprof/datadog.pb"));
+    let expected =
+        [(SampleType::InuseObjects, 6263.0), (SampleType::InuseSpace, 4_643_938.0)];
+    assert_eq!(totals(&datadog), expected);
+    assert_eq!(datadog.about.interval, Some(Bytes(32768)));
+    for profile in [node, go, datadog] {
+        assert_eq!(totals(&read(&pprof(&profile, true))), totals(&profile));
+    }
+}
+
+#[test]
+fn gzip_is_seen_by_content() {
+    let json = written(|bytes| small().write_heapprofile(bytes, Counted::InUse));
+    let compress = |bytes: &[u8]| {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(bytes).unwrap();
+        gzip.finish().unwrap()
+    };
+    assert_eq!(read(&compress(&json)), read(&json));
+    // In two parts, as `cat a.gz b.gz` makes it.
+    let (one, other) = json.split_at(json.len() / 2);
+    assert_eq!(read(&[compress(one), compress(other)].concat()), read(&json));
+    // And pprof that is not compressed.
+    let mut plain = Vec::new();
+    let compressed = pprof(&small(), false);
+    flate2::read::GzDecoder::new(&compressed[..]).read_to_end(&mut plain).unwrap();
+    assert_eq!(read(&plain), read(&compressed));
+}
+
+/// Hands out a byte at a time.
+struct Trickle<'b>(&'b [u8]);
+
+impl Read for Trickle<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some((&first, rest)) = self.0.split_first() else { return Ok(0) };
+        buffer[0] = first;
+        self.0 = rest;
+        Ok(1)
+    }
+}
+
+#[test]
+fn readers_need_not_be_buffered() {
+    let json = written(|bytes| small().write_heapprofile(bytes, Counted::InUse));
+    assert_eq!(format::read(Trickle(&json)).unwrap(), read(&json));
+    let compressed = pprof(&small(), true);
+    assert_eq!(format::read(Trickle(&compressed)).unwrap(), read(&compressed));
+}
+
+/// Takes so many bytes, and fails then.
+struct Full(usize);
+
+impl Write for Full {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0 == 0 {
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
+        let taken = bytes.len().min(self.0);
+        self.0 -= taken;
+        Ok(taken)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_writer_that_fails_is_an_error_and_loses_nothing() {
+    let profile = small();
+    let before = profile.clone();
+    type Write<'w> = &'w dyn Fn(&HeapProfile, Full) -> Result<(), WriteError>;
+    let space = SampleType::InuseSpace;
+    let writers: [Write<'_>; 10] = [
+        &|profile, full| profile.write_heapprofile(full, Counted::InUse),
+        &|profile, full| profile.write_pprof(full, &PprofOptions::new()),
+        &|profile, full| profile.write_folded(full, space),
+        &|profile, full| profile.write_speedscope(full, "x"),
+        &|profile, full| profile.write_dot(full, &DotOptions::new(space)),
+        &|profile, full| profile.write_flamegraph(full, &FlamegraphOptions::new(space)),
+        &|profile, full| {
+            profile.write_flamegraph_diff(profile, full, &FlamegraphOptions::new(space))
+        },
+        &|profile, full| profile.write_firefox(full, "x"),
+        &|profile, full| profile.write_nodes(full, Counted::InUse),
+        &|profile, full| profile.write_nested_nodes(full, Counted::InUse),
+    ];
+    for (number, write) in writers.into_iter().enumerate() {
+        for room in [0, 1, 30] {
+            match write(&profile, Full(room)) {
+                Err(WriteError::Io(error)) => {
+                    assert_eq!(error.kind(), io::ErrorKind::StorageFull, "writer {number}");
+                }
+                other => panic!("writer {number}: {other:?}"),
+            }
+        }
+        write(&profile, Full(usize::MAX)).unwrap();
+    }
+    assert_eq!(profile, before);
+}
+
+#[test]
+fn a_hundred_thousand_levels_are_read_and_written() {
+    let levels = 100_000;
+    let mut json = String::from("{\"head\":");
+    for level in 1..=levels {
+        json += &format!(
+            "{{\"callFrame\":{{\"functionName\":\"f{}\",\"scriptId\":\"1\",\"url\":\"a.js\",\
+             \"lineNumber\":1,\"columnNumber\":1}},\"selfSize\":1,\"id\":{level},\"children\":[",
+            level % 7
+        );
+    }
+    json += &"]}".repeat(levels);
+    json += "}";
+    let profile = read(json.as_bytes());
+    assert_eq!(profile.len(), levels);
+    assert_eq!(profile.totals(SampleType::InuseSpace).unwrap()[0], levels as f64);
+    assert_eq!(profile.contexts().last().unwrap().depth(), levels - 1);
+    let again = written(|bytes| profile.write_heapprofile(bytes, Counted::InUse));
+    assert_eq!(read(&again), profile);
+    profile.write_dot(io::sink(), &DotOptions::new(SampleType::InuseSpace)).unwrap();
+    profile.write_firefox(io::sink(), "deep").unwrap();
+}
