@@ -1,6 +1,6 @@
 //! Heap profiles of what was collected.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -13,7 +13,7 @@ use super::whole::{About, HeapProfile, OrdinalSample};
 use crate::callgraph::{NodesError, Topology};
 use crate::error::Error;
 use crate::estimate::Usage;
-use crate::profile::{Bytes, Function, Node, Profile, ProfileError};
+use crate::profile::{Bytes, Function, KeepDead, Node, Profile, ProfileError, SampleId};
 
 impl HeapProfile {
     /// The heap profile of what was collected, in unrounded estimates: `inuse_*` always, `alloc_*`
@@ -43,11 +43,20 @@ impl HeapProfile {
             None => position,
             Some(ranks) => ranks[position as usize],
         };
+        // V8's come in order; then no number can be there twice.
+        if !profile.samples.is_sorted_by(|one, other| one.sample_id < other.sample_id) {
+            let mut seen: HashSet<SampleId, RandomState> = HashSet::default();
+            let twice = profile.samples.iter().find(|sample| !seen.insert(sample.sample_id));
+            if let Some(sample) = twice {
+                let sample_id = sample.sample_id;
+                return Err(ProfileError::DuplicateSample { sample_id }.into());
+            }
+        }
         let has_alloc = profile.has_all_allocations();
         let mut by_context = Vec::with_capacity(profile.samples.len());
         // Many objects are of one size: work out only once what a sample of it stands for.
         let mut weights: HashMap<u64, Usage, RandomState> = HashMap::default();
-        let keeps_dead = profile.options.keep_dead != crate::KeepDead::None;
+        let keeps_dead = profile.options.keep_dead != KeepDead::None;
         for sample in &profile.samples {
             let (node_id, sample_id) = (sample.node_id, sample.sample_id);
             let position = topology

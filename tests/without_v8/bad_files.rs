@@ -1,0 +1,441 @@
+//! Files that are cut, damaged or made to hurt: typed errors that say where, in bounded memory.
+
+use std::io::{self, Read, Write};
+
+use proptest::prelude::*;
+use prost::Message;
+use v8_heap_sampler::format::{self, PprofOptions, ReadError, ReadOptions};
+use v8_heap_sampler::{Bytes, Counted, NodesError};
+
+use crate::formats::small;
+
+fn error(bytes: &[u8]) -> ReadError {
+    format::read(bytes).unwrap_err()
+}
+
+fn message(bytes: impl AsRef<[u8]>) -> String {
+    error(bytes.as_ref()).to_string()
+}
+
+/// A `.heapprofile` of one node, with some of its fields replaced.
+fn node(self_size: &str, id: &str, children: &str) -> String {
+    format!(
+        r#"{{"callFrame":{{"functionName":"f","scriptId":"1","url":"a.js","lineNumber":1,"columnNumber":1}},"selfSize":{self_size},"id":{id},"children":[{children}]}}"#
+    )
+}
+
+fn heapprofile(head: &str, samples: &str) -> String {
+    format!(r#"{{"head":{head},"samples":[{samples}]}}"#)
+}
+
+#[test]
+fn bad_heapprofiles() {
+    let sample = r#"{"size":8,"nodeId":1,"ordinal":1}"#;
+    assert!(format::read(heapprofile(&node("1", "1", ""), sample).as_bytes()).is_ok());
+    for (file, expected) in [
+        (heapprofile(&node("-1", "1", ""), ""), "byte 113: selfSize: -1 is not from 0 to 2^53"),
+        (heapprofile(&node("1e300", "1", ""), ""), "selfSize: 1000000000000000"),
+        (heapprofile(&node("99999999999999999999", "1", ""), ""), "selfSize: the number is out of"),
+        (heapprofile(&node("1e400", "1", ""), ""), "byte 113: "),
+        (heapprofile(&node("NaN", "1", ""), ""), "byte 113: expected value"),
+        (heapprofile(&node("\"7\"", "1", ""), ""), "selfSize: expected int but found string"),
+        (heapprofile(&node("1", "1.5", ""), ""), "byte 120: id: expected int but found float"),
+        (heapprofile(&node("1", "-1", ""), ""), "id: -1 is not from 0 to 4294967295"),
+        (heapprofile(&node("1", "4294967296", ""), ""), "id: 4294967296 is not from 0"),
+        (
+            heapprofile(&node("1", "1", &format!("{0},{0}", node("1", "2", ""))), ""),
+            "node id 2 is used twice",
+        ),
+        (
+            heapprofile(&node("9000000000000000", "1", &node("9000000000000000", "2", "")), ""),
+            "add up to 18.0 PB",
+        ),
+        (
+            heapprofile(&node("1", "1", ""), r#"{"size":8,"nodeId":7,"ordinal":1}"#),
+            "samples: 1 of 1 name nodes that are not there",
+        ),
+        (heapprofile(&node("1", "1", ""), r#"{"size":8,"nodeId":1}"#), "samples.ordinal: the samp"),
+        (heapprofile(&node("1", "1", ""), r#"{"size":-8}"#), "samples.size: -8 is not from 0"),
+        (heapprofile("[]", ""), "byte 8: node: expected object but found array"),
+        (heapprofile("{}", ""), "callFrame: the node that ends here lacks it"),
+        (heapprofile(&node("1", "1", "7"), ""), "node: expected object but found int"),
+        (
+            heapprofile(&node("1", "1", "").replace("\"f\"", "7"), ""),
+            "callFrame.functionName: expected string but found int",
+        ),
+        (
+            heapprofile(&node("1", "1", "").replace(r#""lineNumber":1"#, r#""lineNumber":-2"#), ""),
+            "callFrame.lineNumber: -2 is not from -1",
+        ),
+        (heapprofile(&node("1,\"selfSize\":1", "1", ""), ""), "node: the node has the field twice"),
+        (r#"{"samples":[]}"#.to_owned(), "head: the profile lacks it"),
+        (format!("{}x", heapprofile(&node("1", "1", ""), "")), "trailing characters"),
+        (
+            heapprofile(&node("1", "1", "").replace("f\"", "\\ud800\""), ""),
+            "byte 44: unexpected end of hex escape",
+        ),
+    ] {
+        let message = message(&file);
+        assert!(message.contains(expected), "{file}\n{message}");
+    }
+}
+
+#[test]
+fn bad_nodes_and_profiles() {
+    let node = r#"{"id":1,"name":"(root)","allocations":[],"child_ids":[]}"#;
+    for (file, expected) in [
+        ("[]".to_owned(), "no root: the list of nodes is empty"),
+        (format!("[{node},{node}]"), "node id 1 is used twice"),
+        (format!("[{}]", node.replace(":[]}", ":[7]}")), "node 1 has child 7, which is not in"),
+        (format!("[{}]", node.replace(":[]}", ":[1]}")), "form a cycle"),
+        (format!("[{}]", node.replace("\"id\":1,", "")), "id: the node that ends here lacks it"),
+        (format!("[{}]", node.replace(":[]}", ":[\"x\"]}")), "all numbers or all texts"),
+        (
+            format!("[{}]", node.replace(":[],", ":[{\"size\":-8,\"count\":1}],")),
+            "allocations.size: -8 is not from 0",
+        ),
+        (
+            format!("[{}]", node.replace(":[],", ":[{\"size\":8}],")),
+            "allocations.count: the allocation that ends here lacks it",
+        ),
+        (
+            format!(
+                "[{}]",
+                node.replace(":[],", ":[{\"size\":9007199254740992,\"count\":9007199254740992}],")
+            ),
+            "add up to",
+        ),
+        (
+            // Shared ids, and an order that is not that of collection.
+            r#"[{"id":"a","name":"(root)","child_ids":["b","c"]},{"id":"c","name":"c"},{"id":"b","name":"b"}]"#
+                .to_owned(),
+            "node 1 of the list (from 0) is not the child that its parent names next",
+        ),
+        (
+            r#"[{"id":"a","name":"(root)","child_ids":["b"]}]"#.to_owned(),
+            "node 1 of the list (from 0) is not",
+        ),
+        (r#"{"id":1,"children":[]}"#.to_owned(), "name: the node that ends here lacks it"),
+        (
+            r#"{"id":1,"name":"a","children":[{"id":1,"name":"b"}]}"#.to_owned(),
+            "node id 1 is used twice",
+        ),
+        (r#"{"version":2}"#.to_owned(), "a profile of version 2"),
+        (r#"{"version":1,"nodes":[]}"#.to_owned(), "samples: the profile lacks it"),
+        (r#"{"version":1,"options":{}}"#.to_owned(), "options: missing field `interval_bytes`"),
+        (r#"{"$schema":"x","shared":{}}"#.to_owned(), "\"$schema\", \"shared\""),
+        ("{}".to_owned(), "an empty JSON object"),
+        (String::new(), "an empty file"),
+        ("7".to_owned(), "neither JSON nor a pprof profile (byte 1: wire type 7)"),
+        ("hello".to_owned(), "neither JSON nor a pprof profile (byte 3: wire type 4)"),
+    ] {
+        let message = message(&file);
+        assert!(message.contains(expected), "{file}\n{message}");
+    }
+    let profile = include_str!("../../fuzz/corpus/profile/profile.json");
+    for (from, to, expected) in [
+        ("\"interval_bytes\":8192", "\"interval_bytes\":0", "interval is 0"),
+        ("\"is_live\":true", "\"is_live\":1", "samples.is_live: expected bool"),
+        ("\"sample_id\":2,", "\"sample_id\":1,", "two samples have the number 1"),
+    ] {
+        assert!(profile.contains(from), "{from}");
+        let message = message(profile.replacen(from, to, 1));
+        assert!(message.contains(expected), "{to}: {message}");
+    }
+}
+
+/// The messages of `profile.proto` that the tests damage.
+#[derive(Clone, PartialEq, Message)]
+struct Profile {
+    #[prost(message, repeated, tag = "1")]
+    sample_type: Vec<ValueType>,
+    #[prost(message, repeated, tag = "2")]
+    sample: Vec<PprofSample>,
+    #[prost(message, repeated, tag = "4")]
+    location: Vec<Location>,
+    #[prost(message, repeated, tag = "5")]
+    function: Vec<PprofFunction>,
+    #[prost(string, repeated, tag = "6")]
+    string_table: Vec<String>,
+    #[prost(message, optional, tag = "11")]
+    period_type: Option<ValueType>,
+    #[prost(int64, tag = "12")]
+    period: i64,
+    #[prost(int64, repeated, tag = "13")]
+    comment: Vec<i64>,
+}
+#[derive(Clone, PartialEq, Message)]
+struct ValueType {
+    #[prost(int64, tag = "1")]
+    kind: i64,
+    #[prost(int64, tag = "2")]
+    unit: i64,
+}
+#[derive(Clone, PartialEq, Message)]
+struct PprofSample {
+    #[prost(uint64, repeated, tag = "1")]
+    location_id: Vec<u64>,
+    #[prost(int64, repeated, tag = "2")]
+    value: Vec<i64>,
+    #[prost(message, repeated, tag = "3")]
+    label: Vec<ValueType>,
+}
+#[derive(Clone, PartialEq, Message)]
+struct Location {
+    #[prost(uint64, tag = "1")]
+    id: u64,
+    #[prost(uint64, tag = "3")]
+    address: u64,
+    #[prost(message, repeated, tag = "4")]
+    line: Vec<Line>,
+}
+#[derive(Clone, PartialEq, Message)]
+struct Line {
+    #[prost(uint64, tag = "1")]
+    function_id: u64,
+    #[prost(int64, tag = "2")]
+    line: i64,
+}
+#[derive(Clone, PartialEq, Message)]
+struct PprofFunction {
+    #[prost(uint64, tag = "1")]
+    id: u64,
+    #[prost(int64, tag = "2")]
+    name: i64,
+    #[prost(int64, tag = "5")]
+    start_line: i64,
+}
+
+/// One sample of `outer` calling `inner`, which is inlined.
+fn pprof() -> Profile {
+    let strings = ["", "space", "bytes", "inner", "outer"];
+    let space = ValueType { kind: 1, unit: 2 };
+    Profile {
+        sample_type: vec![space.clone()],
+        sample: vec![PprofSample { location_id: vec![3], value: vec![64], label: vec![] }],
+        location: vec![Location {
+            id: 3,
+            address: 0,
+            line: vec![Line { function_id: 1, line: 7 }, Line { function_id: 2, line: 9 }],
+        }],
+        function: vec![
+            PprofFunction { id: 1, name: 3, start_line: 5 },
+            PprofFunction { id: 2, name: 4, start_line: 0 },
+        ],
+        string_table: strings.map(str::to_owned).into(),
+        period_type: Some(space),
+        period: 512,
+        comment: vec![],
+    }
+}
+
+#[test]
+fn bad_pprof() {
+    let profile = format::read(&pprof().encode_to_vec()[..]).unwrap();
+    let stack: Vec<_> = profile.contexts().map(|c| c.function().to_string()).collect();
+    // Inlined frames are frames; where a function starts is known, or the line stands in.
+    assert_eq!(stack, ["(root)", "outer", "inner"]);
+    assert_eq!(profile.functions()[2].line_number.unwrap().get(), 5);
+
+    type Damage = fn(&mut Profile);
+    let cases: [(Damage, &str); 19] = [
+        (|p| p.sample[0].value[0] = -1, "sample[0].value[0]: -1 is not from 0 to 2^53"),
+        (|p| p.sample[0].value[0] = i64::MAX, "sample[0].value[0]: 9223372036854775807 is not"),
+        (|p| p.sample[0].value.push(1), "sample[0].value: there are 2 values for 1 sample types"),
+        (|p| p.sample[0].location_id[0] = 9, "sample[0].location_id[0]: location 9 is not there"),
+        (|p| p.location[0].line[1].function_id = 9, "line.function_id: function 9 is not there"),
+        (|p| p.function[0].name = 99, "function with id 1, name: string 99, but the table has 5"),
+        (|p| p.function[0].name = -1, "function with id 1, name: string -1"),
+        (|p| p.function[0].start_line = -4, "start_line: -4 is not from 0 to 2^32"),
+        (|p| p.location[0].line[1].line = -4, "line.line: -4 is not from 0 to 2^32"),
+        (|p| p.function[1].id = 1, "function[1].id: 1 is used twice"),
+        (|p| p.location.push(p.location[0].clone()), "location[1].id: 3 is used twice"),
+        (|p| p.sample_type[0].kind = 7, "sample_type[0].type: string 7, but the table has 5"),
+        (|p| p.sample_type[0].unit = 1, "space is in \"space\", where \"bytes\" is supported"),
+        (|p| p.sample_type.push(p.sample_type[0].clone()), "inuse_space is there twice"),
+        (|p| p.sample_type[0].kind = 3, "a pprof profile of inner/bytes, not of a heap"),
+        (|p| p.period = -3, "period: -3 is negative"),
+        (|p| p.comment.push(17), "comment[0]: string 17"),
+        (
+            |p| p.sample[0].label.push(ValueType { kind: 77, unit: 1 }),
+            "sample[0].label[0].key: string 77",
+        ),
+        (
+            |p| {
+                let mut most = p.sample[0].clone();
+                most.value[0] = 1 << 53;
+                p.sample.push(most);
+            },
+            "add up to",
+        ),
+    ];
+    for (damage, expected) in cases {
+        let mut profile = pprof();
+        damage(&mut profile);
+        let message = message(profile.encode_to_vec());
+        assert!(message.contains(expected), "{expected}: {message}");
+    }
+    let whole = pprof().encode_to_vec();
+    let cut = message(&whole[..whole.len() - 6]);
+    assert!(cut.contains("the profile is cut off here"), "{cut}");
+    // A number of eleven bytes, and a string that is none.
+    assert!(message([b"\x0a\x80".as_slice(), &[0x80; 12]].concat()).contains("byte 11"));
+    assert!(message(b"\x32\x01\xff").contains("string_table[0]: invalid utf-8"));
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(bytes).unwrap();
+    gzip.finish().unwrap()
+}
+
+#[test]
+fn damaged_gzip_is_an_error_of_reading() {
+    let whole = gzip(&pprof().encode_to_vec());
+    for bytes in [&whole[..whole.len() / 2], &whole[..whole.len() - 3], &whole[..5]] {
+        assert!(matches!(error(bytes), ReadError::Io(_)), "{}", bytes.len());
+    }
+    let mut checksum = whole.clone();
+    let at = checksum.len() - 8;
+    checksum[at] ^= 1;
+    assert!(matches!(error(&checksum), ReadError::Io(_)));
+    assert!(message(gzip(&whole)).contains("compressed twice"));
+}
+
+#[test]
+fn files_made_to_fill_memory_meet_the_limit() {
+    let limit = ReadOptions::new().memory_limit(Bytes(8 << 20));
+    let meets_it = |reader: &mut dyn Read, what: &str| match limit.read(reader) {
+        Err(ReadError::MemoryLimit { limit: Bytes(8_388_608) }) => {}
+        other => panic!("{what}: {other:?}"),
+    };
+    let children = r#"{"callFrame":{},"selfSize":0,"children":["#;
+    let endless = |start: &'static [u8], again: &'static [u8]| {
+        start.chain(Repeat { text: again, at: 0, left: 1 << 30 })
+    };
+    meets_it(&mut endless(br#"{"head":"#, children.as_bytes()), "nesting");
+    meets_it(&mut endless(br#"{"head":{"x":""#, b"a"), "a string");
+    meets_it(&mut endless(br#"{"x":""#, b"a"), "a string that is skipped");
+    meets_it(&mut endless(br#"{"samples":["#, br#"{"size":1,"nodeId":1,"ordinal":1},"#), "samples");
+    meets_it(&mut endless(b"[", br#"{"id":1,"name":""},"#), "nodes");
+    meets_it(&mut endless(br#"{"id":1,"child_ids":["#, b"1,"), "ids");
+    meets_it(
+        &mut endless(br#"{"id":1,"children":["#, br#"{"name":"","children":["#),
+        "nodes in nodes",
+    );
+    let samples = br#"{"node_id":1,"size":1,"sample_id":1,"is_live":true},"#;
+    meets_it(&mut endless(br#"{"version":1,"samples":["#, samples), "samples of a profile");
+    // pprof: empty strings, functions, locations and samples, in two bytes each.
+    for field in [b"\x32\x00", b"\x12\x00", b"\x0a\x00", b"\x6a\x00"] {
+        meets_it(&mut endless(b"", field), "an empty field");
+    }
+    // A message whose length is a lie.
+    meets_it(&mut &b"\x12\xff\xff\xff\xff\x7f"[..], "a length");
+    // Compressed to a thousandth.
+    let bomb = gzip(&[br#"{"head":{"x":""#.as_slice(), &vec![b'a'; 64 << 20]].concat());
+    assert!(bomb.len() < 100_000);
+    meets_it(&mut &bomb[..], "a gzip bomb");
+    // Deep nesting of what is skipped is no matter of memory: it is refused.
+    let skipped = format!("{{\"x\":{}", "[".repeat(100_000));
+    assert!(message(skipped).contains("recursion limit exceeded"));
+    let deep = "[".repeat(100_000);
+    assert!(message(deep).contains("expected object but found array"));
+}
+
+/// A text again and again.
+struct Repeat {
+    text: &'static [u8],
+    at: usize,
+    left: usize,
+}
+
+impl Read for Repeat {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = buffer.len().min(self.left);
+        for byte in &mut buffer[..len] {
+            *byte = self.text[self.at];
+            self.at = (self.at + 1) % self.text.len();
+        }
+        self.left -= len;
+        Ok(len)
+    }
+}
+
+#[test]
+fn the_limit_can_be_raised() {
+    let mut json = Vec::new();
+    small().write_heapprofile(&mut json, Counted::InUse).unwrap();
+    let low = ReadOptions::new().memory_limit(Bytes(1000)).read(&json[..]).unwrap_err();
+    assert!(
+        low.to_string().contains("needs more than the limit of 1.0 kB: raise it with"),
+        "{low}"
+    );
+    assert!(ReadOptions::new().memory_limit(Bytes(1 << 20)).read(&json[..]).is_ok());
+}
+
+#[test]
+fn errors_keep_their_kind() {
+    let file = heapprofile(&node("1", "1", &node("1", "1", "")), "");
+    assert!(matches!(error(file.as_bytes()), ReadError::Nodes(NodesError::DuplicateId { .. })));
+    struct Broken;
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::PermissionDenied.into())
+        }
+    }
+    match format::read(Broken).unwrap_err() {
+        ReadError::Io(error) => assert_eq!(error.kind(), io::ErrorKind::PermissionDenied),
+        other => panic!("{other}"),
+    }
+    match format::read((&b"{\"head\":"[..]).chain(Broken)).unwrap_err() {
+        ReadError::Io(error) => assert_eq!(error.kind(), io::ErrorKind::PermissionDenied),
+        other => panic!("{other}"),
+    }
+}
+
+/// Every format as a file.
+fn files() -> Vec<Vec<u8>> {
+    let [mut heapprofile, mut pprof, mut nodes, mut nested] = [const { Vec::new() }; 4];
+    let profile = small();
+    profile.write_heapprofile(&mut heapprofile, Counted::InUse).unwrap();
+    profile.write_pprof(&mut pprof, &PprofOptions::new().object_sizes(true)).unwrap();
+    let mut plain = Vec::new();
+    flate2::read::GzDecoder::new(&pprof[..]).read_to_end(&mut plain).unwrap();
+    profile.write_nodes(&mut nodes, Counted::InUse).unwrap();
+    profile.write_nested_nodes(&mut nested, Counted::InUse).unwrap();
+    let other = include_bytes!("../../fuzz/corpus/profile/profile.json").to_vec();
+    vec![heapprofile, pprof, plain, nodes, nested, other]
+}
+
+#[test]
+fn what_is_cut_anywhere_is_an_error() {
+    for (number, file) in files().into_iter().enumerate() {
+        format::read(&file[..]).unwrap();
+        for end in 0..file.len() {
+            // A pprof profile whose last fields are whole samples less is a profile.
+            let cut = format::read(&file[..end]);
+            assert!(cut.is_err() || number == 2, "format {number} cut at {end}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn nothing_panics(
+        file in 0..6_usize,
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+    ) {
+        let mut bytes = files().swap_remove(file);
+        for (at, byte) in damage {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Ok(profile) = format::read(&bytes[..]) {
+            // Whatever it reads is sound.
+            for sample_type in profile.sample_types() {
+                let (total, totals) = (profile.total(sample_type), profile.totals(sample_type));
+                prop_assert_eq!(total.unwrap(), totals.unwrap()[0]);
+            }
+        }
+    }
+}

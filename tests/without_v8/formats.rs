@@ -66,8 +66,7 @@ fn rounded(profile: &HeapProfile) -> Vec<(SampleType, f64)> {
 /// What does not depend on the order of contexts: frames and values of each stack.
 fn folded(profile: &HeapProfile, sample_type: SampleType) -> Vec<String> {
     let bytes = written(|bytes| profile.write_folded(bytes, sample_type));
-    let mut lines: Vec<_> =
-        String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect();
+    let mut lines: Vec<_> = String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect();
     lines.sort();
     lines
 }
@@ -320,11 +319,7 @@ fn every_format_carries_what_it_can() {
     }
     assert_eq!(
         folded(&profile, SampleType::AllocSpace),
-        [
-            "(V8 API) 32",
-            "main app.js:3:7 64",
-            "main app.js:3:7;(anonymous) app.js:9:1 1200"
-        ]
+        ["(V8 API) 32", "main app.js:3:7 64", "main app.js:3:7;(anonymous) app.js:9:1 1200"]
     );
 }
 
@@ -342,7 +337,10 @@ fn flame_graphs_show_frames_and_growth() {
     before[1].allocations[0].size /= 2;
     let before = HeapProfile::from_nodes(&before, Counted::Allocated).unwrap();
     let svg = String::from_utf8(written(|b| profile.write_flamegraph_diff(&before, b, &options)));
-    assert!(svg.as_ref().unwrap().contains("main app.js:3:7 (1,264 bytes, 97.53%; +2.47%)"), "{svg:?}");
+    assert!(
+        svg.as_ref().unwrap().contains("main app.js:3:7 (1,264 bytes, 97.53%; +2.47%)"),
+        "{svg:?}"
+    );
 
     let options = FlamegraphOptions::new(SampleType::InuseObjects);
     let svg = String::from_utf8(written(|b| profile.write_flamegraph(b, &options))).unwrap();
@@ -447,8 +445,7 @@ fn profiles_of_other_programs_are_read() {
     assert_eq!(totals(&go), expected);
     assert_eq!(go.about.interval, Some(Bytes(4096)));
     let datadog = read(include_bytes!("../../fuzz/corpus/pprof/datadog.pb"));
-    let expected =
-        [(SampleType::InuseObjects, 6263.0), (SampleType::InuseSpace, 4_643_938.0)];
+    let expected = [(SampleType::InuseObjects, 6263.0), (SampleType::InuseSpace, 4_643_938.0)];
     assert_eq!(totals(&datadog), expected);
     assert_eq!(datadog.about.interval, Some(Bytes(32768)));
     for profile in [node, go, datadog] {

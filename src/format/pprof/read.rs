@@ -64,6 +64,16 @@ pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfi
     Ok(stacks.builder.finish(present, labels.sets, about)?)
 }
 
+/// What goes wrong at once is most likely no pprof profile.
+fn unknown(error: ReadError, seen: usize) -> ReadError {
+    match error {
+        ReadError::Pprof { field, problem } if seen < 3 => ReadError::UnknownFormat {
+            found: format!("neither JSON nor a pprof profile ({field}: {problem})"),
+        },
+        error => error,
+    }
+}
+
 fn wrong(field: impl Into<String>, problem: impl fmt::Display) -> ReadError {
     let field: String = field.into();
     ReadError::Pprof { field: field.trim_end_matches('.').to_owned(), problem: problem.to_string() }
@@ -100,7 +110,11 @@ impl Parts {
         // The fields that are no lists of any length, with their tags.
         let mut header = Vec::new();
         let mut message = Vec::new();
-        while let Some((number, start)) = fields.next(&mut message, limit)? {
+        let mut seen = 0;
+        loop {
+            let next = fields.next(&mut message, limit);
+            let Some((number, start)) = next.map_err(|error| unknown(error, seen))? else { break };
+            seen += 1;
             let is_list = (field::SAMPLE..=field::STRING_TABLE).contains(&number);
             if is_list && message[0] & 7 != LENGTH_DELIMITED {
                 let problem = format!("field {number} has wire type {}", message[0] & 7);

@@ -1,0 +1,250 @@
+//! How much memory reading and writing take, by an allocator that counts: a process of its own.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::{self, Read, Write};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use v8_heap_sampler::format::{self, PprofOptions, ReadError, ReadOptions};
+use v8_heap_sampler::{Bytes, Counted, HeapProfile, SampleType};
+
+struct Counting;
+
+static HELD: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+fn grow(by: usize) {
+    let held = HELD.fetch_add(by, Relaxed) + by;
+    PEAK.fetch_max(held, Relaxed);
+}
+
+// SAFETY: all is left to the system's allocator; counting allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        grow(layout.size());
+        // SAFETY: as the caller promised.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: as the caller promised.
+        unsafe { System.dealloc(at, layout) }
+    }
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // As if both were there for a moment, which is the worst that can be.
+        grow(size);
+        HELD.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: as the caller promised.
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What `run` held at most, and holds at its end, beyond what was held before.
+fn measure<T>(run: impl FnOnce() -> T) -> (T, usize, usize) {
+    let before = HELD.load(Relaxed);
+    PEAK.store(before, Relaxed);
+    let result = run();
+    (result, PEAK.load(Relaxed) - before, HELD.load(Relaxed) - before)
+}
+
+/// Makes the text of a `.heapprofile` of so many nodes while it is read: 1000 functions, 24 levels, a
+/// value at every eighth node, and a sample for each of these.
+struct Text {
+    nodes: u32,
+    next: u32,
+    depth: usize,
+    ready: Vec<u8>,
+    at: usize,
+    random: u64,
+}
+
+impl Text {
+    fn new(nodes: u32) -> Self {
+        let ready = Vec::from(*br#"{"head":"#);
+        Self { nodes, next: 1, depth: 0, ready, at: 0, random: 1 }
+    }
+
+    fn random(&mut self, below: u64) -> u64 {
+        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (self.random >> 33) % below
+    }
+
+    /// The next piece; nothing at the end.
+    fn more(&mut self) {
+        self.ready.clear();
+        self.at = 0;
+        if self.next <= self.nodes {
+            let id = self.next;
+            self.next += 1;
+            let function = self.random(1000);
+            let size = if id % 8 == 0 { 8 * self.random(1000) + 8 } else { 0 };
+            // Up from where the last node was, to be its sibling or an ancestor's.
+            let up = if id == 1 { 0 } else { self.random(3).min(self.depth as u64 - 1) };
+            let up = if self.depth >= 24 { up.max(1) } else { up };
+            for _ in 0..up {
+                self.ready.extend_from_slice(b"]}");
+                self.depth -= 1;
+            }
+            if up > 0 {
+                self.ready.push(b',');
+            }
+            write!(
+                self.ready,
+                r#"{{"callFrame":{{"functionName":"function{function}","scriptId":"{}","url":"file:///srv/app/node_modules/some-package/lib/module{}.js","lineNumber":{function},"columnNumber":{}}},"selfSize":{size},"id":{id},"children":["#,
+                function % 90,
+                function % 90,
+                function % 50
+            )
+            .unwrap();
+            self.depth += 1;
+        } else if self.depth > 0 {
+            for _ in 0..self.depth {
+                self.ready.extend_from_slice(b"]}");
+            }
+            self.depth = 0;
+            self.ready.extend_from_slice(br#","samples":["#);
+            self.next = 8;
+            self.nodes = 0;
+        }
+    }
+}
+
+impl Read for Text {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.ready.len() {
+            self.more();
+        }
+        let len = buffer.len().min(self.ready.len() - self.at);
+        buffer[..len].copy_from_slice(&self.ready[self.at..self.at + len]);
+        self.at += len;
+        Ok(len)
+    }
+}
+
+/// As `Text`, with the samples behind it.
+fn heapprofile(nodes: u32) -> impl Read {
+    let samples = (1..=nodes / 8).map(|number| {
+        let separator = if number == 1 { "" } else { "," };
+        let node = 8 * number;
+        format!(r#"{separator}{{"size":{node},"nodeId":{node},"ordinal":{number}}}"#)
+    });
+    Text::new(nodes).chain(Pieces { pieces: samples.chain(["]}".to_owned()]), ready: Vec::new() })
+}
+
+struct Pieces<I> {
+    pieces: I,
+    ready: Vec<u8>,
+}
+
+impl<I: Iterator<Item = String>> Read for Pieces<I> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.ready.is_empty() {
+            let Some(piece) = self.pieces.next() else { return Ok(0) };
+            self.ready = piece.into_bytes();
+        }
+        let len = buffer.len().min(self.ready.len());
+        buffer[..len].copy_from_slice(&self.ready[..len]);
+        self.ready.drain(..len);
+        Ok(len)
+    }
+}
+
+/// One test: others beside it would be counted as well.
+#[test]
+fn memory_is_bounded() {
+    let text = io::copy(&mut heapprofile(500_000), &mut io::sink()).unwrap();
+    assert!(text > 100_000_000, "{text}");
+    let (profile, peak, held) = measure(|| format::read(heapprofile(500_000)).unwrap());
+    let ratio = peak as f64 / held as f64;
+    println!(
+        "reading a .heapprofile of {text} bytes, {} contexts: at most {peak} bytes, {held} held \
+         ({ratio:.2} times)",
+        profile.len()
+    );
+    assert_eq!(profile.len(), 500_000);
+    assert!(ratio < 2.0, "{ratio}");
+
+    let strings: usize = profile
+        .functions()
+        .iter()
+        .map(|function| function.name.len() + 2 * function.script_name.len() + 100)
+        .sum();
+    // A table of strings with its hash map, a block, and what the compressor takes.
+    let bound = 2 * strings + (1 << 19);
+    for (what, peak) in [
+        (
+            "pprof",
+            writing(&profile, |profile, sink| {
+                profile.write_pprof(sink, &PprofOptions::new().object_sizes(true)).unwrap();
+            }),
+        ),
+        (
+            ".heapprofile",
+            writing(&profile, |profile, sink| {
+                profile.write_heapprofile(sink, Counted::InUse).unwrap();
+            }),
+        ),
+        (
+            "speedscope",
+            writing(&profile, |profile, sink| {
+                profile.write_speedscope(sink, "x").unwrap();
+            }),
+        ),
+        (
+            "folded",
+            writing(&profile, |profile, sink| {
+                profile.write_folded(sink, SampleType::InuseSpace).unwrap();
+            }),
+        ),
+    ] {
+        println!("writing {what}: at most {peak} bytes (bound {bound})");
+        assert!(peak < bound, "{what}: {peak}, not below {bound}");
+    }
+
+    // A bomb is refused before it fills more than the limit.
+    let limit = 8 << 20;
+    let bomb = gzip(&mut br#"{"head":{"x":""#.chain(io::repeat(b'a').take(1 << 28)));
+    assert!(bomb.len() < 3_000_000, "{}", bomb.len());
+    let options = ReadOptions::new().memory_limit(Bytes(limit));
+    let (read, peak, _) = measure(|| options.read(&bomb[..]));
+    assert!(matches!(read, Err(ReadError::MemoryLimit { .. })), "{read:?}");
+    println!("a bomb of {} bytes, limit {limit}: at most {peak} bytes", bomb.len());
+    assert!(peak < 2 * limit as usize, "{peak}");
+    let samples = gzip(&mut Again { text: b"\x12\x02\x0a\x00", left: 1 << 26, at: 0 });
+    let (read, peak, _) = measure(|| options.read(&samples[..]));
+    assert!(matches!(read, Err(ReadError::MemoryLimit { .. })), "{read:?}");
+    println!("a bomb of samples, limit {limit}: at most {peak} bytes");
+    assert!(peak < 2 * limit as usize, "{peak}");
+}
+
+fn writing(profile: &HeapProfile, write: impl FnOnce(&HeapProfile, io::Sink)) -> usize {
+    let ((), peak, held) = measure(|| write(profile, io::sink()));
+    assert_eq!(held, 0);
+    peak
+}
+
+fn gzip(reader: &mut dyn Read) -> Vec<u8> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    io::copy(reader, &mut gzip).unwrap();
+    gzip.finish().unwrap()
+}
+
+struct Again {
+    text: &'static [u8],
+    left: usize,
+    at: usize,
+}
+
+impl Read for Again {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = buffer.len().min(self.left);
+        for byte in &mut buffer[..len] {
+            *byte = self.text[self.at];
+            self.at = (self.at + 1) % self.text.len();
+        }
+        self.left -= len;
+        Ok(len)
+    }
+}
