@@ -79,7 +79,7 @@ impl Text {
             let id = self.next;
             self.next += 1;
             let function = self.random(1000);
-            let size = if id % 8 == 0 { 8 * self.random(1000) + 8 } else { 0 };
+            let size = if id.is_multiple_of(8) { 8 * self.random(1000) + 8 } else { 0 };
             // Up from where the last node was, to be its sibling or an ancestor's.
             let up = if id == 1 { 0 } else { self.random(3).min(self.depth as u64 - 1) };
             let up = if self.depth >= 24 { up.max(1) } else { up };
@@ -211,12 +211,12 @@ fn memory_is_bounded() {
     let (read, peak, _) = measure(|| options.read(&bomb[..]));
     assert!(matches!(read, Err(ReadError::MemoryLimit { .. })), "{read:?}");
     println!("a bomb of {} bytes, limit {limit}: at most {peak} bytes", bomb.len());
-    assert!(peak < 2 * limit as usize, "{peak}");
+    assert!(peak < limit as usize + (1 << 20), "{peak}");
     let samples = gzip(&mut Again { text: b"\x12\x02\x0a\x00", left: 1 << 26, at: 0 });
     let (read, peak, _) = measure(|| options.read(&samples[..]));
     assert!(matches!(read, Err(ReadError::MemoryLimit { .. })), "{read:?}");
     println!("a bomb of samples, limit {limit}: at most {peak} bytes");
-    assert!(peak < 2 * limit as usize, "{peak}");
+    assert!(peak < limit as usize + (1 << 20), "{peak}");
 }
 
 fn writing(profile: &HeapProfile, write: impl FnOnce(&HeapProfile, io::Sink)) -> usize {

@@ -50,6 +50,8 @@ impl HeapProfile {
         let reference = ReferenceTimestamp::from_system_time(start);
         // There is no time between samples; the format wants one.
         let mut profile = Profile::new(product, reference, SamplingInterval::from_millis(1));
+        // Or it asks a symbol server about names.
+        profile.set_symbolicated(true);
         let at = Timestamp::from_nanos_since_reference(0);
         let process = profile.add_process(product, 1, at);
         let thread = profile.add_thread(process, 1, at, true);
@@ -79,17 +81,22 @@ impl HeapProfile {
 
         let (mut allocated_rounding, mut kept_rounding) =
             (Rounding::default(), Rounding::default());
+        // What is freed is what is left over, and rounding can owe a byte of it for a while.
+        let mut owed = 0_i64;
         let mut address = 0;
         for rows in self.rows().chunk_by(|one, other| one.context == other.context) {
             let sum = |sample_type| rows.iter().map(|row| row.value(sample_type)).sum::<f64>();
             let stack = stacks[rows[0].context as usize];
-            let whole = allocated_rounding.next(sum(allocated));
-            let kept = if frees { kept_rounding.next(sum(inuse)).min(whole) } else { whole };
+            // At most 2^53 in all.
+            let whole = allocated_rounding.next(sum(allocated)) as i64;
+            let kept = if frees { kept_rounding.next(sum(inuse)) as i64 } else { whole };
+            owed += whole - kept;
+            let freed = owed.max(0);
+            owed -= freed;
             // What stays, and what goes: an address each.
-            for (bytes, is_freed) in [(kept, false), (whole - kept, true)] {
+            for (bytes, is_freed) in [(kept, false), (freed, true)] {
                 if bytes > 0 {
                     address += 16;
-                    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
                     profile.add_allocation_sample(thread, at, stack, address, bytes);
                     if is_freed {
                         profile.add_allocation_sample(thread, at, stack, address, -bytes);

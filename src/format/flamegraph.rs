@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use inferno::flamegraph::color::{BasicPalette, Palette};
-use inferno::flamegraph::{Direction, Options};
+use inferno::flamegraph::{Direction, Options, TextTruncateDirection};
 
 use super::write_error::WriteError;
 use crate::heap_profile::{HeapProfile, SampleType};
@@ -60,6 +60,8 @@ impl FlamegraphOptions {
         if self.icicle {
             options.direction = Direction::Inverted;
         }
+        // Names come first, and places can be long.
+        options.text_truncate_direction = TextTruncateDirection::Right;
         // The same colour for the same function, in every picture.
         options.hash = true;
         options

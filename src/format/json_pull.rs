@@ -4,8 +4,8 @@ use std::io::Read;
 
 use jiter::{Jiter, JiterErrorType, JsonErrorType, NumberAny, NumberInt, Peek};
 
+use super::read::Limit;
 use super::read_error::ReadError;
-use crate::profile::Bytes;
 
 /// JSON from a reader, token by token: `jiter` on a window that moves over the text.
 ///
@@ -20,7 +20,7 @@ pub(crate) struct JsonPull<R> {
     /// Where in the text the window starts.
     start: u64,
     is_at_end: bool,
-    limit: usize,
+    limit: Limit,
     /// Room for strings that have escapes.
     tape: Vec<u8>,
 }
@@ -30,7 +30,7 @@ const WINDOW: usize = 256 * 1024;
 const CLOSE: usize = 32;
 
 impl<R: Read> JsonPull<R> {
-    pub(crate) fn new(reader: R, limit: usize) -> Self {
+    pub(crate) fn new(reader: R, limit: Limit) -> Self {
         Self {
             reader,
             window: Vec::new(),
@@ -99,8 +99,8 @@ impl<R: Read> JsonPull<R> {
         self.start += self.at as u64;
         self.at = 0;
         let more = WINDOW.max(self.window.len());
-        if self.window.len() + more > self.limit.max(2 * WINDOW) {
-            return Err(ReadError::MemoryLimit { limit: Bytes(self.limit as u64) });
+        if self.window.len() + more > self.limit.bytes.max(2 * WINDOW) {
+            return Err(self.limit.met());
         }
         self.window.reserve_exact(more);
         let read = self.reader.by_ref().take(more as u64).read_to_end(&mut self.window)?;

@@ -41,8 +41,8 @@ pub fn read(reader: impl Read) -> Result<HeapProfile, ReadError> {
 pub struct ReadOptions {
     /// How much memory reading may take, the profile that it results in included. Default: 2 GiB.
     ///
-    /// What is held is counted as it grows; what the decompressor holds, some hundred kilobytes,
-    /// comes on top.
+    /// What is held may come to half of it: while a list moves to where it can grow, it is there
+    /// twice. Buffers and the decompressor, half a megabyte, come on top.
     pub memory_limit: Bytes,
     /// What the values of formats are that do not name them: those of `.heapprofile`, and of lists and
     /// trees of nodes. Default: what is in use.
@@ -71,7 +71,7 @@ impl ReadOptions {
     }
 
     pub(crate) fn limit(&self) -> Limit {
-        Limit { bytes: usize::try_from(self.memory_limit.0).unwrap_or(usize::MAX) }
+        Limit { bytes: usize::try_from(self.memory_limit.0).unwrap_or(usize::MAX) / 2 }
     }
 
     /// Reads a profile of any format that the crate reads: `.heapprofile`, pprof, the JSON of
@@ -182,7 +182,7 @@ fn read_up_to(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(filled)
 }
 
-/// How much memory may be held.
+/// How much memory may be held: half of what may be taken.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limit {
     pub(crate) bytes: usize,
@@ -195,6 +195,11 @@ impl Limit {
         if held <= self.bytes {
             return Ok(());
         }
-        Err(ReadError::MemoryLimit { limit: Bytes(self.bytes as u64) })
+        Err(self.met())
+    }
+
+    /// The error that says so.
+    pub(crate) fn met(self) -> ReadError {
+        ReadError::MemoryLimit { limit: Bytes(2 * self.bytes as u64) }
     }
 }

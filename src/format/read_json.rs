@@ -11,7 +11,7 @@ use super::{read_heapprofile, read_nodes, read_profile};
 use crate::heap_profile::HeapProfile;
 
 pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfile, ReadError> {
-    let json = &mut JsonPull::new(reader, options.limit().bytes);
+    let json = &mut JsonPull::new(reader, options.limit());
     if json.peek()? == Peek::Array {
         return read_nodes::read_flat(json, options);
     }

@@ -158,6 +158,19 @@ pub(crate) struct Builder {
 }
 
 impl Builder {
+    /// Of contexts whose parents and ends are known; their functions are to be pushed.
+    pub(crate) fn of_shape(parents: Vec<u32>, ends: Vec<u32>) -> Self {
+        let count = parents.len();
+        let (function_of, ids) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        Self { parents, ends, function_of, ids, ..Self::default() }
+    }
+
+    /// The function and the id of the next context of a shape.
+    pub(crate) fn push_context(&mut self, function: u32, id: NodeId) {
+        self.function_of.push(function);
+        self.ids.push(id);
+    }
+
     /// Opens a context below the one that is open, and says its rank. Its function can come later.
     pub(crate) fn enter(&mut self) -> Result<u32, NodesError> {
         let rank = self.function_of.len();

@@ -10,7 +10,7 @@ use super::labels::LabelSets;
 use super::row::Row;
 use super::sample_type::{SampleType, SampleTypes};
 use super::whole::{About, HeapProfile, OrdinalSample};
-use crate::callgraph::{NodesError, Topology};
+use crate::callgraph::{IdIndex, NodesError, Topology};
 use crate::error::Error;
 use crate::estimate::Usage;
 use crate::profile::{Bytes, Function, KeepDead, Node, Profile, ProfileError, SampleId};
@@ -31,8 +31,8 @@ impl HeapProfile {
         if interval == 0 {
             return Err(ProfileError::Interval.into());
         }
-        let (topology, mut builder) = contexts(&profile.nodes)?;
-        let ranks = topology.positions.as_ref().map(|positions| {
+        let (order, mut builder) = contexts(&profile.nodes)?;
+        let ranks = order.positions.as_ref().map(|positions| {
             let mut ranks = vec![0; positions.len()];
             for (rank, &position) in (0_u32..).zip(positions) {
                 ranks[position as usize] = rank;
@@ -59,10 +59,8 @@ impl HeapProfile {
         let keeps_dead = profile.options.keep_dead != KeepDead::None;
         for sample in &profile.samples {
             let (node_id, sample_id) = (sample.node_id, sample.sample_id);
-            let position = topology
-                .index
-                .get(node_id)
-                .ok_or(ProfileError::UnknownNode { sample_id, node_id })?;
+            let position =
+                order.index.get(node_id).ok_or(ProfileError::UnknownNode { sample_id, node_id })?;
             if sample.size == 0 {
                 return Err(ProfileError::NoSize { sample_id }.into());
             }
@@ -123,10 +121,10 @@ impl HeapProfile {
     /// [`NodesError`] names the nodes that do not form a tree, or that allocated more than numbers
     /// can say exactly (2^53).
     pub fn from_nodes(nodes: &[Node], what: Counted) -> Result<Self, NodesError> {
-        let (topology, mut builder) = contexts(nodes)?;
+        let (order, mut builder) = contexts(nodes)?;
         let mut total = 0_u64;
         for rank in 0..nodes.len() {
-            let node = &nodes[topology.position(rank)];
+            let node = &nodes[order.position(rank)];
             for allocation in &node.allocations {
                 let estimate = allocation.estimate();
                 let sum = estimate
@@ -188,26 +186,33 @@ impl Counted {
     }
 }
 
-/// The contexts of nodes, and the nodes' order.
-fn contexts(nodes: &[Node]) -> Result<(Topology, Builder), NodesError> {
-    let topology = Topology::new(nodes)?;
-    let mut builder = Builder::default();
+/// The contexts of nodes, and where these are in the list.
+fn contexts(nodes: &[Node]) -> Result<(Order, Builder), NodesError> {
+    let Topology { positions, parents, ends, index } = Topology::new(nodes)?;
+    let order = Order { positions, index };
+    let mut builder = Builder::of_shape(parents, ends);
     // Contexts of one function mostly share it in memory.
     let mut by_address: HashMap<*const Function, u32, RandomState> = HashMap::default();
     for rank in 0..nodes.len() {
-        while builder.current().is_some_and(|open| topology.ends[open as usize] as usize <= rank) {
-            builder.leave();
-        }
-        let node = &nodes[topology.position(rank)];
-        let entered = builder.enter()?;
+        let node = &nodes[order.position(rank)];
         let function = *by_address
             .entry(Arc::as_ptr(&node.function))
             .or_insert_with(|| builder.functions.number_of(&node.function));
-        builder.set_known_function(entered, function);
-        builder.set_id(entered, node.id);
+        builder.push_context(function, node.id);
     }
-    while builder.current().is_some() {
-        builder.leave();
+    Ok((order, builder))
+}
+
+/// Where nodes are in a list.
+struct Order {
+    /// The position of the node of each rank; `None` if the list is in preorder.
+    positions: Option<Vec<u32>>,
+    /// Positions by id.
+    index: IdIndex,
+}
+
+impl Order {
+    fn position(&self, rank: usize) -> usize {
+        self.positions.as_ref().map_or(rank, |positions| positions[rank] as usize)
     }
-    Ok((topology, builder))
 }

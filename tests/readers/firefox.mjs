@@ -1,49 +1,57 @@
-// The Firefox Profiler is a web application of which nothing is in the npm registry: what
-// after.firefox.json holds is read here by the description of its processed format.
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { gunzipSync } from "node:zlib";
+// The Firefox Profiler's own code reads after.firefox.json, if it is there, by its command line: a
+// process that keeps the profile, and commands that ask it.
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { check, equal, holdsAll } from "./check.mjs";
+import { readFolded } from "./graphs.mjs";
 
-export async function checkFirefox(directory, expected) {
+const program = join(
+  dirname(createRequire(import.meta.url).resolve("@firefox-devtools/profiler-cli/package.json")),
+  "dist/profiler-cli.js",
+);
+
+export async function checkFirefox(directory, expected, scratch) {
   const file = join(directory, "after.firefox.json");
   if (!existsSync(file)) return;
-  await check("after.firefox.json", () => {
-    const bytes = readFileSync(file);
-    const profile = JSON.parse(bytes[0] === 0x1f ? gunzipSync(bytes) : bytes);
-    const { preprocessedProfileVersion: version, product } = profile.meta;
-    if (!Number.isInteger(version)) throw new Error(`preprocessedProfileVersion is ${version}`);
-    let allocated = 0, retained = 0;
-    const labels = new Set(), kept = new Map();
-    for (const thread of profile.threads) {
-      // Newer versions have one set of tables for all threads.
-      const table = (name) => thread[name] ?? profile.shared[name];
-      const [stackTable, frameTable, funcTable, strings] = ["stackTable", "frameTable", "funcTable", "stringArray"].map(table);
-      for (const [name, columns] of Object.entries({ stackTable, frameTable, funcTable, nativeAllocations: thread.nativeAllocations })) {
-        for (const [column, values] of Object.entries(columns)) {
-          if (Array.isArray(values)) equal(values.length, columns.length, `length of ${name}.${column}`);
-        }
-      }
-      const { weight, stack, memoryAddress, length } = thread.nativeAllocations;
-      for (let index = 0; index < length; index++) {
-        retained += weight[index];
-        allocated += Math.max(weight[index], 0);
-        // What is freed is freed at an address where as much was allocated.
-        const address = memoryAddress[index];
-        const there = (kept.get(address) ?? 0) + weight[index];
-        if (there < 0) throw new Error(`more is freed at ${address} than was allocated`);
-        kept.set(address, there);
-        for (let at = stack[index]; at !== null; at = stackTable.prefix[at]) {
-          if (stackTable.prefix[at] !== null && !(stackTable.prefix[at] < at)) throw new Error("a stack before its prefix");
-          const label = strings[funcTable.name[frameTable.func[stackTable.frame[at]]]];
-          if (typeof label !== "string") throw new Error(`stack ${at} has no name`);
-          labels.add(label);
-        }
-      }
+  const sessions = join(scratch, "firefox");
+  mkdirSync(sessions);
+  // Otherwise it would ask a server what addresses are called.
+  const env = { ...process.env, PROFILER_CLI_SESSION_DIR: sessions, PROFILER_CLI_NO_SYMBOLICATE: "1" };
+  const run = (...options) => {
+    const { status, stdout, stderr, error } = spawnSync(process.execPath, [program, ...options], {
+      encoding: "utf8", env, maxBuffer: 1 << 30, timeout: 60_000,
+    });
+    if (error) throw error;
+    if (status !== 0) throw new Error(`profiler-cli ${options.join(" ")} exited with ${status} and says: ${stdout}${stderr}`);
+    return stdout;
+  };
+  const functions = (strategy) => {
+    const answer = JSON.parse(run("thread", "functions", "--json", "--limit", "0", "--strategy", strategy));
+    equal(answer.callTreeSummaryStrategy, strategy, "values shown");
+    equal(answer.weightType, "bytes", "unit");
+    return answer.functions;
+  };
+  const sum = (shown) => shown.reduce((total, { selfSamples }) => total + selfSamples, 0);
+
+  await check("the Firefox Profiler opens after.firefox.json", () => {
+    run("load", file);
+    try {
+      const threads = JSON.parse(run("thread", "list", "--json")).threads;
+      equal(threads.length, 1, "threads");
+      const retained = functions("native-retained-allocations");
+      equal(sum(retained), expected.after.inuse_space, "retained memory");
+      const folded = readFolded(join(directory, "after.folded")).self;
+      const self = new Map(retained.map(({ name, selfSamples }) => [name, selfSamples]));
+      const frames = expected.frames.filter((frame) => frame !== "(root)");
+      holdsAll(new Set(self.keys()), frames, "frames");
+      for (const frame of frames) equal(self.get(frame), folded.get(frame) ?? 0, `retained by ${frame} itself`);
+      const allocated = functions("native-allocations");
+      equal(sum(allocated), expected.after.alloc_space, "allocated memory");
+      return `retained ${sum(retained)} by ${retained.length} functions, allocated ${sum(allocated)} by ${allocated.length}`;
+    } finally {
+      run("stop", "--all");
     }
-    equal(allocated, expected.after.alloc_space, "allocated memory");
-    equal(retained, expected.after.inuse_space, "retained memory");
-    holdsAll(labels, expected.frames.filter((frame) => frame !== "(root)"), "frames");
-    return `version ${version} of ${product}: allocated ${allocated}, retained ${retained}, ${labels.size} frames`;
   });
 }

@@ -72,6 +72,7 @@ export async function checkFlameGraphs(context, directory, expected, screenshots
 
   await check("Chromium opens diff.svg", async () => {
     const { total, boxes } = await open(context, join(directory, "diff.svg"), join(screenshots, "diff.png"));
+    equal(total, expected.after.inuse_space, "total"); // as wide as it is now
     const changes = boxes.filter(({ change }) => change !== undefined);
     if (changes.length === 0) throw new Error("no box shows a change");
     const labels = new Set(boxes.map(({ label }) => label));

@@ -72,7 +72,7 @@ await check("after.heapprofile as JSON", () => {
 });
 await checkFolded(directory, expected);
 await checkDot(directory, expected);
-await checkFirefox(directory, expected);
+await checkFirefox(directory, expected, scratch);
 
 const browser = await launch(scratch);
 try {

@@ -410,6 +410,9 @@ fn is_anonymous(parts: &FunctionParts<'_>) -> bool {
     if !parts.name.starts_with("(anonymous") {
         return false;
     }
+    if parts.name == "(anonymous)" {
+        return true;
+    }
     let function = Function {
         script_name: parts.script_name.into(),
         line_number: parts.line_number,

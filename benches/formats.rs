@@ -1,0 +1,164 @@
+//! What writing and reading costs: nodes of a real program to gzipped pprof and to `.heapprofile`, and
+//! a large `.heapprofile` back.
+//!
+//! `.ci/bench-peers` compares with what programs in Node use: run as `cargo bench --bench formats --
+//! peers`, with a folder in `PEERS_DIR`, this writes the tree and its own times there.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::time::Instant;
+
+use criterion::{Criterion, Throughput};
+use v8_heap_sampler::format::{self, PprofOptions};
+use v8_heap_sampler::{
+    CallTree, Counted, HeapProfile, HeapSampler, KeepDead, Node, Profile, SamplerOptions,
+};
+
+/// The TypeScript compiler at work: some 100,000 nodes.
+fn typescript() -> Result<Profile, String> {
+    let compiler = fixtures::npm::typescript()?;
+    let (mut isolate, realm) = fixtures::realm();
+    realm.set_string(&mut isolate, "source", &compiler);
+    let options = SamplerOptions::new().interval_bytes(6000).keep_dead(KeepDead::None);
+    let mut sampler = HeapSampler::with_options(&mut isolate, options).unwrap();
+    realm.run(&mut sampler, "typescript.js", &compiler);
+    realm.run(&mut sampler, "main.js", fixtures::npm::TYPESCRIPT_WORKLOAD);
+    Ok(sampler.collect_profile().unwrap())
+}
+
+fn nodes_to_pprof(nodes: &[Node]) -> Vec<u8> {
+    let profile = HeapProfile::from_nodes(nodes, Counted::InUse).unwrap();
+    let mut bytes = Vec::new();
+    profile.write_pprof(&mut bytes, &PprofOptions::new()).unwrap();
+    bytes
+}
+
+fn profile_to_pprof(profile: &Profile) -> Vec<u8> {
+    let profile = HeapProfile::from_profile(profile).unwrap();
+    let mut bytes = Vec::new();
+    profile.write_pprof(&mut bytes, &PprofOptions::new()).unwrap();
+    bytes
+}
+
+fn profile_to_heapprofile(profile: &Profile) -> Vec<u8> {
+    let profile = HeapProfile::from_profile(profile).unwrap();
+    let mut bytes = Vec::new();
+    profile.write_heapprofile(&mut bytes, Counted::InUse).unwrap();
+    bytes
+}
+
+/// A `.heapprofile` of at least so many bytes: the same tree below one root, again and again.
+fn large_heapprofile(profile: &Profile, least: usize) -> Vec<u8> {
+    let one = profile.nodes.len() as u32;
+    let mut nodes = vec![Node::new(v8_heap_sampler::NodeId(1), "(root)")];
+    let mut bytes = 0;
+    let size = profile_to_heapprofile(profile).len();
+    let mut samples = Vec::new();
+    for copy in 0.. {
+        if bytes >= least + least / 20 {
+            break;
+        }
+        bytes += size;
+        let id = |old: v8_heap_sampler::NodeId| v8_heap_sampler::NodeId(old.0 + 1 + copy * 4 * one);
+        nodes[0].child_ids.push(id(profile.nodes[0].id));
+        for node in &profile.nodes {
+            let mut node = node.clone();
+            node.id = id(node.id);
+            node.child_ids = node.child_ids.iter().map(|&child| id(child)).collect();
+            nodes.push(node);
+        }
+        for &sample in &profile.samples {
+            let mut sample = sample;
+            sample.node_id = id(sample.node_id);
+            sample.sample_id.0 += u64::from(copy) << 32;
+            samples.push(sample);
+        }
+    }
+    let mut large = Profile::new(nodes, samples, profile.options.clone());
+    large.started = profile.started;
+    profile_to_heapprofile(&large)
+}
+
+fn median_ms<T>(mut run: impl FnMut() -> T) -> f64 {
+    let mut times: Vec<f64> = (0..25)
+        .map(|_| {
+            let start = Instant::now();
+            let result = std::hint::black_box(run());
+            let time = start.elapsed().as_secs_f64() * 1e3;
+            drop(result);
+            time
+        })
+        .skip(5)
+        .collect();
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+fn peers(folder: &Path, profile: &Profile) -> std::io::Result<()> {
+    let nodes = profile.nodes.len();
+    let mut file = BufWriter::new(File::create(folder.join("nodes.json"))?);
+    CallTree::from_nodes(&profile.nodes).unwrap().write_nested_json(&mut file)?;
+    file.flush()?;
+    fs::write(folder.join("tree.heapprofile"), profile_to_heapprofile(profile))?;
+    let pprof = median_ms(|| nodes_to_pprof(&profile.nodes));
+    let heapprofile = median_ms(|| profile_to_heapprofile(profile));
+    let json =
+        format!(r#"{{"nodes":{nodes},"pprof_ms":{pprof:.3},"heapprofile_ms":{heapprofile:.3}}}"#);
+    println!("{json}");
+    fs::write(folder.join("rust.json"), json)
+}
+
+fn criterion(profile: &Profile) {
+    let mut criterion = Criterion::default().configure_from_args();
+    let mut group = criterion.benchmark_group("formats/typescript");
+    group.throughput(Throughput::Elements(profile.nodes.len() as u64)).sample_size(20);
+    group.bench_function("nodes to gzipped pprof", |b| {
+        b.iter_with_large_drop(|| nodes_to_pprof(&profile.nodes));
+    });
+    group.bench_function("profile to gzipped pprof", |b| {
+        b.iter_with_large_drop(|| profile_to_pprof(profile));
+    });
+    group.bench_function("profile to .heapprofile", |b| {
+        b.iter_with_large_drop(|| profile_to_heapprofile(profile));
+    });
+    group.bench_function("HeapProfile::from_nodes alone", |b| {
+        b.iter_with_large_drop(|| HeapProfile::from_nodes(&profile.nodes, Counted::InUse).unwrap());
+    });
+    group.finish();
+
+    let json = large_heapprofile(profile, 100_000_000);
+    let contexts = format::read(&json[..]).unwrap().len();
+    let path = std::env::temp_dir().join(format!("large.{}.heapprofile", std::process::id()));
+    fs::write(&path, &json).unwrap();
+    let mut group = criterion.benchmark_group("formats/read");
+    group.throughput(Throughput::Bytes(json.len() as u64)).sample_size(10);
+    group.bench_function(format!(".heapprofile, {contexts} contexts"), |b| {
+        b.iter_with_large_drop(|| format::read(File::open(&path).unwrap()).unwrap());
+    });
+    group.finish();
+    let ms = median_ms(|| format::read(File::open(&path).unwrap()).unwrap());
+    println!(
+        "\nreading a .heapprofile of {:.0} MB: {:.0} MB/s (target: at least 200)\n",
+        json.len() as f64 / 1e6,
+        json.len() as f64 / 1e3 / ms
+    );
+    fs::remove_file(&path).unwrap();
+    criterion.final_summary();
+}
+
+fn main() {
+    let profile = match typescript() {
+        Ok(profile) => profile,
+        Err(missing) => {
+            eprintln!("the real program is left out: {missing}");
+            return;
+        }
+    };
+    if std::env::args().any(|argument| argument == "peers") {
+        let folder = std::env::var_os("PEERS_DIR").expect("PEERS_DIR names a folder");
+        peers(Path::new(&folder), &profile).unwrap();
+    } else {
+        criterion(&profile);
+    }
+}
