@@ -5,5 +5,7 @@ mod bad_files;
 mod callgraph;
 mod estimates;
 #[cfg(feature = "formats")]
+mod foreign;
+#[cfg(feature = "formats")]
 mod formats;
 mod random_nodes;

@@ -1,0 +1,78 @@
+//! Profiles that other programs wrote, of real programs, against what other readers find in them.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+use v8_heap_sampler::format::{self, PprofOptions};
+use v8_heap_sampler::{Counted, HeapProfile, SampleType};
+
+/// A file in the folder that `bash .ci/foreign tests/foreign` fills.
+fn file(name: &str) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/foreign").join(name);
+    fs::read(&path).unwrap_or_else(|error| {
+        panic!("{}: {error}; run `bash .ci/foreign tests/foreign` first", path.display())
+    })
+}
+
+fn expected(name: &str) -> Value {
+    serde_json::from_slice(&file(&format!("{name}.expected.json"))).unwrap()
+}
+
+fn again(profile: &HeapProfile, write: impl Fn(&HeapProfile, &mut Vec<u8>)) -> HeapProfile {
+    let mut bytes = Vec::new();
+    write(profile, &mut bytes);
+    format::read(&bytes[..]).unwrap()
+}
+
+fn heapprofile(profile: &HeapProfile, bytes: &mut Vec<u8>) {
+    profile.write_heapprofile(bytes, Counted::InUse).unwrap();
+}
+
+fn pprof(profile: &HeapProfile, bytes: &mut Vec<u8>) {
+    profile.write_pprof(bytes, &PprofOptions::new().object_sizes(true)).unwrap();
+}
+
+#[test]
+#[ignore = "needs `bash .ci/foreign tests/foreign`"]
+fn heapprofiles_of_node_deno_and_chrome() {
+    for name in ["node", "node-inspector", "deno", "chrome"] {
+        let profile = format::read(&file(&format!("{name}.heapprofile"))[..]).unwrap();
+        let expected = expected(name);
+        assert_eq!(profile.len() as u64, expected["nodes"]);
+        assert_eq!(profile.total(SampleType::InuseSpace), expected["self_size"].as_f64());
+        assert_eq!(profile.functions().len() as u64, expected["functions"]);
+        let depth = profile.contexts().map(|context| context.depth()).max().unwrap();
+        assert_eq!(depth as u64, expected["max_depth"]);
+        // Each sample is there, but for those of nodes that are not.
+        let mut json = Vec::new();
+        heapprofile(&profile, &mut json);
+        let samples = String::from_utf8(json).unwrap().matches("\"ordinal\"").count() as u64;
+        assert_eq!(samples + profile.about.unattributed_samples, expected["samples"]);
+
+        let mut once = again(&profile, heapprofile);
+        // They are left out the first time.
+        once.about.unattributed_samples = profile.about.unattributed_samples;
+        assert_eq!(once, profile);
+        let once = again(&profile, pprof);
+        assert_eq!(once.total(SampleType::InuseSpace), profile.total(SampleType::InuseSpace));
+        assert_eq!(again(&once, pprof), once);
+    }
+}
+
+#[test]
+#[ignore = "needs `bash .ci/foreign tests/foreign`"]
+fn pprof_of_datadog_and_go() {
+    for name in ["datadog", "go"] {
+        let profile = format::read(&file(&format!("{name}.pb.gz"))[..]).unwrap();
+        let expected = expected(name);
+        let types = expected["sample_types"].as_array().unwrap();
+        assert_eq!(profile.sample_types().count(), types.len());
+        for (sample_type, total) in types.iter().zip(expected["totals"].as_array().unwrap()) {
+            let sample_type = sample_type[0].as_str().unwrap().parse().unwrap();
+            assert_eq!(profile.total(sample_type), total.as_f64(), "{sample_type}");
+        }
+        assert_eq!(profile.about.interval.unwrap().0, expected["period"]);
+        assert_eq!(again(&profile, pprof), profile);
+    }
+}
