@@ -182,9 +182,19 @@ fn convert(
             .map_err(|error| of_file(&error))?;
         return writer.flush().map_err(|error| of_file(&error));
     }
-    let mut writer = BufWriter::new(File::create(output).map_err(|error| of_file(&error))?);
-    format.write(&profile, &mut writer, value, &name, sizes).map_err(|error| of_file(&error))?;
-    writer.flush().map_err(|error| of_file(&error))
+    // Beside it first: a conversion that fails leaves what is there alone.
+    let mut partial = output.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    let mut writer = BufWriter::new(File::create(&partial).map_err(|error| of_file(&error))?);
+    let written = format
+        .write(&profile, &mut writer, value, &name, sizes)
+        .and_then(|()| Ok(writer.flush()?))
+        .and_then(|()| Ok(std::fs::rename(&partial, output)?));
+    written.map_err(|error| {
+        let _ = std::fs::remove_file(&partial);
+        of_file(&error)
+    })
 }
 
 fn main() -> ExitCode {

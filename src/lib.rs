@@ -96,19 +96,31 @@
 //!
 //! # Without V8
 //!
-//! Everything but [`HeapSampler`] works without the default feature `v8`: nodes, trees and graphs
-//! that were written elsewhere (with serde) can be read, rebuilt and looked at in tools that embed
-//! no V8.
+//! Everything but [`HeapSampler`] works without the default feature `v8`: profiles that were written
+//! elsewhere, by this crate or by Node, Deno, Chrome or Go, can be read ([`mod@format`]), rebuilt and
+//! looked at in tools that embed no V8.
+//!
+//! # Formats
+//!
+//! [`HeapProfile`] is a profile as numbers by calling context, wherever it comes from. It is what the
+//! standard [formats](mod@format) carry: what is collected opens in Chrome DevTools, `go tool pprof`,
+//! speedscope and others, and what they and other runtimes write is read.
 //!
 //! # Features
 //!
 //! - `v8` (default): collecting from an isolate.
-//! - `json` (default): [`CallTree::write_nested_json`].
+//! - `json` (default): writing JSON: [`CallTree::write_nested_json`], `.heapprofile`, speedscope, nodes.
+//! - `read`: reading JSON: `.heapprofile`, nodes, whole profiles.
+//! - `gzip`: reading what is compressed.
+//! - `pprof`: pprof profiles, both ways.
+//! - `flamegraph`: flame graphs as SVG.
+//! - `firefox`: the Firefox Profiler's format.
+//! - `formats`: all of these but `v8`.
 
 #![deny(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// The documentation speaks of the sampler whether or not it is compiled in.
-#![cfg_attr(not(feature = "v8"), allow(rustdoc::broken_intra_doc_links))]
+// The documentation speaks of the sampler and of all formats whether or not they are compiled in.
+#![cfg_attr(not(all(feature = "v8", feature = "formats")), allow(rustdoc::broken_intra_doc_links))]
 
 mod callgraph;
 mod error;

@@ -34,6 +34,9 @@
 //! every running sum, and so the total, is off by less than one half: what is cut off here is added
 //! there.
 
+// Each format needs other parts of this, and has a feature of its own.
+#![cfg_attr(not(feature = "formats"), allow(dead_code, unused_imports))]
+
 mod dot;
 #[cfg(feature = "firefox")]
 mod firefox;

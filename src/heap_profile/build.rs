@@ -109,7 +109,6 @@ impl Functions {
     }
 
     /// The function with a number.
-    #[cfg(feature = "read")]
     pub(crate) fn get(&self, number: u32) -> Arc<Function> {
         Arc::clone(&self.functions[number as usize])
     }
@@ -215,7 +214,6 @@ impl Builder {
     }
 
     /// The contexts have no ids of their own after all.
-    #[cfg(feature = "read")]
     pub(crate) fn forget_ids(&mut self) {
         self.ids = Vec::new();
     }
@@ -239,7 +237,6 @@ impl Builder {
     }
 
     /// The bytes held, of what was reserved too.
-    #[cfg(feature = "read")]
     pub(crate) fn bytes(&self) -> usize {
         fn held<T>(vec: &Vec<T>) -> usize {
             vec.capacity() * size_of::<T>()

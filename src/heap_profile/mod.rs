@@ -1,7 +1,10 @@
 //! A heap profile as numbers by calling context: what every format carries more or less of.
 //!
-//! Made of what was collected, or by the readers of [`format`](crate::format); the writers there
+//! Made of what was collected, or by the readers of [`format`](mod@crate::format); the writers there
 //! write it.
+
+// Each format needs other parts of this, and has a feature of its own.
+#![cfg_attr(not(feature = "formats"), allow(dead_code, unused_imports))]
 
 mod build;
 mod graph;

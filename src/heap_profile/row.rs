@@ -83,7 +83,6 @@ impl Label {
     }
 
     /// The bytes of the label's texts.
-    #[cfg(feature = "pprof")]
     pub(crate) fn text_len(&self) -> usize {
         let (LabelValue::Text(text) | LabelValue::Number { unit: text, .. }) = &self.value;
         self.key.len() + text.len()

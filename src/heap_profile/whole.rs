@@ -10,7 +10,7 @@ use crate::callgraph::NONE;
 use crate::profile::{Bytes, Function, NodeId};
 
 /// A heap profile as numbers by calling context, wherever it comes from: what the
-/// [formats](crate::format) carry.
+/// [formats](mod@crate::format) carry.
 ///
 /// A tree of calling contexts, and for each what it allocated itself, in up to four values
 /// ([`SampleType`]). What a source does not tell is absent: [`total`](Self::total) and its kin are
@@ -198,7 +198,6 @@ impl HeapProfile {
     }
 
     /// The contexts have no ids of their own after all.
-    #[cfg(feature = "read")]
     pub(crate) fn forget_ids(&mut self) {
         self.ids = None;
     }
