@@ -7,6 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use v8_heap_sampler::format::{self, PprofOptions, ReadError, ReadOptions};
 use v8_heap_sampler::{Bytes, Counted, HeapProfile, SampleType};
 
+#[path = "without_v8/repeat.rs"]
+mod repeat;
+
+use repeat::Repeat;
+
 struct Counting;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
@@ -212,7 +217,7 @@ fn memory_is_bounded() {
     assert!(matches!(read, Err(ReadError::MemoryLimit { .. })), "{read:?}");
     println!("a bomb of {} bytes, limit {limit}: at most {peak} bytes", bomb.len());
     assert!(peak < limit as usize + (1 << 20), "{peak}");
-    let samples = gzip(&mut Again { text: b"\x12\x02\x0a\x00", left: 1 << 26, at: 0 });
+    let samples = gzip(&mut Repeat::new(b"\x12\x02\x0a\x00", 1 << 26));
     let (read, peak, _) = measure(|| options.read(&samples[..]));
     assert!(matches!(read, Err(ReadError::MemoryLimit { .. })), "{read:?}");
     println!("a bomb of samples, limit {limit}: at most {peak} bytes");
@@ -229,22 +234,4 @@ fn gzip(reader: &mut dyn Read) -> Vec<u8> {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     io::copy(reader, &mut gzip).unwrap();
     gzip.finish().unwrap()
-}
-
-struct Again {
-    text: &'static [u8],
-    left: usize,
-    at: usize,
-}
-
-impl Read for Again {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let len = buffer.len().min(self.left);
-        for byte in &mut buffer[..len] {
-            *byte = self.text[self.at];
-            self.at = (self.at + 1) % self.text.len();
-        }
-        self.left -= len;
-        Ok(len)
-    }
 }

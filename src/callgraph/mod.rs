@@ -19,7 +19,7 @@ pub use call_tree::{CallTree, Children, Descendants, TreeNode};
 pub use estimates::{FunctionEstimates, TreeEstimates};
 pub use graph::{Call, Callgraph, FunctionNode, NeighborCall, RemovedCall};
 #[cfg(feature = "json")]
-pub(crate) use nested_json::write_open;
+pub(crate) use nested_json::{Nesting, write_open};
 pub use nodes_error::NodesError;
 pub(crate) use topology::{IdIndex, NONE, Topology, check_count};
 pub use weight::Weight;

@@ -30,29 +30,44 @@ impl CallTree {
     /// Whatever `writer` reports.
     pub fn write_nested_json(&self, mut writer: impl Write) -> io::Result<()> {
         let (_, ends) = self.parents_and_ends();
-        // The ends of the nodes whose `children` are being written.
-        let mut open: Vec<u32> = Vec::new();
-        let mut buffer = Vec::new();
+        let mut nesting = Nesting::default();
+        let mut text = Vec::new();
         for (rank, node) in (0_u32..).zip(self.nodes()) {
-            // A first child follows its parent's `[`; any other a node that ends here.
-            let mut is_first = true;
-            while open.last().is_some_and(|&end| end <= rank) {
-                open.pop();
-                writer.write_all(b"]}")?;
-                is_first = false;
-            }
-            if !is_first {
-                writer.write_all(b",")?;
-            }
-            buffer.clear();
-            write_open(node, &mut buffer)?;
-            writer.write_all(&buffer)?;
-            open.push(ends[rank as usize]);
+            nesting.enter(rank, ends[rank as usize], &mut writer)?;
+            text.clear();
+            write_open(node, &mut text)?;
+            writer.write_all(&text)?;
         }
-        for _ in open {
+        nesting.leave_all(&mut writer)
+    }
+}
+
+/// What stands between nodes that are written within each other, in preorder, and ends with the `[`
+/// of their children.
+#[derive(Default)]
+pub(crate) struct Nesting {
+    /// The ends of the nodes whose children are being written.
+    open: Vec<u32>,
+}
+
+impl Nesting {
+    /// Closes what ends before the node `rank`, whose subtree ends at `end`.
+    #[inline]
+    pub(crate) fn enter(&mut self, rank: u32, end: u32, writer: &mut impl Write) -> io::Result<()> {
+        // A first child follows its parent's `[`; any other a node that ends here.
+        let mut is_first = true;
+        while self.open.last().is_some_and(|&end| end <= rank) {
+            self.open.pop();
             writer.write_all(b"]}")?;
+            is_first = false;
         }
-        Ok(())
+        self.open.push(end);
+        if is_first { Ok(()) } else { writer.write_all(b",") }
+    }
+
+    /// Closes all nodes.
+    pub(crate) fn leave_all(self, writer: &mut impl Write) -> io::Result<()> {
+        self.open.iter().try_for_each(|_| writer.write_all(b"]}"))
     }
 }
 

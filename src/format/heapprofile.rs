@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::rounding::Rounding;
 use super::write_error::WriteError;
+use crate::callgraph::Nesting;
 use crate::heap_profile::{Counted, HeapProfile};
 use crate::profile::{Function, ScriptId, written_line};
 
@@ -49,30 +50,18 @@ impl HeapProfile {
             self.functions().iter().map(|function| frame(function)).collect::<Result<_, _>>()?;
         let mut number = itoa::Buffer::new();
         let mut values = self.whole_values(sample_type).peekable();
-        let mut open: Vec<u32> = Vec::new();
+        let mut nesting = Nesting::default();
         writer.write_all(br#"{"head":"#)?;
         for (rank, &function) in (0_u32..).zip(self.function_numbers()) {
-            // A first child follows its parent's `[`; any other a node that ends here.
-            let mut is_first = true;
-            while open.last().is_some_and(|&end| end <= rank) {
-                open.pop();
-                writer.write_all(b"]}")?;
-                is_first = false;
-            }
-            if !is_first {
-                writer.write_all(b",")?;
-            }
+            nesting.enter(rank, self.ends()[rank as usize], &mut writer)?;
             writer.write_all(&frames[function as usize])?;
             let value = values.next_if(|&(context, _)| context == rank).map_or(0, |(_, v)| v);
             writer.write_all(number.format(value).as_bytes())?;
             writer.write_all(br#","id":"#)?;
             writer.write_all(number.format(self.id(rank as usize).0).as_bytes())?;
             writer.write_all(br#","children":["#)?;
-            open.push(self.ends()[rank as usize]);
         }
-        for _ in open {
-            writer.write_all(b"]}")?;
-        }
+        nesting.leave_all(&mut writer)?;
         if let Some(samples) = self.samples() {
             let mut separator: &[u8] = br#","samples":["#;
             let mut rounding = Rounding::default();

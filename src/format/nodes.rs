@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::rounding::Rounding;
 use super::write_error::WriteError;
+use crate::callgraph::{Nesting, write_open};
 use crate::heap_profile::{Counted, HeapProfile, Row};
 use crate::profile::{Allocation, ChildIds, Node};
 
@@ -57,27 +58,15 @@ impl HeapProfile {
         mut writer: impl Write,
         counted: Counted,
     ) -> Result<(), WriteError> {
-        // The ends of the nodes whose `children` are being written.
-        let mut open: Vec<u32> = Vec::new();
+        let mut nesting = Nesting::default();
         let mut text = Vec::new();
         self.for_each_node(counted, |rank, node| {
-            // A first child follows its parent's `[`; any other a node that ends here.
-            let mut is_first = true;
-            while open.last().is_some_and(|&end| end <= rank) {
-                open.pop();
-                writer.write_all(b"]}")?;
-                is_first = false;
-            }
+            nesting.enter(rank, self.ends()[rank as usize], &mut writer)?;
             text.clear();
-            text.extend_from_slice(if is_first { b"" } else { b"," });
-            crate::callgraph::write_open(node, &mut text)?;
-            open.push(self.ends()[rank as usize]);
+            write_open(node, &mut text)?;
             Ok(writer.write_all(&text)?)
         })?;
-        for _ in open {
-            writer.write_all(b"]}")?;
-        }
-        Ok(())
+        Ok(nesting.leave_all(&mut writer)?)
     }
 
     /// Makes the contexts nodes, one after the other.

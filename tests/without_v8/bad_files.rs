@@ -8,6 +8,7 @@ use v8_heap_sampler::format::{self, PprofOptions, ReadError, ReadOptions};
 use v8_heap_sampler::{Bytes, Counted, NodesError};
 
 use crate::formats::small;
+use crate::repeat::Repeat;
 
 fn error(bytes: &[u8]) -> ReadError {
     format::read(bytes).unwrap_err()
@@ -310,9 +311,8 @@ fn files_made_to_fill_memory_meet_the_limit() {
         other => panic!("{what}: {other:?}"),
     };
     let children = r#"{"callFrame":{},"selfSize":0,"children":["#;
-    let endless = |start: &'static [u8], again: &'static [u8]| {
-        start.chain(Repeat { text: again, at: 0, left: 1 << 30 })
-    };
+    let endless =
+        |start: &'static [u8], again: &'static [u8]| start.chain(Repeat::new(again, 1 << 30));
     meets_it(&mut endless(br#"{"head":"#, children.as_bytes()), "nesting");
     meets_it(&mut endless(br#"{"head":{"x":""#, b"a"), "a string");
     meets_it(&mut endless(br#"{"x":""#, b"a"), "a string that is skipped");
@@ -340,25 +340,6 @@ fn files_made_to_fill_memory_meet_the_limit() {
     assert!(message(skipped).contains("recursion limit exceeded"));
     let deep = "[".repeat(100_000);
     assert!(message(deep).contains("expected object but found array"));
-}
-
-/// A text again and again.
-struct Repeat {
-    text: &'static [u8],
-    at: usize,
-    left: usize,
-}
-
-impl Read for Repeat {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let len = buffer.len().min(self.left);
-        for byte in &mut buffer[..len] {
-            *byte = self.text[self.at];
-            self.at = (self.at + 1) % self.text.len();
-        }
-        self.left -= len;
-        Ok(len)
-    }
 }
 
 #[test]

@@ -9,3 +9,5 @@ mod foreign;
 #[cfg(feature = "formats")]
 mod formats;
 mod random_nodes;
+#[cfg(feature = "formats")]
+mod repeat;
