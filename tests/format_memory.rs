@@ -218,10 +218,54 @@ fn memory_is_bounded() {
     println!("a bomb of {} bytes, limit {limit}: at most {peak} bytes", bomb.len());
     assert!(peak < limit as usize + (1 << 20), "{peak}");
     let samples = gzip(&mut Repeat::new(b"\x12\x02\x0a\x00", 1 << 26));
-    let (read, peak, _) = measure(|| options.read(&samples[..]));
-    assert!(matches!(read, Err(ReadError::MemoryLimit { .. })), "{read:?}");
-    println!("a bomb of samples, limit {limit}: at most {peak} bytes");
-    assert!(peak < limit as usize + (1 << 20), "{peak}");
+    let meets_limit = |what: &str, file: &[u8]| {
+        let (read, peak, _) = measure(|| options.read(file));
+        println!("{what} of {} bytes, limit {limit}: at most {peak} bytes", file.len());
+        assert!(matches!(read, Err(ReadError::MemoryLimit { .. })), "{what}: {read:?}");
+        assert!(peak < limit as usize + (1 << 20), "{what}: {peak}");
+    };
+    meets_limit("a bomb of samples", &samples);
+    for (what, pprof) in hostile_pprof() {
+        meets_limit(what, &pprof);
+    }
+    let ids = |start: &'static str, count: usize| {
+        [start.as_bytes(), "1,".repeat(count).as_bytes(), b"1]}]"].concat()
+    };
+    meets_limit("ids", &ids(r#"[{"id":1,"name":"","child_ids":["#, 900_000));
+    let allocations = [
+        br#"{"id":1,"name":"","allocations":["#.as_slice(),
+        br#"{"size":1,"count":1},"#.repeat(90_000).as_slice(),
+        br#"{"size":1,"count":1}]}"#,
+    ]
+    .concat();
+    meets_limit("allocations", &allocations);
+}
+
+/// Profiles of few bytes that say much: fields refer to each other.
+fn hostile_pprof() -> [(&'static str, Vec<u8>); 3] {
+    fn field(number: u8, content: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![number << 3 | 2];
+        prost::encode_length_delimiter(content.len(), &mut bytes).unwrap();
+        [bytes, content.to_vec()].concat()
+    }
+    let strings = [field(6, b""), field(6, b"space"), field(6, b"bytes")].concat();
+    let start = [strings, field(1, &[8, 1, 16, 2])].concat();
+    let long = field(6, &vec![b'x'; 200_000]);
+
+    // 5000 frames at one location, 5000 times on a stack.
+    let line = field(4, &[8, 1]);
+    let location = field(4, &[vec![8, 1], line.repeat(5000)].concat());
+    let sample = field(2, &[field(1, &[1; 5000]), field(2, &[1])].concat());
+    let stack = [start.clone(), field(5, &[8, 1, 16, 1]), location, sample].concat();
+
+    // 2000 labels, each with a long text.
+    let label = field(3, &[8, 3, 16, 3]);
+    let sample = field(2, &[field(2, &[1]), label.repeat(2000)].concat());
+    let labels = [start.clone(), long.clone(), sample].concat();
+
+    // 2000 comments, each with a long text.
+    let comments = [start, long, field(13, &[3; 2000])].concat();
+    [("a stack", stack), ("labels", labels), ("comments", comments)]
 }
 
 fn writing(profile: &HeapProfile, write: impl FnOnce(&HeapProfile, io::Sink)) -> usize {

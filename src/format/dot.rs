@@ -110,7 +110,7 @@ impl HeapProfile {
         let is_shown = |index: NodeIndex| shown.binary_search(&index).is_ok();
 
         writeln!(writer, "digraph \"{}\" {{", options.sample_type)?;
-        let (count, of) = (shown.len(), graph.node_count() - 1);
+        let (count, of) = (shown.len(), graph.node_count() - usize::from(!is_shown(root)));
         writeln!(
             writer,
             "label=\"{}: {} in all; {count} of {of} functions shown\";",
@@ -147,7 +147,7 @@ impl HeapProfile {
             }
         }
         writeln!(writer, "}}")?;
-        Ok(())
+        Ok(writer.flush()?)
     }
 }
 

@@ -40,7 +40,7 @@ impl HeapProfile {
     /// # Errors
     ///
     /// [`WriteError`] if the profile has no bytes, or `writer` fails.
-    pub fn write_firefox(&self, writer: impl Write, product: &str) -> Result<(), WriteError> {
+    pub fn write_firefox(&self, mut writer: impl Write, product: &str) -> Result<(), WriteError> {
         let (alloc, inuse) = (SampleType::AllocSpace, SampleType::InuseSpace);
         let allocated = if self.has(alloc) { alloc } else { inuse };
         self.require(allocated)?;
@@ -84,7 +84,7 @@ impl HeapProfile {
         // What is freed is what is left over, and rounding can owe a byte of it for a while.
         let mut owed = 0_i64;
         let mut address = 0;
-        for rows in self.rows().chunk_by(|one, other| one.context == other.context) {
+        for rows in self.row_data().chunk_by(|one, other| one.context == other.context) {
             let sum = |sample_type| rows.iter().map(|row| row.value(sample_type)).sum::<f64>();
             let stack = stacks[rows[0].context as usize];
             // At most 2^53 in all.
@@ -104,7 +104,7 @@ impl HeapProfile {
                 }
             }
         }
-        serde_json::to_writer(writer, &profile).map_err(std::io::Error::from)?;
-        Ok(())
+        serde_json::to_writer(&mut writer, &profile).map_err(std::io::Error::from)?;
+        Ok(writer.flush()?)
     }
 }

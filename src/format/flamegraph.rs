@@ -62,6 +62,8 @@ impl FlamegraphOptions {
         }
         // Names come first, and places can be long.
         options.text_truncate_direction = TextTruncateDirection::Right;
+        // It takes lines as they come, the last one first, and sorts them otherwise.
+        options.flame_chart = true;
         // The same colour for the same function, in every picture.
         options.hash = true;
         options
@@ -71,8 +73,8 @@ impl FlamegraphOptions {
 impl HeapProfile {
     /// Draws a flame graph of one of the values as an SVG, which browsers show, search and zoom.
     ///
-    /// Each box is a calling context, as wide as its value. Memory beyond the profile: the folded stacks
-    /// and what `inferno` makes of them.
+    /// Each box is a calling context, as wide as its value. Memory beyond the profile: the folded stacks,
+    /// each with all of its frames, and what `inferno` makes of them.
     ///
     /// ```
     /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
@@ -99,11 +101,9 @@ impl HeapProfile {
         writer: impl Write,
         options: &FlamegraphOptions,
     ) -> Result<(), WriteError> {
-        let mut lines = Vec::new();
-        self.for_each_folded(options.sample_type, |stack, value| {
-            lines.push(format!("{stack} {value}"));
-            Ok(())
-        })?;
+        let mut stacks = Stacks::default();
+        stacks.add(self, options.sample_type, 0)?;
+        let lines = stacks.lines(|[now, _]| now.to_string());
         draw(&lines, &mut options.for_inferno(options.sample_type.to_string()), writer)
     }
 
@@ -122,26 +122,40 @@ impl HeapProfile {
         writer: impl Write,
         options: &FlamegraphOptions,
     ) -> Result<(), WriteError> {
-        let mut stacks: BTreeMap<String, [u64; 2]> = BTreeMap::new();
-        for (time, profile) in [before, self].into_iter().enumerate() {
-            profile.for_each_folded(options.sample_type, |stack, value| {
-                match stacks.get_mut(stack) {
-                    Some(values) => values[time] += value,
-                    None => {
-                        let mut values = [0; 2];
-                        values[time] = value;
-                        stacks.insert(stack.to_owned(), values);
-                    }
-                }
-                Ok(())
-            })?;
-        }
-        let lines: Vec<String> = stacks
-            .into_iter()
-            .map(|(stack, [before, after])| format!("{stack} {before} {after}"))
-            .collect();
+        let mut stacks = Stacks::default();
+        stacks.add(before, options.sample_type, 0)?;
+        stacks.add(self, options.sample_type, 1)?;
+        let lines = stacks.lines(|[before, now]| format!("{before} {now}"));
         let title = format!("{}, against before", options.sample_type);
         draw(&lines, &mut options.for_inferno(title), writer)
+    }
+}
+
+/// Folded stacks with their values, in an order in which each context stands right before what is below
+/// it. (Lines that are sorted by their bytes have `f1 7` between `f 64` and `f;g 5`, and `f` is drawn
+/// as two.)
+#[derive(Default)]
+struct Stacks(BTreeMap<String, [u64; 2]>);
+
+impl Stacks {
+    /// Adds a profile's values, as the first or the second ones.
+    fn add(
+        &mut self,
+        profile: &HeapProfile,
+        sample_type: SampleType,
+        place: usize,
+    ) -> Result<(), WriteError> {
+        profile.for_each_folded(sample_type, |stack, value| {
+            // No frame holds a NUL, and nothing sorts before it.
+            let key = stack.replace(';', "\0");
+            self.0.entry(key).or_default()[place] += value;
+            Ok(())
+        })
+    }
+
+    fn lines(self, values: impl Fn([u64; 2]) -> String) -> Vec<String> {
+        let line = |(key, of): (String, _)| format!("{} {}", key.replace('\0', ";"), values(of));
+        self.0.into_iter().rev().map(line).collect()
     }
 }
 
@@ -152,7 +166,7 @@ fn draw(lines: &[String], options: &mut Options<'_>, writer: impl Write) -> Resu
     match (drawn, writer.failure) {
         (Ok(()), _) => Ok(()),
         // It draws a picture that says so, and says so.
-        (Err(_), None) if lines.is_empty() => Ok(()),
+        (Err(_), None) if lines.iter().all(|line| line.ends_with(" 0")) => Ok(()),
         (Err(_), Some(failure)) => Err(failure.into()),
         (Err(error), None) => {
             Err(WriteError::Format { format: "flame graph", problem: error.to_string() })

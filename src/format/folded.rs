@@ -10,8 +10,9 @@ impl HeapProfile {
     /// Writes folded stacks of one of the values: for each context that has some, a line with its
     /// frames from the outermost, separated by `;`, and the value, rounded such that the sum is right.
     ///
-    /// Frames are `name script:line:column`; a `;` within one is written as `:`, a line break as a
-    /// space. The root is written only where it has values of its own. Pass a buffered writer.
+    /// Frames are `name script:line:column`; a `;` within one is written as `:`, a control character as a
+    /// space, and the space before a number at its end as `_`. The root is written only where it has values of its own. Contexts of a script that was compiled
+    /// twice are two lines with the same stack. Pass a buffered writer.
     /// The format is that of Brendan Gregg's FlameGraph.
     ///
     /// ```
@@ -36,7 +37,8 @@ impl HeapProfile {
         mut writer: impl Write,
         sample_type: SampleType,
     ) -> Result<(), WriteError> {
-        self.for_each_folded(sample_type, |stack, value| Ok(writeln!(writer, "{stack} {value}")?))
+        self.for_each_folded(sample_type, |stack, value| Ok(writeln!(writer, "{stack} {value}")?))?;
+        Ok(writer.flush()?)
     }
 
     /// Hands out folded stacks and their values.
@@ -85,7 +87,33 @@ impl HeapProfile {
     }
 }
 
-/// A function as a frame of a folded stack, in which a few characters mean something.
+/// A function as a frame of a folded stack, in which some characters mean something: `;` ends a frame,
+/// and a number at the end of a line is its value. What is no character of a text, nor of XML, is a
+/// space.
 fn frame(function: &crate::Function) -> String {
-    function.to_string().replace(';', ":").replace(['\n', '\r'], " ")
+    let mut frame: String = function
+        .to_string()
+        .chars()
+        .map(|character| match character {
+            ';' => ':',
+            '\u{fffe}' | '\u{ffff}' => ' ',
+            character if character.is_control() => ' ',
+            character => character,
+        })
+        .collect();
+    // Readers trim lines.
+    frame = match frame.trim() {
+        "" => "(anonymous)".to_owned(),
+        trimmed => trimmed.to_owned(),
+    };
+    // A line that begins so is a comment to some readers.
+    if frame.starts_with("# ") {
+        frame.replace_range(1..2, "_");
+    }
+    if let Some(space) = frame.rfind(' ')
+        && frame[space + 1..].chars().all(|c| c.is_ascii_digit() || c == '.')
+    {
+        frame.replace_range(space..=space, "_");
+    }
+    frame
 }

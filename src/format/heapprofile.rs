@@ -83,7 +83,8 @@ impl HeapProfile {
             // DevTools asks for it.
             writer.write_all(br#","samples":[]"#)?;
         }
-        Ok(writer.write_all(b"}")?)
+        writer.write_all(b"}")?;
+        Ok(writer.flush()?)
     }
 }
 

@@ -83,8 +83,8 @@ impl<R: Read> JsonPull<R> {
                 Ok(_) => {}
                 Err(problem) => {
                     let is_far = problem.index().is_some_and(|at| at + CLOSE < rest.len());
-                    if is_far || self.is_at_end {
-                        return Err(problem.at(self.offset()));
+                    if is_far || self.is_at_end || matches!(problem, Problem::Limit) {
+                        return Err(problem.at(self.offset(), self.limit));
                     }
                 }
             }
@@ -99,7 +99,7 @@ impl<R: Read> JsonPull<R> {
         self.start += self.at as u64;
         self.at = 0;
         let more = WINDOW.max(self.window.len());
-        if self.window.len() + more > self.limit.bytes.max(2 * WINDOW) {
+        if self.window.len() + more > (self.limit.bytes / 2).max(2 * WINDOW) {
             return Err(self.limit.met());
         }
         self.window.reserve_exact(more);
@@ -165,8 +165,40 @@ impl<R: Read> JsonPull<R> {
         })
     }
 
+    /// Skips a value, of any size and depth.
     pub(crate) fn skip(&mut self) -> Result<(), ReadError> {
-        self.parse(|json| Ok(json.next_skip()?))
+        // Whether each open value is an object or an array.
+        let mut open: Vec<bool> = Vec::new();
+        let mut key = String::new();
+        loop {
+            match self.peek()? {
+                Peek::Array => {
+                    if self.enter_array("")? {
+                        open.push(false);
+                        continue;
+                    }
+                }
+                Peek::Object => {
+                    if self.enter_object("", &mut key)? {
+                        open.push(true);
+                        continue;
+                    }
+                }
+                _ => self.parse(|json| Ok(json.next_skip()?))?,
+            }
+            self.limit.check(self.bytes() + 3 * open.capacity())?;
+            loop {
+                let more = match open.last() {
+                    None => return Ok(()),
+                    Some(true) => self.next_key(&mut key)?,
+                    Some(false) => self.next_element()?,
+                };
+                if more {
+                    break;
+                }
+                open.pop();
+            }
+        }
     }
 
     /// Nothing but white space may follow.
@@ -198,6 +230,8 @@ fn take_key(read: Option<&str>, key: &mut String) -> Result<bool, Problem> {
 /// What is wrong with what comes next, at a place relative to it.
 pub(crate) enum Problem {
     Json(jiter::JiterError),
+    /// What is noted of it would take too much memory.
+    Limit,
     /// JSON, but not the value that the field must have.
     Value {
         field: &'static str,
@@ -233,16 +267,18 @@ impl Problem {
         match self {
             Self::Json(error) => (!is_end(error)).then_some(error.index),
             Self::Value { index, .. } => Some(*index),
+            Self::Limit => None,
         }
     }
 
     #[cold]
-    fn at(self, start: u64) -> ReadError {
+    fn at(self, start: u64, limit: Limit) -> ReadError {
         match self {
             Self::Json(error) => ReadError::Json {
                 offset: start + error.index as u64,
                 problem: error.error_type.to_string(),
             },
+            Self::Limit => limit.met(),
             Self::Value { field, problem, index } => {
                 ReadError::Field { offset: start + index as u64, field: field.to_owned(), problem }
             }

@@ -1,20 +1,23 @@
 //! Writes nodes as JSON, flat and nested, as the core and `sample-heap-allocations` have them.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::sync::Arc;
+
+use foldhash::fast::RandomState;
 
 use super::rounding::Rounding;
 use super::write_error::WriteError;
 use crate::callgraph::{Nesting, write_open};
-use crate::heap_profile::{Counted, HeapProfile, Row};
+use crate::heap_profile::{Counted, HeapProfile, RowData};
 use crate::profile::{Allocation, ChildIds, Node};
 
 impl HeapProfile {
     /// Writes the contexts as a flat list of [`Node`]s, which spell the tree out by ids.
     ///
-    /// Nodes list objects by size and number, and numbers are rounded such that the sum of objects
-    /// is right; bytes are then their products with the sizes. Pass a buffered writer. Memory beyond the
-    /// profile: 4 bytes a context.
+    /// Nodes list objects by size and number, and numbers are rounded such that the sum over all objects
+    /// of a size is right; bytes are then their products with the sizes. Pass a buffered writer. Memory
+    /// beyond the profile: one node, and 32 bytes for each distinct size.
     ///
     /// ```
     /// # use v8_heap_sampler::{Counted, HeapProfile, Node, NodeId, Profile, Sample, SampleId,
@@ -42,7 +45,8 @@ impl HeapProfile {
             separator = b",";
             Ok(serde_json::to_writer(&mut writer, node).map_err(std::io::Error::from)?)
         })?;
-        Ok(writer.write_all(b"]")?)
+        writer.write_all(b"]")?;
+        Ok(writer.flush()?)
     }
 
     /// Writes the contexts as nested nodes: each with the fields of [`Node`], and its child nodes in
@@ -66,7 +70,8 @@ impl HeapProfile {
             write_open(node, &mut text)?;
             Ok(writer.write_all(&text)?)
         })?;
-        Ok(nesting.leave_all(&mut writer)?)
+        nesting.leave_all(&mut writer)?;
+        Ok(writer.flush()?)
     }
 
     /// Makes the contexts nodes, one after the other.
@@ -78,12 +83,13 @@ impl HeapProfile {
         let [objects, space] = counted.types();
         self.require(objects)?;
         self.require(space)?;
-        let has_none = |row: &Row| row.value(objects) == 0.0 && row.value(space) == 0.0;
-        if self.rows().iter().any(|row| row.size().is_none() && !has_none(row)) {
+        let has_none = |row: &RowData| row.value(objects) == 0.0 && row.value(space) == 0.0;
+        if self.row_data().iter().any(|row| row.size().is_none() && !has_none(row)) {
             return Err(WriteError::NoSizes);
         }
-        let mut rounding = Rounding::default();
-        let mut rows = self.rows().iter().peekable();
+        // One for each size: an object of a megabyte must not become one of 16 bytes.
+        let mut roundings: HashMap<u64, Rounding, RandomState> = HashMap::default();
+        let mut rows = self.row_data().iter().peekable();
         let mut node = Node::new(crate::NodeId(0), "");
         for context in self.contexts() {
             let rank = context.index();
@@ -93,14 +99,21 @@ impl HeapProfile {
                 context.children().map(|child| self.id(child.index())).collect::<ChildIds>();
             let mut allocations: Vec<Allocation> = Vec::new();
             while let Some(row) = rows.next_if(|row| row.context as usize == rank) {
-                let (count, size) = (rounding.next(row.value(objects)), row.size);
-                match allocations.iter_mut().find(|same| same.size == size) {
-                    Some(same) => same.count += count,
-                    None if count > 0 => allocations.push(Allocation { count, size }),
-                    None => {}
+                let rounding = roundings.entry(row.size).or_default();
+                let count = rounding.next(row.value(objects));
+                if count > 0 {
+                    allocations.push(Allocation { count, size: row.size });
                 }
             }
+            // Rows with other labels can be of the same sizes.
             allocations.sort_by_key(|allocation| allocation.size);
+            allocations.dedup_by(|from, into| {
+                let is_same = from.size == into.size;
+                if is_same {
+                    into.count += from.count;
+                }
+                is_same
+            });
             node.allocations = allocations.into();
             each(rank as u32, &node)?;
         }

@@ -125,7 +125,16 @@ impl ReadOptions {
                 break byte[0];
             }
         };
-        let is_json = matches!(first, b'{' | b'[');
+        let mut is_json = matches!(first, b'{' | b'[');
+        if skipped == [BYTE_ORDER_MARK[0]] {
+            let mut mark = [BYTE_ORDER_MARK[0], 0, 0];
+            let read = 1 + read_up_to(&mut reader, &mut mark[1..])?;
+            is_json = mark == BYTE_ORDER_MARK;
+            skipped.truncate(0);
+            if !is_json {
+                skipped.extend_from_slice(&mark[..read]);
+            }
+        }
         let reader = io::Cursor::new(skipped).chain(reader);
         if is_json { self.read_json(reader) } else { self.read_pprof(reader) }
     }
@@ -156,6 +165,9 @@ impl Default for ReadOptions {
         Self::new()
     }
 }
+
+/// How some programs begin a text in UTF-8.
+const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 /// How gzip begins.
 const GZIP: [u8; 2] = [0x1f, 0x8b];

@@ -12,7 +12,7 @@ use super::read_tree::{CHILDREN, NodeFields, read_tree};
 use crate::callgraph::IdIndex;
 use crate::heap_profile::Counted;
 use crate::heap_profile::{
-    About, Builder, FunctionParts, HeapProfile, LabelSets, OrdinalSample, Row, push,
+    About, Builder, FunctionParts, HeapProfile, LabelSets, OrdinalSample, RowData, push,
 };
 use crate::profile::{Bytes, NodeId, ScriptId};
 
@@ -218,7 +218,7 @@ impl NodeFields for Fields {
                 return Err(too_much(self.total));
             }
             let values = self.counted.values(None, self.self_size);
-            builder.push_row(Row { context: rank, labels: LabelSets::NONE, size: 0, values });
+            builder.push_row(RowData { context: rank, labels: LabelSets::NONE, size: 0, values });
         }
         if noted & ID != 0 {
             self.ids += 1;

@@ -21,11 +21,15 @@ pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfi
     while more {
         match &*key {
             "head" | "samples" => return read_heapprofile::read(json, key, options),
-            "version" => return read_profile::read(json, options),
-            "id" | "name" | "script_id" | "script_name" | "line_number" | "column_number"
+            // In the order in which they are written, or sorted.
+            "version" | "options" | "started" | "collected" | "heap_at_start" | "heap"
+            | "own_work" | "nodes" => return read_profile::read(json, key, options),
+            "id" | "script_id" | "script_name" | "line_number" | "column_number"
             | "start_position" | "allocations" | "child_ids" | "children" => {
                 return read_nodes::read_nested(json, &key, options);
             }
+            // Many an object has a name.
+            "name" => return read_nodes::read_named(json, options),
             _ => {}
         }
         if keys.len() < 5 {

@@ -16,7 +16,7 @@ use super::read_heapprofile::too_much;
 use super::read_tree::{CHILDREN, NodeFields, read_tree};
 use crate::callgraph::{IdIndex, NONE, NodesError};
 use crate::heap_profile::{
-    About, Builder, Counted, FunctionParts, Functions, HeapProfile, LabelSets, Row, push,
+    About, Builder, Counted, FunctionParts, Functions, HeapProfile, LabelSets, RowData, push,
 };
 use crate::profile::{Allocation, Node, NodeId, ScriptId};
 
@@ -38,7 +38,9 @@ pub(crate) fn read_nested<R: Read>(
 ) -> Result<HeapProfile, ReadError> {
     let limit = options.limit();
     let mut builder = Builder::default();
-    let mut fields = Fields { counted: options.unnamed, ..Fields::default() };
+    let mut fields = Fields::new(options);
+    // The tree is in the nesting.
+    fields.skips_child_ids = true;
     read_tree(json, Some(key), &mut fields, &mut builder, limit)?;
     json.finish()?;
     if fields.numbered == builder.len() {
@@ -52,12 +54,29 @@ pub(crate) fn read_nested<R: Read>(
     Ok(builder.finish(types, LabelSets::default(), false, About::default()))
 }
 
+/// As [`read_nested`], of an object whose first key was `name`, and which may be anything.
+pub(crate) fn read_named<R: Read>(
+    json: &mut JsonPull<R>,
+    options: &ReadOptions,
+) -> Result<HeapProfile, ReadError> {
+    let is_text = json.peek()? == Peek::String;
+    let read = read_nested(json, "name", options);
+    match read {
+        // The root ended, and was no node.
+        Err(ReadError::Field { field, .. }) if !is_text || field == NO_NODE => {
+            let found = "a JSON object with a \"name\", but without the other fields of a node";
+            Err(ReadError::UnknownFormat { found: found.to_owned() })
+        }
+        read => read,
+    }
+}
+
 /// Reads a list of nodes.
 pub(crate) fn read_flat<R: Read>(
     json: &mut JsonPull<R>,
     options: &ReadOptions,
 ) -> Result<HeapProfile, ReadError> {
-    let (mut nodes, ids) = read_list(json, "nodes", options)?;
+    let List { mut nodes, ids, .. } = read_list(json, "nodes", options, 0, true)?;
     json.finish()?;
     match ids {
         Ids::Numbers => Ok(HeapProfile::from_nodes(&nodes, options.unnamed)?),
@@ -78,17 +97,28 @@ pub(crate) enum Ids {
     Texts,
 }
 
-/// Reads a list of nodes, for whose profile there must be room as well.
+/// A list of nodes as it was read.
+pub(crate) struct List {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) ids: Ids,
+    /// What the nodes hold, and what a profile of them will.
+    pub(crate) bytes: usize,
+}
+
+/// Reads a list of nodes, for whose profile there must be room as well, beside the bytes `held`.
+/// Whether the values of the nodes matter is for `counts` to say.
 pub(crate) fn read_list<R: Read>(
     json: &mut JsonPull<R>,
     field: &'static str,
     options: &ReadOptions,
-) -> Result<(Vec<Node>, Ids), ReadError> {
+    held: usize,
+    counts: bool,
+) -> Result<List, ReadError> {
     let limit = options.limit();
-    let mut fields = Fields { counted: options.unnamed, ..Fields::default() };
+    let mut fields = Fields::new(options);
     let (mut functions, mut texts) = (Functions::default(), Functions::default());
     let mut nodes: Vec<Node> = Vec::new();
-    let mut lists = 0;
+    let (mut lists, mut bytes) = (0, 0);
     let mut ids = None;
     let mut more = json.enter_array(field)?;
     while more {
@@ -99,31 +129,30 @@ pub(crate) fn read_list<R: Read>(
         if is.is_none() || *ids.get_or_insert(is) != is {
             return Err(json.field_error("id", "ids must be all numbers or all texts"));
         }
-        fields.add_up()?;
+        if counts {
+            fields.add_up()?;
+        }
         let function = functions.number(fields.parts());
         let mut node = Node::of(id, functions.get(function));
         node.allocations = fields.allocations[..].into();
         node.child_ids = fields.child_numbers[..].into();
         if node.allocations.len() > 1 {
-            lists += node.allocations.len() * size_of::<Allocation>();
+            lists += node.allocations.len() * (size_of::<Allocation>() + size_of::<RowData>());
         }
         lists += node.child_ids.len().saturating_sub(4) * size_of::<NodeId>();
         push(&mut nodes, node);
-        limit.check(
-            nodes.capacity() * (size_of::<Node>() + WORK_FOR_A_NODE)
-                + 2 * lists
-                + functions.bytes()
-                + texts.bytes()
-                + json.bytes()
-                + fields.bytes(),
-        )?;
+        bytes = nodes.capacity() * (size_of::<Node>() + WORK_FOR_A_NODE)
+            + lists
+            + functions.bytes()
+            + texts.bytes();
+        limit.check(held + bytes + json.bytes() + fields.bytes())?;
         more = json.next_element()?;
     }
-    Ok((nodes, ids.flatten().unwrap_or(Ids::Numbers)))
+    Ok(List { nodes, ids: ids.flatten().unwrap_or(Ids::Numbers), bytes })
 }
 
 /// What a context takes in a profile, with one row, and in the index that orders the nodes.
-const WORK_FOR_A_NODE: usize = 16 + size_of::<Row>() + 28;
+const WORK_FOR_A_NODE: usize = 16 + size_of::<RowData>() + 28;
 
 /// Numbers nodes anew that come in preorder with their children's ids, where contexts of one function
 /// share an id.
@@ -170,7 +199,7 @@ fn number_in_preorder(nodes: &mut [Node]) -> Result<(), NodesError> {
 #[derive(Clone, Copy)]
 enum Id {
     Number(u32),
-    Text { start: usize, end: usize },
+    Text { start: u32, end: u32 },
 }
 
 /// The fields of a node.
@@ -191,9 +220,25 @@ struct Fields {
     /// How many nodes have numbers for ids.
     numbered: usize,
     total: f64,
+    skips_child_ids: bool,
+    /// How many bytes the fields of one node may hold.
+    most: usize,
 }
 
+/// What a node lacks that has neither children nor allocations, nor lists of these that are empty.
+const NO_NODE: &str = "allocations";
+
 impl Fields {
+    fn new(options: &ReadOptions) -> Self {
+        let most = options.limit().bytes / 4;
+        Self { counted: options.unnamed, most, ..Self::default() }
+    }
+
+    /// Whether the fields of one node hold too much.
+    fn check(&self) -> Result<(), Problem> {
+        if Self::bytes(self) <= self.most { Ok(()) } else { Err(Problem::Limit) }
+    }
+
     /// Notes all fields of a node of a list.
     fn read(&mut self, json: &mut Jiter<'_>) -> Result<(), Problem> {
         self.clear();
@@ -216,6 +261,10 @@ impl Fields {
             }
             next = json.next_key()?.map(Self::bit);
         }
+        if let Some(field) = Self::missing(noted) {
+            let problem = "the node that ends here lacks it".to_owned();
+            return Err(Problem::Value { field, problem, index: json.current_index() });
+        }
         Ok(())
     }
 
@@ -236,7 +285,10 @@ impl Fields {
         }
         let start = self.texts.len();
         self.texts.push_str(json.known_str()?);
-        Ok(Id::Text { start, end: self.texts.len() })
+        match (u32::try_from(start), u32::try_from(self.texts.len())) {
+            (Ok(start), Ok(end)) => Ok(Id::Text { start, end }),
+            _ => Err(Problem::Limit),
+        }
     }
 
     /// The node's id as a number, and what it was; fills in those of the children. Nothing if they
@@ -249,7 +301,7 @@ impl Fields {
             let (is, number) = match id {
                 Id::Number(number) => (Ids::Numbers, number),
                 Id::Text { start, end } => {
-                    let name = &self.texts[start..end];
+                    let name = &self.texts[start as usize..end as usize];
                     (Ids::Texts, texts.number(FunctionParts { name, ..Default::default() }))
                 }
             };
@@ -328,14 +380,17 @@ impl NodeFields for Fields {
                 let mut more = json.next_array().map_err(|e| of("allocations", e))?.is_some();
                 while more {
                     self.allocations.push(read_allocation(json)?);
+                    self.check()?;
                     more = json.array_step()?.is_some();
                 }
             }
+            _ if self.skips_child_ids => json.next_skip()?,
             _ => {
                 let mut more = json.next_array().map_err(|e| of("child_ids", e))?.is_some();
                 while more {
                     let id = self.read_id(json, "child_ids")?;
                     self.child_ids.push(id);
+                    self.check()?;
                     more = json.array_step()?.is_some();
                 }
             }
@@ -343,11 +398,11 @@ impl NodeFields for Fields {
         Ok(())
     }
 
+    const TOGETHER: u16 =
+        NAME | SCRIPT_ID | SCRIPT_NAME | LINE_NUMBER | COLUMN_NUMBER | START_POSITION;
+
     fn take_over(&mut self, noted: u16, rank: u32, builder: &mut Builder) -> Result<(), ReadError> {
-        // All that makes a function stands before the children, or all after them.
-        const FUNCTION: u16 =
-            NAME | SCRIPT_ID | SCRIPT_NAME | LINE_NUMBER | COLUMN_NUMBER | START_POSITION;
-        if noted & FUNCTION != 0 {
+        if noted & Self::TOGETHER != 0 {
             builder.set_function(rank, self.parts());
         }
         if let Some(Id::Number(id)) = self.id {
@@ -357,13 +412,17 @@ impl NodeFields for Fields {
         self.add_up()?;
         for &Allocation { count, size } in &self.allocations {
             let values = self.counted.values(Some(count as f64), count as f64 * size as f64);
-            builder.push_row(Row { context: rank, labels: LabelSets::NONE, size, values });
+            builder.push_row(RowData { context: rank, labels: LabelSets::NONE, size, values });
         }
         Ok(())
     }
 
     fn missing(has: u16) -> Option<&'static str> {
-        (has & NAME == 0).then_some("name")
+        match has {
+            has if has & NAME == 0 => Some("name"),
+            has if has & (ALLOCATIONS | CHILD_IDS | CHILDREN) == 0 => Some(NO_NODE),
+            _ => None,
+        }
     }
 
     fn bytes(&self) -> usize {
@@ -384,7 +443,7 @@ fn read_allocation(json: &mut Jiter<'_>) -> Result<Allocation, Problem> {
     let mut key = json.next_object().map_err(|e| of("allocations", e))?.map(is_size);
     while let Some(is) = key {
         match is {
-            Some(true) => size = Some(integer(json, "allocations.size", 0, MOST)? as u64),
+            Some(true) => size = Some(integer(json, "allocations.size", 1, MOST)? as u64),
             Some(false) => count = Some(integer(json, "allocations.count", 0, MOST)? as u64),
             None => json.next_skip()?,
         }

@@ -10,50 +10,67 @@ use super::read::{Limit, ReadOptions};
 use super::read_error::ReadError;
 use super::read_nodes::{Ids, read_list};
 use crate::error::Error;
-use crate::heap_profile::{HeapProfile, OrdinalSample, Row, push};
+use crate::heap_profile::{HeapProfile, OrdinalSample, RowData, push};
 use crate::profile::{
     AllOptions, Node, NodeId, Profile, Sample, SampleId, SamplerOptions, Timestamp,
 };
 
-/// Reads the rest of the object whose first key, `version`, has been read.
+/// Reads the rest of the object whose first key has been read.
 pub(crate) fn read<R: Read>(
     json: &mut JsonPull<R>,
+    mut key: String,
     options: &ReadOptions,
 ) -> Result<HeapProfile, ReadError> {
-    let version = json.integer("version", 0, i64::MAX)?;
-    if version != i64::from(Profile::VERSION) {
-        let found = format!(
-            "a profile of version {version}, where this version of v8-heap-sampler reads {}",
-            Profile::VERSION
-        );
-        return Err(ReadError::UnknownFormat { found });
-    }
+    let limit = options.limit();
+    let mut has_version = false;
     let mut sampler_options: Option<SamplerOptions> = None;
     let (mut started, mut collected) = (None, None);
     let (mut nodes, mut samples): (Option<Vec<Node>>, Option<Vec<Sample>>) = (None, None);
-    let mut key = String::new();
-    while json.next_key(&mut key)? {
-        match &*key {
-            "options" => sampler_options = Some(value::<_, AllOptions>(json, "options")?.into()),
-            "started" => started = Some(value::<_, Timestamp>(json, "started")?),
-            "collected" => collected = Some(value::<_, Timestamp>(json, "collected")?),
+    // What nodes and samples hold, and what the heap profile of them will.
+    let mut held = 0;
+    loop {
+        let is_twice = match &*key {
+            "version" => {
+                check_version(json)?;
+                std::mem::replace(&mut has_version, true)
+            }
+            "options" => {
+                let all = value::<_, AllOptions>(json, "options")?;
+                sampler_options.replace(all.into()).is_some()
+            }
+            "started" => started.replace(value::<_, Timestamp>(json, "started")?).is_some(),
+            "collected" => collected.replace(value::<_, Timestamp>(json, "collected")?).is_some(),
             "nodes" => {
-                let (list, ids) = read_list(json, "nodes", options)?;
-                if ids == Ids::Texts {
+                let list = read_list(json, "nodes", options, held, false)?;
+                if list.ids == Ids::Texts {
                     return Err(json.field_error("nodes.id", "ids are numbers in a profile"));
                 }
-                nodes = Some(list);
+                held += list.bytes;
+                nodes.replace(list.nodes).is_some()
             }
             "samples" => {
-                let held = nodes.as_ref().map_or(0, |nodes| nodes.len() * 2 * size_of::<Node>());
-                samples = Some(read_samples(json, options.limit(), held)?);
+                let list = read_samples(json, limit, held)?;
+                held += list.capacity() * SAMPLE;
+                samples.replace(list).is_some()
             }
             // The heap as a whole, and what else a heap profile does not carry.
-            _ => json.skip()?,
+            _ => {
+                json.skip()?;
+                false
+            }
+        };
+        if is_twice {
+            return Err(json.field_error(key, "it is there twice"));
+        }
+        if !json.next_key(&mut key)? {
+            break;
         }
     }
     json.finish()?;
     let missing = |field: &str| json.field_error(field, "the profile lacks it");
+    if !has_version {
+        return Err(missing("version"));
+    }
     let mut profile = Profile::new(
         nodes.ok_or_else(|| missing("nodes"))?,
         samples.ok_or_else(|| missing("samples"))?,
@@ -68,6 +85,18 @@ pub(crate) fn read<R: Read>(
     })
 }
 
+fn check_version<R: Read>(json: &mut JsonPull<R>) -> Result<(), ReadError> {
+    let version = json.integer("version", 0, i64::MAX)?;
+    if version == i64::from(Profile::VERSION) {
+        return Ok(());
+    }
+    let found = format!(
+        "a profile of version {version}, where this version of v8-heap-sampler reads {}",
+        Profile::VERSION
+    );
+    Err(ReadError::UnknownFormat { found })
+}
+
 /// A value that is small.
 fn value<R: Read, T: DeserializeOwned>(
     json: &mut JsonPull<R>,
@@ -75,6 +104,10 @@ fn value<R: Read, T: DeserializeOwned>(
 ) -> Result<T, ReadError> {
     json.raw(|text| serde_json::from_slice(text).map_err(|error| error.to_string()), field)
 }
+
+/// What a sample takes, with those of the heap profile, its values, and the check of its number.
+const SAMPLE: usize =
+    size_of::<Sample>() + size_of::<OrdinalSample>() + size_of::<RowData>() + 16 + 20;
 
 fn read_samples<R: Read>(
     json: &mut JsonPull<R>,
@@ -86,10 +119,7 @@ fn read_samples<R: Read>(
     while more {
         let sample = json.parse(read_sample)?;
         push(&mut samples, sample);
-        // The heap profile's own, and what its values take.
-        const EACH: usize =
-            size_of::<Sample>() + size_of::<OrdinalSample>() + size_of::<Row>() + 16;
-        limit.check(held + json.bytes() + samples.capacity() * EACH)?;
+        limit.check(held + json.bytes() + samples.capacity() * SAMPLE)?;
         more = json.next_element()?;
     }
     Ok(samples)

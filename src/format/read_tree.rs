@@ -27,6 +27,9 @@ pub(crate) trait NodeFields {
     /// Takes over what was noted: the fields of the bits in `noted`.
     fn take_over(&mut self, noted: u16, rank: u32, builder: &mut Builder) -> Result<(), ReadError>;
 
+    /// The fields that must stand together, on one side of the children.
+    const TOGETHER: u16 = 0;
+
     /// A field that a node lacks which has those in `has`.
     fn missing(has: u16) -> Option<&'static str>;
 
@@ -84,6 +87,7 @@ pub(crate) fn read_tree<R: Read, F: NodeFields>(
             if let Some(field) = F::missing(*known) {
                 return Err(json.field_error(field, "the node that ends here lacks it"));
             }
+            limit.check(builder.bytes() + json.bytes() + fields.bytes() + 2 * has.capacity())?;
             has.pop();
             builder.leave();
             let Some(parent) = builder.current() else {
@@ -116,9 +120,15 @@ fn read_part<R: Read, F: NodeFields>(
             Start::Middle => json.next_key()?.map(F::bit),
         };
         while let Some(bit) = next {
+            let index = json.current_index();
             if (known | noted) & bit != 0 {
                 let problem = "the node has the field twice".to_owned();
-                return Err(Problem::Value { field: "node", problem, index: json.current_index() });
+                return Err(Problem::Value { field: "node", problem, index });
+            }
+            if bit & F::TOGETHER != 0 && known & F::TOGETHER != 0 {
+                let problem =
+                    "what names its function stands on both sides of the children".to_owned();
+                return Err(Problem::Value { field: "node", problem, index });
             }
             noted |= bit;
             match bit {

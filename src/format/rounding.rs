@@ -1,6 +1,6 @@
 //! Rounding that keeps totals right.
 
-use crate::heap_profile::{HeapProfile, Row, SampleType};
+use crate::heap_profile::{HeapProfile, RowData, SampleType};
 
 /// Rounds numbers one after the other so that their sum is off by at most one half at every moment:
 /// what is cut off one is added to a later one.
@@ -25,10 +25,13 @@ impl HeapProfile {
     /// The contexts that have values of one type, with these as whole numbers.
     pub(crate) fn whole_values(&self, sample_type: SampleType) -> impl Iterator<Item = (u32, u64)> {
         let mut rounding = Rounding::default();
-        self.rows().chunk_by(|one, other| one.context == other.context).filter_map(move |rows| {
-            let value = rounding.next(rows.iter().map(|row: &Row| row.value(sample_type)).sum());
-            (value > 0).then_some((rows[0].context, value))
-        })
+        self.row_data().chunk_by(|one, other| one.context == other.context).filter_map(
+            move |rows| {
+                let value =
+                    rounding.next(rows.iter().map(|row: &RowData| row.value(sample_type)).sum());
+                (value > 0).then_some((rows[0].context, value))
+            },
+        )
     }
 }
 

@@ -52,7 +52,8 @@ impl HeapProfile {
             writer.write_all(if number > 0 { b"," } else { b"" })?;
             self.write_values(&mut writer, sample_type)?;
         }
-        Ok(writer.write_all(b"]}")?)
+        writer.write_all(b"]}")?;
+        Ok(writer.flush()?)
     }
 
     /// One profile: the stacks, and then the values, each in a list.

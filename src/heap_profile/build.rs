@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::labels::LabelSets;
-use super::row::Row;
+use super::row::RowData;
 use super::sample_type::SampleTypes;
 use super::whole::{About, HeapProfile, OrdinalSample};
 use crate::callgraph::{NONE, NodesError, check_count};
@@ -150,7 +150,7 @@ pub(crate) struct Builder {
     parents: Vec<u32>,
     ends: Vec<u32>,
     ids: Vec<NodeId>,
-    rows: Vec<Row>,
+    rows: Vec<RowData>,
     samples: Vec<OrdinalSample>,
     /// The contexts that are open, the innermost last.
     open: Vec<u32>,
@@ -207,7 +207,7 @@ impl Builder {
         self.ids[rank] = id;
     }
 
-    pub(crate) fn push_row(&mut self, row: Row) {
+    pub(crate) fn push_row(&mut self, row: RowData) {
         if row.values.iter().any(|&value| value != 0.0) {
             push(&mut self.rows, row);
         }
@@ -262,9 +262,7 @@ impl Builder {
         let Self { functions, mut function_of, parents, ends, ids, mut rows, mut samples, .. } =
             self;
         let functions = in_order(functions.functions, &mut function_of);
-        if let Some(numbers) = label_sets.sort() {
-            rows.iter_mut().for_each(|row| row.labels = numbers[row.labels as usize]);
-        }
+        label_sets.put_in_order(&mut rows);
         merge_rows(&mut rows);
         if !samples.is_sorted_by_key(|sample| sample.ordinal) {
             samples.sort_by_key(|sample| sample.ordinal);
@@ -287,8 +285,8 @@ impl Builder {
 
 /// Sorts rows, and adds up those that differ in nothing but values: profiles that say the same are
 /// equal then.
-fn merge_rows(rows: &mut Vec<Row>) {
-    let key = |row: &Row| (row.context, row.labels, row.size);
+pub(super) fn merge_rows(rows: &mut Vec<RowData>) {
+    let key = |row: &RowData| (row.context, row.labels, row.size);
     if rows.is_sorted_by(|one, other| key(one) < key(other)) {
         return;
     }
@@ -333,7 +331,7 @@ pub(crate) struct StackBuilder {
     /// By parent and function.
     numbers: HashMap<(u32, u32), u32, RandomState>,
     /// With the contexts' numbers in place of their ranks.
-    rows: Vec<Row>,
+    rows: Vec<RowData>,
 }
 
 impl StackBuilder {
@@ -357,7 +355,7 @@ impl StackBuilder {
         Ok(callee)
     }
 
-    pub(crate) fn push_row(&mut self, row: Row) {
+    pub(crate) fn push_row(&mut self, row: RowData) {
         if row.values.iter().any(|&value| value != 0.0) {
             push(&mut self.rows, row);
         }
@@ -368,7 +366,7 @@ impl StackBuilder {
         self.functions.bytes()
             + self.contexts.capacity() * (size_of::<(u32, u32)>() + 4 * size_of::<u32>())
             + self.numbers.capacity() * 2 * size_of::<((u32, u32), u32)>()
-            + self.rows.capacity() * size_of::<Row>()
+            + self.rows.capacity() * size_of::<RowData>()
     }
 
     pub(crate) fn finish(
@@ -434,7 +432,7 @@ mod tests {
                 at = builder.callee(at, function).unwrap();
             }
             let (labels, size) = (LabelSets::NONE, 0);
-            builder.push_row(Row { context: at, labels, size, values: [0.0, 0.0, 0.0, 1.0] });
+            builder.push_row(RowData { context: at, labels, size, values: [0.0, 0.0, 0.0, 1.0] });
         }
         let profile = builder
             .finish(

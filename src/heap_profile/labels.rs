@@ -1,10 +1,10 @@
 //! Sets of labels, numbered.
 
-use super::row::{Label, LabelValue};
+use super::row::{Label, RowData};
 
-/// The label sets that samples have, each once; [`Row`](super::Row)s name them by number.
+/// The label sets that samples have; rows name them by number.
 ///
-/// The first is the empty one, until labels are put on all samples.
+/// While a profile is built, the first is the empty one.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LabelSets(Vec<Vec<Label>>);
 
@@ -15,7 +15,7 @@ impl Default for LabelSets {
 }
 
 impl LabelSets {
-    /// The number of samples without labels, in a profile to which none were added.
+    /// The number of the empty set, while a profile is built.
     pub(crate) const NONE: u32 = 0;
 
     /// Appends a set that is not among them.
@@ -24,36 +24,44 @@ impl LabelSets {
         self.0.len() as u32 - 1
     }
 
-    /// Sorts the sets by what they say, the empty one first. The new number of each, if they were not
-    /// sorted.
-    pub(crate) fn sort(&mut self) -> Option<Vec<u32>> {
-        if self.0.is_sorted() {
-            return None;
-        }
-        let mut order: Vec<u32> = (0..self.0.len() as u32).collect();
-        order.sort_by_key(|&number| &self.0[number as usize]);
-        let mut numbers = vec![0; order.len()];
-        for (number, &old) in (0..).zip(&order) {
-            numbers[old as usize] = number;
-        }
-        self.0.sort();
-        Some(numbers)
+    pub(crate) fn get(&self, number: u32) -> &[Label] {
+        &self.0[number as usize]
     }
 
-    pub(crate) fn add_to_all(&mut self, label: Label) {
-        for set in &mut self.0 {
-            match set.iter_mut().find(|old| old.key == label.key && same_kind(old, &label)) {
-                Some(old) => old.value = label.value.clone(),
-                None => set.push(label.clone()),
+    /// Brings sets and rows into one order, in which each set is there once, and none that no row has:
+    /// profiles that say the same are equal then.
+    pub(crate) fn put_in_order(&mut self, rows: &mut [RowData]) {
+        let mut is_used = vec![false; self.0.len()];
+        rows.iter().for_each(|row| is_used[row.labels as usize] = true);
+        self.0.iter_mut().for_each(|set| set.sort());
+        let mut order: Vec<u32> =
+            (0..).zip(&is_used).filter(|(_, used)| **used).map(|(n, _)| n).collect();
+        order.sort_by_key(|&number| &self.0[number as usize]);
+        let mut numbers = vec![0; self.0.len()];
+        let mut sets: Vec<Vec<Label>> = Vec::with_capacity(order.len().max(1));
+        for old in order {
+            let set = std::mem::take(&mut self.0[old as usize]);
+            if sets.last() != Some(&set) {
+                sets.push(set);
             }
+            numbers[old as usize] = sets.len() as u32 - 1;
+        }
+        if sets.is_empty() {
+            sets.push(Vec::new());
+        }
+        rows.iter_mut().for_each(|row| row.labels = numbers[row.labels as usize]);
+        self.0 = sets;
+    }
+
+    /// Puts a label on all, in place of any with the same key.
+    pub(crate) fn add_to_all(&mut self, label: &Label) {
+        for set in &mut self.0 {
+            set.retain(|old| old.key != label.key);
+            set.push(label.clone());
         }
     }
 
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &[Label]> {
         self.0.iter().map(Vec::as_slice)
     }
-}
-
-fn same_kind(one: &Label, other: &Label) -> bool {
-    matches!(one.value, LabelValue::Text(_)) == matches!(other.value, LabelValue::Text(_))
 }

@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 
 use super::build::Builder;
 use super::labels::LabelSets;
-use super::row::Row;
+use super::row::RowData;
 use super::sample_type::{SampleType, SampleTypes};
 use super::whole::{About, HeapProfile, OrdinalSample};
 use crate::callgraph::{IdIndex, NodesError, Topology};
@@ -24,8 +24,9 @@ impl HeapProfile {
     ///
     /// # Errors
     ///
-    /// [`Error::Nodes`] and [`Error::Profile`] if nodes, samples and options do not fit together,
-    /// which only those do that were made or changed by hand.
+    /// [`Error::Nodes`] and [`Error::Profile`] if nodes, samples and options do not fit together, or the
+    /// estimates add up to more than numbers can say exactly (2^53 bytes), which happens only to those
+    /// that were made or changed by hand.
     pub fn from_profile(profile: &Profile) -> Result<Self, Error> {
         let interval = profile.options.interval_bytes;
         if interval == 0 {
@@ -56,6 +57,7 @@ impl HeapProfile {
         let mut by_context = Vec::with_capacity(profile.samples.len());
         // Many objects are of one size: work out only once what a sample of it stands for.
         let mut weights: HashMap<u64, Usage, RandomState> = HashMap::default();
+        let mut total = 0.0;
         let keeps_dead = profile.options.keep_dead != KeepDead::None;
         for sample in &profile.samples {
             let (node_id, sample_id) = (sample.node_id, sample.sample_id);
@@ -67,8 +69,18 @@ impl HeapProfile {
             if !sample.is_live && !keeps_dead {
                 return Err(ProfileError::DeadSample { sample_id }.into());
             }
-            let usage =
-                *weights.entry(sample.size).or_insert_with(|| Usage::of(1, sample.size, interval));
+            let usage = match weights.get(&sample.size) {
+                Some(&usage) => usage,
+                None => {
+                    let usage = Usage::of(1, sample.size, interval);
+                    // Real programs have some hundred sizes.
+                    if weights.len() < 4096 {
+                        weights.insert(sample.size, usage);
+                    }
+                    usage
+                }
+            };
+            total += usage.space.value();
             let context = rank_of(position);
             by_context.push((context, sample.size, sample.is_live));
             builder.push_sample(OrdinalSample {
@@ -78,15 +90,19 @@ impl HeapProfile {
                 bytes: usage.space.value(),
             });
         }
+        if total > Self::MOST as f64 {
+            return Err(ProfileError::TooMuch.into());
+        }
         by_context.sort_unstable();
         for same in by_context.chunk_by(|one, other| (one.0, one.1) == (other.0, other.1)) {
             let (context, size, _) = same[0];
-            let usage = weights[&size];
+            let known = weights.get(&size).copied();
+            let usage = known.unwrap_or_else(|| Usage::of(1, size, interval));
             let live = same.iter().filter(|sample| sample.2).count() as f64;
             let all = if has_alloc { same.len() as f64 } else { 0.0 };
             let (object, space) = (usage.objects.value(), usage.space.value());
             let values = [all * object, all * space, live * object, live * space];
-            builder.push_row(Row { context, labels: LabelSets::NONE, size, values });
+            builder.push_row(RowData { context, labels: LabelSets::NONE, size, values });
         }
         let types = SampleType::ALL.into_iter().filter(|&sample_type| {
             has_alloc || matches!(sample_type, SampleType::InuseObjects | SampleType::InuseSpace)
@@ -133,7 +149,7 @@ impl HeapProfile {
                     .filter(|&sum| sum <= Self::MOST)
                     .ok_or(NodesError::TotalOverflow { id: node.id })?;
                 let estimate = estimate.unwrap_or_default();
-                builder.push_row(Row {
+                builder.push_row(RowData {
                     context: rank as u32,
                     labels: LabelSets::NONE,
                     size: allocation.size,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::sample_type::SampleType;
+use super::whole::{Context, HeapProfile};
 use crate::profile::Bytes;
 
 /// What one calling context allocated itself: one value per sample type, of the objects of one size
@@ -10,7 +11,7 @@ use crate::profile::Bytes;
 ///
 /// Mirrors `Sample` in pprof's `profile.proto`. A context can have several rows, or none.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Row {
+pub(crate) struct RowData {
     /// The context's rank.
     pub(crate) context: u32,
     /// The number of the label set.
@@ -21,7 +22,7 @@ pub(crate) struct Row {
     pub(crate) values: [f64; 4],
 }
 
-impl Row {
+impl RowData {
     pub(crate) fn value(&self, sample_type: SampleType) -> f64 {
         self.values[sample_type.index()]
     }
@@ -32,9 +33,44 @@ impl Row {
     }
 }
 
+/// What one calling context allocated itself, of the objects of one size where sizes are known, and
+/// under one set of labels: see [`HeapProfile::rows`].
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'p> {
+    pub(super) profile: &'p HeapProfile,
+    pub(super) data: &'p RowData,
+}
+
+impl<'p> Row<'p> {
+    /// The context.
+    #[must_use]
+    pub fn context(self) -> Context<'p> {
+        self.profile.context(self.data.context)
+    }
+
+    /// The size of one object; `None` where the source does not tell it, or it differs.
+    #[must_use]
+    pub fn size(self) -> Option<Bytes> {
+        self.data.size()
+    }
+
+    /// The labels, sorted.
+    #[must_use]
+    pub fn labels(self) -> &'p [Label] {
+        self.profile.label_sets.get(self.data.labels)
+    }
+
+    /// One of the values; `None` if the profile does not have the sample type.
+    #[must_use]
+    pub fn value(self, sample_type: SampleType) -> Option<f64> {
+        self.profile.has(sample_type).then(|| self.data.value(sample_type))
+    }
+}
+
 /// A label of a sample: a key, and a text or a number.
 ///
-/// Mirrors `Label` in pprof's `profile.proto`.
+/// Mirrors `Label` in pprof's `profile.proto`. A number under the key `bytes` is the size of objects
+/// there, as in Go's profiles: choose another key.
 ///
 /// ```
 /// use v8_heap_sampler::Label;
@@ -80,11 +116,5 @@ impl Label {
         unit: impl Into<Cow<'static, str>>,
     ) -> Self {
         Self { key: key.into(), value: LabelValue::Number { number, unit: unit.into() } }
-    }
-
-    /// The bytes of the label's texts.
-    pub(crate) fn text_len(&self) -> usize {
-        let (LabelValue::Text(text) | LabelValue::Number { unit: text, .. }) = &self.value;
-        self.key.len() + text.len()
     }
 }

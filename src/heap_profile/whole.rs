@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::build::merge_rows;
 use super::labels::LabelSets;
-use super::row::{Label, Row};
+use super::row::{Label, Row, RowData};
 use super::sample_type::{SampleType, SampleTypes};
 use crate::callgraph::NONE;
 use crate::profile::{Bytes, Function, NodeId};
@@ -56,7 +57,7 @@ pub struct HeapProfile {
     pub(super) ids: Option<Vec<NodeId>>,
     pub(super) sample_types: SampleTypes,
     /// Ascending by context.
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<RowData>,
     pub(super) label_sets: LabelSets,
     /// The sampled objects in the order of allocation.
     pub(super) samples: Option<Vec<OrdinalSample>>,
@@ -94,19 +95,20 @@ pub struct About {
     pub comments: Vec<String>,
 }
 
-/// A sampled object with its place in the order of allocation.
+/// A sampled object with its place in the order of allocation: see [`HeapProfile::samples`].
 ///
 /// Mirrors `SamplingHeapProfileSample` in V8's `js_protocol.pdl`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct OrdinalSample {
-    /// The rank of the context that allocated it.
-    pub(crate) context: u32,
+#[non_exhaustive]
+pub struct OrdinalSample {
+    /// The context that allocated it, by [`Context::index`].
+    pub context: u32,
     /// Whether the object is known to have died.
-    pub(crate) is_dead: bool,
+    pub is_dead: bool,
     /// Ascending in the order of allocation.
-    pub(crate) ordinal: u64,
-    /// The bytes that the sample stands for.
-    pub(crate) bytes: f64,
+    pub ordinal: u64,
+    /// The bytes that the sample stands for: an estimate.
+    pub bytes: f64,
 }
 
 impl HeapProfile {
@@ -133,7 +135,9 @@ impl HeapProfile {
     /// contexts that have values.
     #[must_use]
     pub fn total(&self, sample_type: SampleType) -> Option<f64> {
-        self.has(sample_type).then(|| self.rows.iter().map(|row| row.value(sample_type)).sum())
+        // From 0: the sum of nothing would be -0.
+        let sum = || self.rows.iter().fold(0.0, |sum, row| sum + row.value(sample_type));
+        self.has(sample_type).then(sum)
     }
 
     /// What each context allocated itself, by [`Context::index`]; `None` if the profile does not
@@ -187,14 +191,44 @@ impl HeapProfile {
         &self.functions
     }
 
-    /// Puts a label on all samples.
+    /// Puts a label on all samples, in place of any with the same key.
     pub fn add_label(&mut self, label: Label) {
-        self.label_sets.add_to_all(label);
+        self.label_sets.add_to_all(&label);
+        self.label_sets.put_in_order(&mut self.rows);
+        merge_rows(&mut self.rows);
     }
 
-    /// The label sets that the profile's samples have; without labels, one empty set.
+    /// The sets of labels that the profile's samples have, each once; one empty set if none has any.
     pub fn label_sets(&self) -> impl ExactSizeIterator<Item = &[Label]> {
         self.label_sets.iter()
+    }
+
+    /// All values, by context, label set and size of objects, in this order.
+    ///
+    /// ```
+    /// # use v8_heap_sampler::{HeapProfile, Label, Node, NodeId, Profile, Sample, SampleId,
+    /// #     SampleType, SamplerOptions};
+    /// # let nodes = vec![Node::new(NodeId(1), "(root)")];
+    /// # let sample = |id, size| Sample::new(NodeId(1), size, SampleId(id), true);
+    /// # let samples = vec![sample(1, 64), sample(2, 4096)];
+    /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
+    /// # let profile = HeapProfile::from_profile(&profile)?;
+    /// let large: f64 = profile
+    ///     .rows()
+    ///     .filter(|row| row.size().is_some_and(|size| size.0 >= 1024))
+    ///     .filter_map(|row| row.value(SampleType::InuseSpace))
+    ///     .sum();
+    /// assert_eq!(large, 4096.0);
+    /// # Ok::<(), v8_heap_sampler::Error>(())
+    /// ```
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
+        self.rows.iter().map(|data| Row { profile: self, data })
+    }
+
+    /// The sampled objects in the order of their allocation; `None` where the source has none.
+    #[must_use]
+    pub fn samples(&self) -> Option<&[OrdinalSample]> {
+        self.samples.as_deref()
     }
 
     /// The contexts have no ids of their own after all.
@@ -202,12 +236,12 @@ impl HeapProfile {
         self.ids = None;
     }
 
-    pub(crate) fn rows(&self) -> &[Row] {
-        &self.rows
+    pub(super) fn context(&self, rank: u32) -> Context<'_> {
+        Context { profile: self, rank }
     }
 
-    pub(crate) fn samples(&self) -> Option<&[OrdinalSample]> {
-        self.samples.as_deref()
+    pub(crate) fn row_data(&self) -> &[RowData] {
+        &self.rows
     }
 
     /// By rank: numbers of functions, parents, ends of subtrees.

@@ -229,6 +229,10 @@ pub enum ProfileError {
         sample_id: SampleId,
     },
 
+    /// The estimates add up to more than numbers can say exactly.
+    #[error("the samples stand for more than 2^53 bytes in all")]
+    TooMuch,
+
     /// Two samples have the same number.
     #[error("two samples have the number {sample_id}")]
     DuplicateSample {

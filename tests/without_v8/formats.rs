@@ -353,6 +353,58 @@ fn flame_graphs_show_frames_and_growth() {
     assert!(svg.contains("<svg"), "{svg}");
 }
 
+/// A profile of stacks of functions, by name, with bytes in objects of one.
+fn of_stacks(stacks: &[(&[&str], u64)]) -> HeapProfile {
+    let mut nodes = vec![Node::new(NodeId(1), "(root)")];
+    for (stack, bytes) in stacks {
+        let mut at = 0;
+        for name in *stack {
+            let children = nodes[at].child_ids.clone();
+            let known =
+                children.iter().map(|id| id.0 as usize - 1).find(|&c| nodes[c].name == *name);
+            at = known.unwrap_or_else(|| {
+                let id = NodeId(nodes.len() as u32 + 1);
+                nodes[at].child_ids.push(id);
+                nodes.push(Node::new(id, *name));
+                nodes.len() - 1
+            });
+        }
+        nodes[at].allocations.push(v8_heap_sampler::Allocation { count: *bytes, size: 1 });
+    }
+    HeapProfile::from_nodes(&nodes, Counted::InUse).unwrap()
+}
+
+#[test]
+fn flame_graphs_keep_contexts_whole() {
+    // By their bytes, the line of `f1` stands between those of `f` and `f;g`.
+    let profile = of_stacks(&[(&["f"], 64), (&["f", "g"], 5), (&["f1"], 7), (&["f1", "g"], 1)]);
+    let options = FlamegraphOptions::new(SampleType::InuseSpace);
+    let titles = |svg: Vec<u8>| -> Vec<String> {
+        let svg = String::from_utf8(svg).unwrap();
+        let titles = svg.split("<title>").skip(1);
+        titles.map(|rest| rest.split(" bytes").next().unwrap().to_owned()).collect()
+    };
+    let drawn = titles(written(|b| profile.write_flamegraph(b, &options)));
+    for expected in ["f (69", "g (5", "f1 (8", "g (1", "all (77"] {
+        assert_eq!(drawn.iter().filter(|title| *title == expected).count(), 1, "{drawn:?}");
+    }
+    assert_eq!(drawn.len(), 5, "{drawn:?}");
+    let drawn = titles(written(|b| profile.write_flamegraph_diff(&profile, b, &options)));
+    assert_eq!(drawn.len(), 5, "{drawn:?}");
+
+    // Numbers at the end of a name are no values, and what is no text is none in XML.
+    let profile = of_stacks(&[(&["item 12"], 10), (&["a\u{1}b;c\nd\u{fffe}"], 10)]);
+    let svg = String::from_utf8(written(|b| profile.write_flamegraph(b, &options))).unwrap();
+    assert!(svg.contains("<title>item_12 (10 bytes, 50.00%)</title>"), "{svg}");
+    assert!(svg.contains("<title>a b:c d (10 bytes, 50.00%)</title>"), "{svg}");
+    assert_eq!(folded(&profile, SampleType::InuseSpace), ["a b:c d 10", "item_12 10"]);
+
+    // All gone: a picture that says so.
+    let empty = of_stacks(&[]);
+    let svg = written(|b| empty.write_flamegraph_diff(&profile, b, &options));
+    assert!(String::from_utf8(svg).unwrap().contains("<svg"));
+}
+
 #[test]
 fn call_graphs_are_pruned_and_escaped() {
     let mut nodes = vec![Node::new(NodeId(1), "(root)")];
@@ -411,6 +463,87 @@ fn labels_and_comments_survive_pprof() {
     let expected = [Label::text("isolate", "worker 4"), Label::number("shard", 17, "count")];
     assert_eq!(again.label_sets().last().unwrap(), expected);
     assert_eq!(read(&pprof(&again, true)), again);
+}
+
+#[test]
+fn labels_are_sets() {
+    // Two label sets of one context, that one label makes the same.
+    let mut labelled = small();
+    labelled.add_label(Label::text("request", "1"));
+    let rows: Vec<_> = labelled.rows().map(|row| row.labels().to_vec()).collect();
+    assert!(rows.iter().all(|labels| *labels == [Label::text("request", "1")]));
+    assert_eq!(labelled.label_sets().len(), 1);
+    labelled.add_label(Label::text("request", "2"));
+    assert_eq!(labelled.label_sets().next().unwrap(), [Label::text("request", "2")]);
+    labelled.add_label(Label::number("zone", 3, ""));
+    labelled.add_label(Label::text("area", "north"));
+    let keys: Vec<_> =
+        labelled.label_sets().next().unwrap().iter().map(|l| l.key.clone()).collect();
+    assert_eq!(keys, ["area", "request", "zone"]);
+    // What pprof has no room for is not there afterwards, and nothing stands in for it.
+    labelled.add_label(Label::text("nothing", ""));
+    labelled.add_label(Label::number("bytes", 7, "bytes"));
+    let again = read(&pprof(&labelled, true));
+    assert!(again.label_sets().flatten().all(|label| label.key != "nothing"));
+    let sizes = |profile: &HeapProfile| profile.rows().map(|row| row.size()).collect::<Vec<_>>();
+    assert_eq!(sizes(&again), sizes(&labelled));
+    assert_eq!(totals(&again), rounded(&labelled));
+}
+
+#[test]
+fn rows_and_samples_can_be_looked_at() {
+    let profile = small();
+    let rows: Vec<_> = profile
+        .rows()
+        .map(|row| {
+            let value = row.value(SampleType::AllocSpace).unwrap().round();
+            (row.context().function().to_string(), row.size().unwrap().0, value)
+        })
+        .collect();
+    let anonymous = "(anonymous) app.js:9:1".to_owned();
+    let expected = [
+        ("main app.js:3:7".to_owned(), 64, 64.0),
+        (anonymous.clone(), 100, 200.0),
+        (anonymous, 1000, 1000.0),
+        ("(V8 API)".to_owned(), 32, 32.0),
+    ];
+    assert_eq!(rows, expected);
+    let samples = profile.samples().unwrap();
+    let dead: Vec<_> = samples.iter().filter(|s| s.is_dead).map(|s| s.ordinal).collect();
+    assert_eq!(dead, [3, 5]);
+    assert_eq!(read(&pprof(&profile, true)).samples(), None);
+}
+
+#[test]
+fn sums_beyond_whole_numbers_are_refused() {
+    let nodes = vec![Node::new(NodeId(1), "(root)")];
+    let samples =
+        (1..=2048).map(|id| Sample::new(NodeId(1), 1 << 53, SampleId(id), true)).collect();
+    let profile = Profile::new(nodes, samples, SamplerOptions::exact());
+    let error = HeapProfile::from_profile(&profile).unwrap_err();
+    assert_eq!(error.to_string(), "the samples stand for more than 2^53 bytes in all");
+}
+
+#[test]
+fn nothing_is_zero_and_not_less() {
+    let profile = of_stacks(&[]);
+    let total = profile.total(SampleType::InuseSpace).unwrap();
+    assert_eq!(format!("{total}"), "0");
+}
+
+#[test]
+fn profiles_are_read_with_their_fields_in_any_order() {
+    let text = include_str!("../../fuzz/corpus/profile/profile.json");
+    let profile: Profile = serde_json::from_str(text).unwrap();
+    // As many tools write objects: sorted by key.
+    let sorted: Value = serde_json::from_str(text).unwrap();
+    let sorted = serde_json::to_string(&sorted).unwrap();
+    assert!(sorted.starts_with("{\"collected\""));
+    let expected = HeapProfile::from_profile(&profile).unwrap();
+    assert_eq!(read(text.as_bytes()), expected);
+    assert_eq!(read(sorted.as_bytes()), expected);
+    // And with what some programs begin a text with.
+    assert_eq!(read(format!("\u{feff}{sorted}").as_bytes()), expected);
 }
 
 #[test]
@@ -513,32 +646,36 @@ impl Write for Full {
 fn a_writer_that_fails_is_an_error_and_loses_nothing() {
     let profile = small();
     let before = profile.clone();
-    type Write<'w> = &'w dyn Fn(&HeapProfile, Full) -> Result<(), WriteError>;
+    // Buffered, as they ask for: what is left in the buffer must come out.
+    type Write<'w> = &'w dyn Fn(&HeapProfile, usize) -> Result<(), WriteError>;
+    fn full(room: usize) -> io::BufWriter<Full> {
+        io::BufWriter::new(Full(room))
+    }
     let space = SampleType::InuseSpace;
     let writers: [Write<'_>; 10] = [
-        &|profile, full| profile.write_heapprofile(full, Counted::InUse),
-        &|profile, full| profile.write_pprof(full, &PprofOptions::new()),
-        &|profile, full| profile.write_folded(full, space),
-        &|profile, full| profile.write_speedscope(full, "x"),
-        &|profile, full| profile.write_dot(full, &DotOptions::new(space)),
-        &|profile, full| profile.write_flamegraph(full, &FlamegraphOptions::new(space)),
-        &|profile, full| {
-            profile.write_flamegraph_diff(profile, full, &FlamegraphOptions::new(space))
+        &|profile, room| profile.write_heapprofile(full(room), Counted::InUse),
+        &|profile, room| profile.write_pprof(full(room), &PprofOptions::new()),
+        &|profile, room| profile.write_folded(full(room), space),
+        &|profile, room| profile.write_speedscope(full(room), "x"),
+        &|profile, room| profile.write_dot(full(room), &DotOptions::new(space)),
+        &|profile, room| profile.write_flamegraph(full(room), &FlamegraphOptions::new(space)),
+        &|profile, room| {
+            profile.write_flamegraph_diff(profile, full(room), &FlamegraphOptions::new(space))
         },
-        &|profile, full| profile.write_firefox(full, "x"),
-        &|profile, full| profile.write_nodes(full, Counted::InUse),
-        &|profile, full| profile.write_nested_nodes(full, Counted::InUse),
+        &|profile, room| profile.write_firefox(full(room), "x"),
+        &|profile, room| profile.write_nodes(full(room), Counted::InUse),
+        &|profile, room| profile.write_nested_nodes(full(room), Counted::InUse),
     ];
     for (number, write) in writers.into_iter().enumerate() {
         for room in [0, 1, 30] {
-            match write(&profile, Full(room)) {
+            match write(&profile, room) {
                 Err(WriteError::Io(error)) => {
                     assert_eq!(error.kind(), io::ErrorKind::StorageFull, "writer {number}");
                 }
                 other => panic!("writer {number}: {other:?}"),
             }
         }
-        write(&profile, Full(usize::MAX)).unwrap();
+        write(&profile, usize::MAX).unwrap();
     }
     assert_eq!(profile, before);
 }

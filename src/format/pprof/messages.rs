@@ -31,7 +31,7 @@ pub(super) struct EncodedSample {
     pub(super) label: Vec<Label>,
 }
 
-#[derive(Clone, Copy, PartialEq, Message)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
 pub(super) struct Label {
     #[prost(int64, tag = "1")]
     pub(super) key: i64,

@@ -15,7 +15,7 @@ use super::messages::{self, Header, Location, Sample, field};
 use crate::format::read::{Limit, ReadOptions};
 use crate::format::read_error::ReadError;
 use crate::heap_profile::{
-    About, FunctionParts, HeapProfile, Label, LabelSets, Row, SampleType, SampleTypes,
+    About, FunctionParts, HeapProfile, Label, LabelSets, RowData, SampleType, SampleTypes,
     StackBuilder, push,
 };
 use crate::profile::{Bytes, Function};
@@ -25,7 +25,7 @@ pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfi
     let limit = options.limit();
     let parts = Parts::read(reader, limit)?;
     let types = parts.sample_types()?;
-    let about = parts.about(&types)?;
+    let about = parts.about(&types, limit)?;
     let mut stacks = Stacks::new(&parts)?;
     let mut labels = Labels::default();
     let mut totals = [0.0; 4];
@@ -55,9 +55,12 @@ pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfi
         if values == [0.0; 4] {
             continue;
         }
-        let context = stacks.context(&sample.location_id, number)?;
-        let (label_set, size) = labels.of(&sample.label, number, &parts)?;
-        stacks.builder.push_row(Row { context, labels: label_set, size, values });
+        // What is left for contexts, and then for labels.
+        let held = parts.bytes() + labels.bytes;
+        let context = stacks.context(&sample.location_id, number, held, limit)?;
+        let held = parts.bytes() + stacks.bytes();
+        let (label_set, size) = labels.of(&sample.label, number, &parts, held, limit)?;
+        stacks.builder.push_row(RowData { context, labels: label_set, size, values });
         limit.check(parts.bytes() + stacks.bytes() + labels.bytes)?;
     }
     let present = SampleTypes::of(types.into_iter().flatten());
@@ -96,7 +99,6 @@ struct Parts {
 
 impl Parts {
     fn read(reader: impl Read, limit: Limit) -> Result<Self, ReadError> {
-        let mut fields = Fields::new(reader);
         let mut parts = Self {
             header: Header::default(),
             samples: Vec::new(),
@@ -107,70 +109,94 @@ impl Parts {
             string_ends: Vec::new(),
             tables: 0,
         };
+        let mut fields = Fields::new(reader);
         // The fields that are no lists of any length, with their tags.
         let mut header = Vec::new();
         let mut message = Vec::new();
         let mut seen = 0;
         loop {
-            let next = fields.next(&mut message, limit);
-            let Some((number, start)) = next.map_err(|error| unknown(error, seen))? else { break };
+            let next = fields.next(&mut message, limit).and_then(|next| match next {
+                Some((number, start)) => {
+                    parts.take(number, &message, start, fields.offset, &mut header, limit)?;
+                    Ok(true)
+                }
+                None => Ok(false),
+            });
+            if !next.map_err(|error| unknown(error, seen))? {
+                break;
+            }
             seen += 1;
-            let is_list = (field::SAMPLE..=field::STRING_TABLE).contains(&number);
-            if is_list && message[0] & 7 != LENGTH_DELIMITED {
-                let problem = format!("field {number} has wire type {}", message[0] & 7);
-                return Err(wrong(format!("byte {}", fields.offset), problem));
-            }
-            let content = &message[start..];
-            match number {
-                field::SAMPLE => {
-                    push(&mut parts.sample_starts, parts.samples.len());
-                    reserve(&mut parts.samples, content.len());
-                    parts.samples.extend_from_slice(content);
-                }
-                field::LOCATION => {
-                    let count = parts.locations.len();
-                    let field = format!("location[{count}]");
-                    // Each line is two bytes at least, and one of 24 in memory.
-                    limit.check(parts.bytes() + 16 * content.len())?;
-                    let location = Location::decode(content).map_err(|e| wrong(&field, e))?;
-                    parts.tables += 2 * size_of::<(u64, Location)>()
-                        + location.line.capacity() * size_of::<messages::Line>();
-                    let id = location.id;
-                    if parts.locations.insert(id, location).is_some() {
-                        return Err(wrong(format!("{field}.id"), format!("{id} is used twice")));
-                    }
-                }
-                field::FUNCTION => {
-                    let count = parts.functions.len();
-                    let field = format!("function[{count}]");
-                    let function =
-                        messages::Function::decode(content).map_err(|e| wrong(&field, e))?;
-                    parts.tables += 2 * size_of::<(u64, messages::Function)>();
-                    let id = function.id;
-                    if parts.functions.insert(id, function).is_some() {
-                        return Err(wrong(format!("{field}.id"), format!("{id} is used twice")));
-                    }
-                }
-                field::STRING_TABLE => {
-                    let text = std::str::from_utf8(content).map_err(|error| {
-                        wrong(format!("string_table[{}]", parts.string_ends.len()), error)
-                    })?;
-                    if parts.strings.capacity() - parts.strings.len() < text.len() {
-                        parts.strings.reserve(text.len().max(parts.strings.len() / 4));
-                    }
-                    parts.strings.push_str(text);
-                    push(&mut parts.string_ends, parts.strings.len());
-                }
-                field::MAPPING => {}
-                _ => header.extend_from_slice(&message),
-            }
             // Header fields are decoded into up to 16 times their size.
-            let held = parts.bytes() + message.capacity() + 16 * header.capacity();
-            limit.check(held)?;
+            limit.check(parts.bytes() + message.capacity() + 16 * header.capacity())?;
         }
         parts.header = Header::decode(&header[..])
             .map_err(|error| wrong("the profile's own fields", error))?;
         Ok(parts)
+    }
+
+    /// Takes over a field, whose content starts at `start` of its message.
+    fn take(
+        &mut self,
+        number: u32,
+        message: &[u8],
+        start: usize,
+        offset: u64,
+        header: &mut Vec<u8>,
+        limit: Limit,
+    ) -> Result<(), ReadError> {
+        let is_list = (field::SAMPLE..=field::STRING_TABLE).contains(&number);
+        if is_list && message[0] & 7 != LENGTH_DELIMITED {
+            let problem = format!("field {number} has wire type {}", message[0] & 7);
+            return Err(wrong(format!("byte {offset}"), problem));
+        }
+        let content = &message[start..];
+        match number {
+            field::SAMPLE => {
+                push(&mut self.sample_starts, self.samples.len());
+                reserve(&mut self.samples, content.len());
+                self.samples.extend_from_slice(content);
+            }
+            field::LOCATION => {
+                let field = || format!("location[{}]", self.locations.len());
+                // Each line is two bytes at least, and one of 24 in memory.
+                limit.check(self.bytes() + 16 * content.len())?;
+                let location = Location::decode(content).map_err(|e| wrong(field(), e))?;
+                self.tables += 2 * size_of::<(u64, Location)>()
+                    + location.line.capacity() * size_of::<messages::Line>();
+                let id = location.id;
+                if self.locations.contains_key(&id) {
+                    return Err(wrong(field() + ".id", format!("{id} is used twice")));
+                }
+                self.locations.insert(id, location);
+            }
+            field::FUNCTION => {
+                let field = || format!("function[{}]", self.functions.len());
+                let function =
+                    messages::Function::decode(content).map_err(|e| wrong(field(), e))?;
+                self.tables += 2 * size_of::<(u64, messages::Function)>();
+                let id = function.id;
+                if self.functions.contains_key(&id) {
+                    return Err(wrong(field() + ".id", format!("{id} is used twice")));
+                }
+                self.functions.insert(id, function);
+            }
+            field::STRING_TABLE => {
+                let text = std::str::from_utf8(content).map_err(|error| {
+                    wrong(format!("string_table[{}]", self.string_ends.len()), error)
+                })?;
+                if self.strings.capacity() - self.strings.len() < text.len() {
+                    self.strings.reserve_exact(text.len().max(self.strings.len() / 4));
+                }
+                self.strings.push_str(text);
+                push(&mut self.string_ends, self.strings.len());
+            }
+            field::MAPPING => {}
+            _ => {
+                reserve(header, message.len());
+                header.extend_from_slice(message);
+            }
+        }
+        Ok(())
     }
 
     fn bytes(&self) -> usize {
@@ -233,9 +259,10 @@ impl Parts {
         Err(ReadError::UnknownFormat { found })
     }
 
-    fn about(&self, types: &[Option<SampleType>]) -> Result<About, ReadError> {
+    fn about(&self, types: &[Option<SampleType>], limit: Limit) -> Result<About, ReadError> {
         let header = &self.header;
         let mut about = About::default();
+        let mut bytes = 0;
         if header.time_nanos != 0 {
             let distance = Duration::from_nanos(header.time_nanos.unsigned_abs());
             let started: Option<SystemTime> = match header.time_nanos {
@@ -261,6 +288,8 @@ impl Parts {
         }
         for (number, &comment) in header.comment.iter().enumerate() {
             let comment = self.string(comment, || format!("comment[{number}]"))?;
+            bytes += comment.len() + 2 * size_of::<String>();
+            limit.check(self.bytes() + bytes)?;
             about.comments.push(comment.to_owned());
         }
         let default = self.string(header.default_sample_type, || "default_sample_type".to_owned());
@@ -284,7 +313,7 @@ fn sample_type(name: &str) -> Option<SampleType> {
     match name {
         "objects" => Some(SampleType::InuseObjects),
         "space" => Some(SampleType::InuseSpace),
-        _ => name.parse().ok(),
+        _ => SampleType::ALL.into_iter().find(|sample_type| sample_type.name() == name),
     }
 }
 
@@ -300,6 +329,8 @@ struct Stacks<'p> {
     /// The frames of each location: functions by number, the innermost first.
     frames: HashMap<u64, Range<usize>, RandomState>,
     functions: Vec<u32>,
+    /// Where a location with several frames leads from a context.
+    steps: HashMap<(u32, u64), u32, RandomState>,
     /// The number of `(root)`, which is no frame.
     root: u32,
     parts: &'p Parts,
@@ -310,29 +341,55 @@ impl<'p> Stacks<'p> {
         let root = FunctionParts { name: "(root)", ..FunctionParts::default() };
         let mut builder = StackBuilder::new(root);
         let root = builder.functions.number(root);
-        Ok(Self { builder, frames: HashMap::default(), functions: Vec::new(), root, parts })
+        Ok(Self {
+            builder,
+            frames: HashMap::default(),
+            functions: Vec::new(),
+            steps: HashMap::default(),
+            root,
+            parts,
+        })
     }
 
     fn bytes(&self) -> usize {
         self.builder.bytes()
             + self.frames.capacity() * 2 * size_of::<(u64, Range<usize>)>()
             + self.functions.capacity() * size_of::<u32>()
+            + self.steps.capacity() * 2 * size_of::<((u32, u64), u32)>()
     }
 
-    /// The context of a sample's stack, whose innermost location comes first.
-    fn context(&mut self, locations: &[u64], sample: usize) -> Result<u32, ReadError> {
+    /// The context of a sample's stack, whose innermost location comes first; `held` is what others
+    /// hold.
+    fn context(
+        &mut self,
+        locations: &[u64],
+        sample: usize,
+        held: usize,
+        limit: Limit,
+    ) -> Result<u32, ReadError> {
         let mut context = StackBuilder::ROOT;
         for (place, &id) in locations.iter().enumerate().rev() {
             let frames = match self.frames.get(&id) {
                 Some(frames) => frames.clone(),
                 None => self.resolve(id, || format!("sample[{sample}].location_id[{place}]"))?,
             };
+            // A location of many frames in stack after stack must cost no more than one of one.
+            let is_step = frames.len() > 1;
+            if is_step && let Some(&known) = self.steps.get(&(context, id)) {
+                context = known;
+                continue;
+            }
+            let from = context;
             for at in frames.rev() {
                 let function = self.functions[at];
                 if function != self.root || context != StackBuilder::ROOT {
                     context = self.builder.callee(context, function)?;
                 }
             }
+            if is_step {
+                self.steps.insert((from, id), context);
+            }
+            limit.check(held + self.bytes())?;
         }
         Ok(context)
     }
@@ -376,11 +433,21 @@ impl<'p> Stacks<'p> {
         line: &messages::Line,
     ) -> Result<u32, ReadError> {
         let field = |name: &str| format!("function with id {}, {name}", function.id);
-        let name = self.parts.string(function.name, || field("name"))?;
-        let script_name = self.parts.string(function.filename, || field("filename"))?;
+        let text = |index, name| {
+            let text = self.parts.string(index, || field(name))?;
+            // It is compared with others again and again.
+            if text.len() > LONGEST_NAME {
+                let problem = format!("{} bytes, and {LONGEST_NAME} are supported", text.len());
+                return Err(wrong(field(name), problem));
+            }
+            Ok(text)
+        };
+        let name = text(function.name, "name")?;
+        let script_name = text(function.filename, "filename")?;
         let number = |number: i64, name: &str| {
             let in_bounds = u32::try_from(number);
-            in_bounds.map_err(|_| wrong(field(name), format!("{number} is not from 0 to 2^32")))
+            in_bounds
+                .map_err(|_| wrong(field(name), format!("{number} is not from 0 to {}", u32::MAX)))
         };
         let start_line = number(function.start_line, "start_line")?;
         // Who gives no start line, as `@datadog/pprof`, has it as the line.
@@ -403,6 +470,9 @@ impl<'p> Stacks<'p> {
         Ok(self.builder.functions.number(parts))
     }
 }
+
+/// The longest name of a function or script. (V8 cuts those of scripts at 1024 units.)
+const LONGEST_NAME: usize = 1 << 16;
 
 /// Whether the name is one that was made up for an anonymous function: by this crate, or by
 /// `@datadog/pprof`.
@@ -429,34 +499,39 @@ fn is_anonymous(parts: &FunctionParts<'_>) -> bool {
 #[derive(Default)]
 struct Labels {
     sets: LabelSets,
-    numbers: HashMap<Vec<Label>, u32, RandomState>,
+    /// By the labels as they stand in the file.
+    numbers: HashMap<Vec<messages::Label>, u32, RandomState>,
     bytes: usize,
 }
 
 impl Labels {
-    /// The label set of a sample, without the size of its objects, and that size, or 0.
+    /// The label set of a sample, without the size of its objects, and that size, or 0; `held` is what
+    /// others hold.
     fn of(
         &mut self,
         labels: &[messages::Label],
         sample: usize,
         parts: &Parts,
+        held: usize,
+        limit: Limit,
     ) -> Result<(u32, u64), ReadError> {
+        let field = |place: usize, name: &str| format!("sample[{sample}].label[{place}].{name}");
         let mut size = 0;
         let mut set = Vec::new();
+        let mut texts = 0;
         for (place, label) in labels.iter().enumerate() {
-            let string = |index: i64, name: &str| {
-                parts.string(index, || format!("sample[{sample}].label[{place}].{name}"))
-            };
-            let key = string(label.key, "key")?;
-            if label.str != 0 {
-                set.push(Label::text(key.to_owned(), string(label.str, "str")?.to_owned()));
-                continue;
-            }
-            let unit = string(label.num_unit, "num_unit")?;
-            if key == "bytes" && matches!(unit, "" | "bytes") && label.num > 0 && size == 0 {
+            let key = parts.string(label.key, || field(place, "key"))?;
+            let text = parts.string(label.str, || field(place, "str"));
+            // 0 is the empty text, if there is any, and says that the label is a number.
+            let text = if label.str == 0 { "" } else { text? };
+            let unit = parts.string(label.num_unit, || field(place, "num_unit"));
+            let unit = if label.num_unit == 0 { "" } else { unit? };
+            let is_size = label.str == 0 && key == "bytes" && matches!(unit, "" | "bytes");
+            if is_size && label.num > 0 && size == 0 {
                 size = label.num.unsigned_abs();
             } else {
-                set.push(Label::number(key.to_owned(), label.num, unit.to_owned()));
+                texts += key.len() + text.len() + unit.len();
+                set.push(*label);
             }
         }
         if set.is_empty() {
@@ -465,10 +540,21 @@ impl Labels {
         if let Some(&number) = self.numbers.get(&set) {
             return Ok((number, size));
         }
-        let texts: usize = set.iter().map(Label::text_len).sum();
-        // It is held twice.
-        self.bytes += 2 * (texts + set.len() * size_of::<Label>() + 4 * size_of::<usize>());
-        let number = self.sets.push(set.clone());
+        let each = size_of::<Label>() + size_of::<messages::Label>();
+        self.bytes += texts + set.len() * each + 16 * size_of::<usize>();
+        limit.check(held + self.bytes)?;
+        let text = |index: i64| match index {
+            0 => Ok(String::new()),
+            _ => parts.string(index, String::new).map(str::to_owned),
+        };
+        let read = |label: &messages::Label| -> Result<Label, ReadError> {
+            let key = text(label.key)?;
+            Ok(match label.str {
+                0 => Label::number(key, label.num, text(label.num_unit)?),
+                index => Label::text(key, text(index)?),
+            })
+        };
+        let number = self.sets.push(set.iter().map(read).collect::<Result<_, _>>()?);
         self.numbers.insert(set, number);
         Ok((number, size))
     }
@@ -537,9 +623,12 @@ impl<R: Read> Fields<R> {
             self.offset += 1;
             message.push(byte);
             if byte < 0x80 || message.len() - start == 10 {
-                let number = prost::decode_length_delimiter(&message[start..]);
-                return match number {
-                    Ok(number) => Ok(Some(number as u64)),
+                // `prost` reads fields, not numbers alone: as the field of a message.
+                let number = &message[start..];
+                let mut field = [1 << 3; 11];
+                field[1..=number.len()].copy_from_slice(number);
+                return match u64::decode(&field[..=number.len()]) {
+                    Ok(number) => Ok(Some(number)),
                     Err(error) => Err(wrong(format!("byte {}", self.offset), error)),
                 };
             }

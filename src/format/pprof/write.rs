@@ -13,7 +13,7 @@ use super::anonymous_name;
 use super::messages::{EncodedSample, Function, Header, Label, Line, Location, ValueType, field};
 use crate::format::rounding::Rounding;
 use crate::format::write_error::WriteError;
-use crate::heap_profile::{HeapProfile, LabelValue, Row, SampleType};
+use crate::heap_profile::{HeapProfile, LabelValue, RowData, SampleType};
 use crate::profile::written_line;
 
 /// How to write pprof profiles.
@@ -67,7 +67,8 @@ impl HeapProfile {
     /// Values are rounded such that the totals are right. Each function is one location, at the line
     /// and column where it starts; an anonymous one has its place in its name, as pprof tells
     /// functions apart by it. The root is left out but where it allocated itself. The interval is
-    /// the period.
+    /// the period. Labels with an empty text are left out. The format has no room for contexts without
+    /// values of their own and below them, ids, start positions and the order of samples.
     ///
     /// Memory beyond the profile: the table of strings, a buffer, and what gzip takes. Pass a file or
     /// socket as it is: what is written is compressed and in blocks.
@@ -108,8 +109,7 @@ impl HeapProfile {
         encoder.functions(self)?;
         encoder.samples(self, &types, options)?;
         encoder.flush()?;
-        encoder.writer.finish()?;
-        Ok(())
+        Ok(encoder.writer.finish()?.flush()?)
     }
 }
 
@@ -221,7 +221,9 @@ impl<W: Write> Encoder<W> {
     ) -> io::Result<()> {
         let mut label_sets = Vec::new();
         for labels in profile.label_sets() {
-            let labels = labels.iter().map(|label| {
+            // An empty text is none there.
+            let is_empty = |label: &&crate::Label| matches!(&label.value, LabelValue::Text(text) if text.is_empty());
+            let labels = labels.iter().filter(|label| !is_empty(label)).map(|label| {
                 let key = self.string(&label.key)?;
                 Ok(match &label.value {
                     LabelValue::Text(text) => {
@@ -240,8 +242,8 @@ impl<W: Write> Encoder<W> {
         let mut stacks = Stacks::new(profile);
         let mut sample = EncodedSample::default();
         // Rows of one context are neighbours; those of one label set are made so.
-        let mut neighbors: Vec<Row> = Vec::new();
-        for rows in profile.rows().chunk_by(|one, other| one.context == other.context) {
+        let mut neighbors: Vec<RowData> = Vec::new();
+        for rows in profile.row_data().chunk_by(|one, other| one.context == other.context) {
             let rows = if rows.is_sorted_by_key(|row| row.labels) {
                 rows
             } else {
@@ -252,7 +254,7 @@ impl<W: Write> Encoder<W> {
             };
             sample.location_id.clear();
             sample.location_id.extend_from_slice(stacks.of(rows[0].context));
-            let are_one = |one: &Row, other: &Row| {
+            let are_one = |one: &RowData, other: &RowData| {
                 one.labels == other.labels && (!options.object_sizes || one.size == other.size)
             };
             for rows in rows.chunk_by(are_one) {
@@ -265,13 +267,13 @@ impl<W: Write> Encoder<W> {
                     continue;
                 }
                 sample.label.clear();
-                sample.label.extend_from_slice(&label_sets[rows[0].labels as usize]);
                 if options.object_sizes
                     && let Some(size) = rows[0].size()
                 {
                     let num = i64::try_from(size.0).unwrap_or(i64::MAX);
                     sample.label.push(Label { key: bytes, num, num_unit: bytes, str: 0 });
                 }
+                sample.label.extend_from_slice(&label_sets[rows[0].labels as usize]);
                 self.message(field::SAMPLE, &sample)?;
             }
         }
