@@ -9,8 +9,9 @@ impl CallTree {
     /// Writes the tree as nested JSON: each node with the fields of [`Node`], and its child nodes
     /// in `children`, as the Node module `sample-heap-allocations` builds them.
     ///
-    /// Pass a buffered writer: each node is written in a few small pieces. Streams: memory is bounded by one node and the depth, and no depth overflows the stack
-    /// (though readers may have limits of their own).
+    /// Pass a buffered writer: each node is written in a few small pieces. Streams: memory is bounded
+    /// by one node and the depth, and no depth overflows the stack (though readers may have limits of
+    /// their own).
     ///
     /// ```
     /// use v8_heap_sampler::{CallTree, Node, NodeId};

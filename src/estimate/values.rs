@@ -9,7 +9,8 @@ use crate::profile::{Bytes, Objects, Unit};
 /// it is.
 ///
 /// It is unbiased: the mean over many profiles of the same program is the truth, as far as V8 samples
-/// [as its model says](crate#where-v8-departs-from-the-model). It is not a count, nor rounded to one. [`interval`](Self::interval) says where the truth may lie.
+/// [as its model says](crate#where-v8-departs-from-the-model). It is not a count, nor rounded to one.
+/// [`interval`](Self::interval) says where the truth may lie.
 ///
 /// Estimates add up, with their variances, if no sample is in both.
 ///

@@ -10,9 +10,10 @@ impl HeapProfile {
     /// Writes folded stacks of one of the values: for each context that has some, a line with its
     /// frames from the outermost, separated by `;`, and the value, rounded such that the sum is right.
     ///
-    /// Frames are `name script:line:column`; a `;` within one is written as `:`, a control character as a
-    /// space, and the space before a number at its end as `_`. The root is written only where it has values of its own. Contexts of a script that was compiled
-    /// twice are two lines with the same stack. Pass a buffered writer.
+    /// Frames are `name script:line:column`; a `;` within one is written as `:`, a control character as
+    /// a space, and the space before a number at its end as `_`. The root is written only where it has
+    /// values of its own. Contexts of a script that was compiled twice are two lines with the same
+    /// stack. Pass a buffered writer.
     /// The format is that of Brendan Gregg's FlameGraph.
     ///
     /// ```

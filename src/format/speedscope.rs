@@ -10,8 +10,8 @@ impl HeapProfile {
     /// Writes speedscope's JSON, with one profile for each value that there is, the one that
     /// [`default_sample_type`](Self::default_sample_type) names in front of the user.
     ///
-    /// Frames are functions, with file, line and column; an anonymous one has its place in its name.
-    /// Values are rounded such that the totals are right. Pass a buffered writer. The format:
+    /// Frames are functions, by `name script:line:column`, as speedscope's tables show nothing else, and
+    /// with file, line and column. Values are rounded such that the totals are right. Pass a buffered writer. The format:
     /// <https://www.speedscope.app/file-format-schema.json>, type `sampled`.
     ///
     /// ```
@@ -93,10 +93,7 @@ fn json(writer: &mut impl Write, text: &str) -> io::Result<()> {
 
 fn frame(writer: &mut impl Write, function: &Function) -> io::Result<()> {
     writer.write_all(br#"{"name":"#)?;
-    match function.name.as_str() {
-        "" => json(writer, &function.to_string())?,
-        name => json(writer, name)?,
-    }
+    json(writer, &function.to_string())?;
     if !function.script_name.is_empty() {
         writer.write_all(br#","file":"#)?;
         json(writer, &function.script_name)?;

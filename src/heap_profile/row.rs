@@ -117,4 +117,9 @@ impl Label {
     ) -> Self {
         Self { key: key.into(), value: LabelValue::Number { number, unit: unit.into() } }
     }
+
+    /// Whether it is a number, or a text that is not empty.
+    pub(crate) fn says_something(&self) -> bool {
+        !matches!(&self.value, LabelValue::Text(text) if text.is_empty())
+    }
 }

@@ -58,8 +58,9 @@ impl Function {
     #[must_use]
     pub fn pseudo_frame(&self) -> Option<PseudoFrame> {
         match self.script_id {
-            None => PseudoFrame::from_name(&self.name),
-            Some(_) => None,
+            // In files that tell no ids, a function's script has a name.
+            None if self.script_name.is_empty() => PseudoFrame::from_name(&self.name),
+            _ => None,
         }
     }
 
@@ -205,6 +206,9 @@ mod tests {
         function.script_id = ScriptId::new(9);
         assert_eq!(function.pseudo_frame(), None);
         assert!(!Function::named("map").is_pseudo_frame());
+        let mut read = Function::named("(GC)");
+        read.script_name = "gc.js".into();
+        assert_eq!(read.pseudo_frame(), None);
         for frame in PseudoFrame::ALL {
             assert_eq!(PseudoFrame::from_name(frame.name()), Some(frame));
         }

@@ -209,17 +209,7 @@ fn speedscope_stacks(json: &[u8]) -> Vec<String> {
         .as_array()
         .unwrap()
         .iter()
-        .map(|frame| {
-            let name = frame["name"].as_str().unwrap();
-            if name.starts_with("(anonymous)") {
-                return name.to_owned();
-            }
-            let mut function = v8_heap_sampler::Function::named(name);
-            function.script_name = frame["file"].as_str().unwrap_or_default().into();
-            let place = |key: &str| NonZeroU32::new(frame[key].as_u64().unwrap_or(0) as u32);
-            (function.line_number, function.column_number) = (place("line"), place("col"));
-            function.to_string()
-        })
+        .map(|frame| frame["name"].as_str().unwrap().to_owned())
         .collect();
     let profiles = json["profiles"].as_array().unwrap();
     let profile = profiles.iter().find(|profile| profile["name"] == "inuse_space").unwrap();

@@ -222,8 +222,7 @@ impl<W: Write> Encoder<W> {
         let mut label_sets = Vec::new();
         for labels in profile.label_sets() {
             // An empty text is none there.
-            let is_empty = |label: &&crate::Label| matches!(&label.value, LabelValue::Text(text) if text.is_empty());
-            let labels = labels.iter().filter(|label| !is_empty(label)).map(|label| {
+            let labels = labels.iter().filter(|label| label.says_something()).map(|label| {
                 let key = self.string(&label.key)?;
                 Ok(match &label.value {
                     LabelValue::Text(text) => {
