@@ -101,7 +101,7 @@ fn write_all(
     write(&path("after.folded"), |file| after.write_folded(file, value))?;
     let options = FlamegraphOptions::new(value);
     write(&path("after.svg"), |file| after.write_flamegraph(file, &options))?;
-    write(&path("diff.svg"), |file| after.write_flamegraph_diff(&before, file, &options))?;
+    write(&path("diff.svg"), |file| after.write_flamegraph_diff(file, &before, &options))?;
     write(&path("after.dot"), |file| after.write_dot(file, &DotOptions::new(value)))?;
     write(&path("after.firefox.json"), |file| after.write_firefox(file, "formats"))?;
     write(&path("after.nodes.json"), |file| after.write_nodes(file, Counted::InUse))?;

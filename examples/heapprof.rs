@@ -16,7 +16,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use v8_heap_sampler::format::{
     DotOptions, FlamegraphOptions, PprofOptions, ReadOptions, WriteError,
 };
-use v8_heap_sampler::{Bytes, Counted, HeapProfile, Objects, SampleType};
+use v8_heap_sampler::{Bytes, Counted, HeapProfile, SampleType};
 
 /// Reads heap profiles of any format, says what is in them, and writes them in another.
 #[derive(Parser, Debug)]
@@ -110,10 +110,7 @@ impl Format {
         name: &str,
         sizes: bool,
     ) -> Result<(), WriteError> {
-        let counted = match value {
-            SampleType::AllocObjects | SampleType::AllocSpace => Counted::Allocated,
-            SampleType::InuseObjects | SampleType::InuseSpace => Counted::InUse,
-        };
+        let counted = value.counted();
         match self {
             Self::Heapprofile => profile.write_heapprofile(writer, counted),
             Self::Pprof => profile.write_pprof(writer, &PprofOptions::new().object_sizes(sizes)),
@@ -142,12 +139,13 @@ fn stat(path: &Path, profile: &HeapProfile) {
     println!("{}", path.display());
     println!("  {} contexts of {} functions", profile.len(), profile.functions().len());
     for sample_type in profile.sample_types() {
-        let total = profile.total(sample_type).unwrap_or_default().round() as u64;
-        let total = match sample_type.unit() {
-            "bytes" => format!("{total} bytes, {}", Bytes(total)),
-            _ => Objects(total).to_string(),
+        let total = profile.total(sample_type).unwrap_or_default();
+        let exact = if sample_type.unit() == "bytes" {
+            format!("{total:.0} bytes, ")
+        } else {
+            String::new()
         };
-        println!("  {sample_type}: {total}");
+        println!("  {sample_type}: {exact}{}", sample_type.display(total));
     }
     if let Some(interval) = about.interval {
         println!("  interval: {} bytes", interval.0);
@@ -157,6 +155,10 @@ fn stat(path: &Path, profile: &HeapProfile) {
     }
     if about.unattributed_samples > 0 {
         println!("  samples of no context: {}", about.unattributed_samples);
+    }
+    for labels in profile.label_sets().filter(|labels| !labels.is_empty()).take(20) {
+        let labels: Vec<_> = labels.iter().map(ToString::to_string).collect();
+        println!("  labels: {}", labels.join(", "));
     }
     for comment in &about.comments {
         println!("  comment: {comment}");
@@ -218,7 +220,13 @@ fn main() -> ExitCode {
         }
         Command::Convert { input, output, to, value, sizes } => {
             let Some(format) = to.or_else(|| Format::of(output)) else {
-                eprintln!("{}: which format is that? Say it by --to", output.display());
+                let names = Format::value_variants().iter().filter_map(Format::to_possible_value);
+                let names: Vec<_> = names.map(|value| value.get_name().to_owned()).collect();
+                eprintln!(
+                    "{}: which format is that? Say it by --to: {}",
+                    output.display(),
+                    names.join(", ")
+                );
                 return ExitCode::from(2);
             };
             if let Err(error) = convert(input, output, format, *value, *sizes, &options) {

@@ -7,7 +7,7 @@ use petgraph::visit::EdgeRef;
 
 use super::write_error::WriteError;
 use crate::heap_profile::{HeapProfile, SampleType};
-use crate::profile::{Bytes, Function, Objects};
+use crate::profile::Function;
 
 /// What to show of a call graph.
 ///
@@ -62,8 +62,9 @@ impl HeapProfile {
     /// out.
     ///
     /// Each function shows what it allocated itself, larger the more it is, and its total; each call
-    /// what flows through it. The root is shown only if it allocated. What was left out is said in
-    /// the graph's title. Memory beyond the profile: the call graph. Pass a buffered writer.
+    /// what flows through it. The root is shown only if it allocated, so that what was called from an
+    /// empty stack, or from frames below those that sampling keeps, flows in from nowhere. What was left
+    /// out is said in the graph's title. Memory beyond the profile: the call graph. Pass a buffered writer.
     ///
     /// ```
     /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
@@ -94,7 +95,7 @@ impl HeapProfile {
         let (graph, root) = (callgraph.graph(), callgraph.root());
         let whole = graph[root].total;
         let share = |value: f64| if whole > 0.0 { value / whole } else { 0.0 };
-        let show = |value: f64| show(value, options.sample_type);
+        let show = |value: f64| options.sample_type.display(value);
 
         let mut shown: Vec<NodeIndex> = graph
             .node_indices()
@@ -117,7 +118,9 @@ impl HeapProfile {
             options.sample_type,
             show(whole),
         )?;
-        writeln!(writer, "labelloc=t; node [shape=box, style=filled, fontname=\"sans-serif\"];")?;
+        let font = "fontname=\"sans-serif\"";
+        writeln!(writer, "{font}; labelloc=t; edge [{font}];")?;
+        writeln!(writer, "node [shape=box, style=filled, {font}];")?;
         for &index in &shown {
             let function = &graph[index];
             let own = share(function.self_estimate);
@@ -148,14 +151,6 @@ impl HeapProfile {
         }
         writeln!(writer, "}}")?;
         Ok(writer.flush()?)
-    }
-}
-
-/// A value, rounded for people.
-fn show(value: f64, sample_type: SampleType) -> String {
-    match sample_type.unit() {
-        "bytes" => Bytes(value.round() as u64).to_string(),
-        _ => Objects(value.round() as u64).to_string(),
     }
 }
 

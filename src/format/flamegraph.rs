@@ -24,7 +24,8 @@ pub struct FlamegraphOptions {
     pub sample_type: SampleType,
     /// The text above. Default: the name of the values.
     pub title: Option<String>,
-    /// Whether the outermost frames are at the top. Default: no, as flames burn.
+    /// Whether the outermost frames are at the top, which is kinder to deep recursion. Default: no, as
+    /// flames burn.
     pub icicle: bool,
 }
 
@@ -118,8 +119,8 @@ impl HeapProfile {
     /// [`WriteError`] if either profile does not have the values, or `writer` fails.
     pub fn write_flamegraph_diff(
         &self,
-        before: &Self,
         writer: impl Write,
+        before: &Self,
         options: &FlamegraphOptions,
     ) -> Result<(), WriteError> {
         let mut stacks = Stacks::default();

@@ -43,7 +43,7 @@ impl HeapProfile {
         mut writer: impl Write,
         counted: Counted,
     ) -> Result<(), WriteError> {
-        let [_, sample_type] = counted.types();
+        let sample_type = counted.space();
         self.require(sample_type)?;
         // Up to the size, which comes next.
         let frames: Vec<Vec<u8>> =

@@ -15,7 +15,8 @@
 //! | JSON of a [`Profile`](crate::Profile) | its `Serialize` | yes | `read` |
 //!
 //! Writers stream: beyond the profile they hold what names there are, a buffer, and where noted more.
-//! None takes the profile away or changes it: if writing fails, write again elsewhere.
+//! They flush the writer at the end. None takes the profile away or changes it: if writing fails, write
+//! again elsewhere.
 //!
 //! [`write_heapprofile`]: crate::HeapProfile::write_heapprofile
 //! [`write_pprof`]: crate::HeapProfile::write_pprof
@@ -32,7 +33,8 @@
 //!
 //! Values are estimates, and not whole. Formats that want whole numbers get them rounded such that
 //! every running sum, and so the total, is off by less than one half: what is cut off here is added
-//! there.
+//! there. (In nodes it is the number of objects of each size that is rounded so; their bytes are its
+//! product with the size.)
 
 // Each format needs other parts of this, and has a feature of its own.
 #![cfg_attr(not(feature = "formats"), allow(dead_code, unused_imports))]

@@ -36,8 +36,8 @@ impl HeapProfile {
     ///
     /// # Errors
     ///
-    /// [`WriteError`] if the profile does not have the values, or does not know how large single objects
-    /// are (a `.heapprofile` does not), or if `writer` fails.
+    /// [`WriteError`] if the profile does not have the values, or does not know how large single
+    /// objects are, or if `writer` fails.
     pub fn write_nodes(&self, mut writer: impl Write, counted: Counted) -> Result<(), WriteError> {
         let mut separator: &[u8] = b"[";
         self.for_each_node(counted, |_, node| {
@@ -80,9 +80,11 @@ impl HeapProfile {
         counted: Counted,
         mut each: impl FnMut(u32, &Node) -> Result<(), WriteError>,
     ) -> Result<(), WriteError> {
-        let [objects, space] = counted.types();
-        self.require(objects)?;
+        let (objects, space) = (counted.objects(), counted.space());
         self.require(space)?;
+        if !self.has(objects) {
+            return Err(WriteError::NoSizes);
+        }
         let has_none = |row: &RowData| row.value(objects) == 0.0 && row.value(space) == 0.0;
         if self.row_data().iter().any(|row| row.size().is_none() && !has_none(row)) {
             return Err(WriteError::NoSizes);

@@ -96,13 +96,20 @@ impl ReadOptions {
     fn read_gzip(&self, reader: impl Read) -> Result<HeapProfile, ReadError> {
         let reader = io::BufReader::with_capacity(64 * 1024, reader);
         let mut reader = flate2::bufread::MultiGzDecoder::new(reader);
-        // A box: gzip within gzip would be a type within a type.
         let (reader, first) = peek(&mut reader)?;
         if first == GZIP {
             let found = "a file that gzip has compressed twice".to_owned();
             return Err(ReadError::UnknownFormat { found });
         }
-        self.read_plain(Box::new(reader) as Box<dyn Read + '_>)
+        let mut reader = reader;
+        let read = self.read_plain(&mut reader as &mut dyn Read);
+        // Damage shows in the checksum, at the end; until then it looks like a file that is wrong.
+        let is_content =
+            !matches!(read, Ok(_) | Err(ReadError::Io(_) | ReadError::MemoryLimit { .. }));
+        if is_content {
+            io::copy(&mut reader.take(MOST_TO_CHECK), &mut io::sink())?;
+        }
+        read
     }
 
     #[cfg(not(feature = "gzip"))]
@@ -135,6 +142,17 @@ impl ReadOptions {
                 skipped.extend_from_slice(&mark[..read]);
             }
         }
+        if !is_json {
+            let mut more = [0; 16];
+            let read = read_up_to(&mut reader, &mut more)?;
+            skipped.extend_from_slice(&more[..read]);
+            let is_text = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
+            if skipped.iter().all(is_text) {
+                let start = String::from_utf8_lossy(&skipped);
+                let found = format!("a text that begins with {:?}", start.trim());
+                return Err(ReadError::UnknownFormat { found });
+            }
+        }
         let reader = io::Cursor::new(skipped).chain(reader);
         if is_json { self.read_json(reader) } else { self.read_pprof(reader) }
     }
@@ -165,6 +183,10 @@ impl Default for ReadOptions {
         Self::new()
     }
 }
+
+/// How much of a compressed file is read on to see whether it is damaged.
+#[cfg(feature = "gzip")]
+const MOST_TO_CHECK: u64 = 1 << 28;
 
 /// How some programs begin a text in UTF-8.
 const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];

@@ -29,6 +29,8 @@ const COLUMN_NUMBER: u16 = 1 << 5;
 const START_POSITION: u16 = 1 << 6;
 const ALLOCATIONS: u16 = 1 << 7;
 const CHILD_IDS: u16 = 1 << 8;
+/// What the nodes of CPU profiles have.
+const OF_CPU: u16 = 1 << 9;
 
 /// Reads the rest of a tree of nodes, of whose root `key` has been read.
 pub(crate) fn read_nested<R: Read>(
@@ -122,7 +124,13 @@ pub(crate) fn read_list<R: Read>(
     let mut ids = None;
     let mut more = json.enter_array(field)?;
     while more {
-        json.parse(|json| fields.read(json))?;
+        if let Err(error) = json.parse(|json| fields.read(json)) {
+            if !fields.is_of_cpu {
+                return Err(error);
+            }
+            let found = "a CPU profile (.cpuprofile), not one of a heap".to_owned();
+            return Err(ReadError::UnknownFormat { found });
+        }
         let (Some(id), is) = fields.number(&mut texts) else {
             return Err(json.field_error("id", "the node that ends here lacks it"));
         };
@@ -221,6 +229,8 @@ struct Fields {
     numbered: usize,
     total: f64,
     skips_child_ids: bool,
+    /// Whether a node was one of a CPU profile.
+    is_of_cpu: bool,
     /// How many bytes the fields of one node may hold.
     most: usize,
 }
@@ -250,9 +260,10 @@ impl Fields {
                 return Err(Problem::Value { field: "node", problem, index: json.current_index() });
             }
             noted |= bit;
+            self.is_of_cpu |= bit == OF_CPU;
             match bit {
                 0 => json.next_skip()?,
-                CHILDREN => {
+                OF_CPU | CHILDREN => {
                     let problem = "nodes are nested within a list of nodes".to_owned();
                     let index = json.current_index();
                     return Err(Problem::Value { field: "children", problem, index });
@@ -344,11 +355,13 @@ impl NodeFields for Fields {
             "allocations" => ALLOCATIONS,
             "child_ids" => CHILD_IDS,
             "children" => CHILDREN,
+            "callFrame" | "hitCount" => OF_CPU,
             _ => 0,
         }
     }
 
     fn clear(&mut self) {
+        self.is_of_cpu = false;
         self.name.clear();
         self.script_name.clear();
         self.script_id = None;
@@ -384,6 +397,7 @@ impl NodeFields for Fields {
                     more = json.array_step()?.is_some();
                 }
             }
+            OF_CPU => json.next_skip()?,
             _ if self.skips_child_ids => json.next_skip()?,
             _ => {
                 let mut more = json.next_array().map_err(|e| of("child_ids", e))?.is_some();

@@ -25,8 +25,8 @@ pub enum WriteError {
 
     /// The format needs to know how large single objects are, and the profile does not.
     #[error(
-        "nodes list objects by their size, which the profile does not know: it comes from a format \
-         that carries only sums of bytes"
+        "nodes list objects by their size, which the profile does not know: a .heapprofile carries \
+         none, and pprof only if it was written with them (PprofOptions::object_sizes)"
     )]
     NoSizes,
 

@@ -169,7 +169,13 @@ impl HeapProfile {
 ///
 /// `.heapprofile` files and lists of nodes have one number of bytes for each context, and do not say
 /// whether it counts what is in use or what was allocated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+///
+/// ```
+/// use v8_heap_sampler::{Counted, SampleType};
+/// assert_eq!(Counted::Allocated.space(), SampleType::AllocSpace);
+/// assert_eq!(SampleType::InuseObjects.counted(), Counted::InUse);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Counted {
     /// Of the objects that are alive: so they are unless somebody asked otherwise.
     #[default]
@@ -179,25 +185,34 @@ pub enum Counted {
 }
 
 impl Counted {
-    /// The types of objects and of bytes.
-    pub(crate) const fn types(self) -> [SampleType; 2] {
+    /// The sample type of their number.
+    #[must_use]
+    pub const fn objects(self) -> SampleType {
         match self {
-            Self::InUse => [SampleType::InuseObjects, SampleType::InuseSpace],
-            Self::Allocated => [SampleType::AllocObjects, SampleType::AllocSpace],
+            Self::InUse => SampleType::InuseObjects,
+            Self::Allocated => SampleType::AllocObjects,
+        }
+    }
+
+    /// The sample type of their bytes.
+    #[must_use]
+    pub const fn space(self) -> SampleType {
+        match self {
+            Self::InUse => SampleType::InuseSpace,
+            Self::Allocated => SampleType::AllocSpace,
         }
     }
 
     pub(crate) fn sample_types(self, has_objects: bool) -> SampleTypes {
-        let [objects, space] = self.types();
-        SampleTypes::of([Some(space), has_objects.then_some(objects)].into_iter().flatten())
+        let objects = has_objects.then_some(self.objects());
+        SampleTypes::of([Some(self.space()), objects].into_iter().flatten())
     }
 
     /// A row's values.
     pub(crate) fn values(self, objects: Option<f64>, space: f64) -> [f64; 4] {
         let mut values = [0.0; 4];
-        let [of_objects, of_space] = self.types();
-        values[of_objects.index()] = objects.unwrap_or(0.0);
-        values[of_space.index()] = space;
+        values[self.objects().index()] = objects.unwrap_or(0.0);
+        values[self.space().index()] = space;
         values
     }
 }

@@ -1,6 +1,7 @@
 //! The values of one calling context.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use super::sample_type::SampleType;
 use super::whole::{Context, HeapProfile};
@@ -76,6 +77,8 @@ impl<'p> Row<'p> {
 /// use v8_heap_sampler::Label;
 /// let label = Label::text("isolate", "worker 3");
 /// assert_eq!(label.key, "isolate");
+/// assert_eq!(label.to_string(), "isolate=worker 3");
+/// assert_eq!(Label::number("shard", 17, "").to_string(), "shard=17");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -121,5 +124,16 @@ impl Label {
     /// Whether it is a number, or a text that is not empty.
     pub(crate) fn says_something(&self) -> bool {
         !matches!(&self.value, LabelValue::Text(text) if text.is_empty())
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}=", self.key)?;
+        match &self.value {
+            LabelValue::Text(text) => f.write_str(text),
+            LabelValue::Number { number, unit } if unit.is_empty() => write!(f, "{number}"),
+            LabelValue::Number { number, unit } => write!(f, "{number} {unit}"),
+        }
     }
 }

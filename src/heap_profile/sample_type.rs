@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::of_nodes::Counted;
+use crate::profile::{Bytes, Objects};
+
 /// What a value of a heap profile counts, by the names that Go and pprof use.
 ///
 /// ```
@@ -48,6 +51,29 @@ impl SampleType {
         match self {
             Self::AllocObjects | Self::InuseObjects => "count",
             Self::AllocSpace | Self::InuseSpace => "bytes",
+        }
+    }
+
+    /// A value of this type, rounded for people: `9.0 MB`, in decimal units, or `14003 objects`.
+    ///
+    /// ```
+    /// use v8_heap_sampler::SampleType;
+    /// assert_eq!(SampleType::InuseSpace.display(1234567.8).to_string(), "1.2 MB");
+    /// assert_eq!(SampleType::AllocObjects.display(7.2).to_string(), "7 objects");
+    /// ```
+    pub fn display(self, value: f64) -> impl fmt::Display + use<> {
+        match self.unit() {
+            "bytes" => Bytes(value.round() as u64).to_string(),
+            _ => Objects(value.round() as u64).to_string(),
+        }
+    }
+
+    /// Which objects it counts.
+    #[must_use]
+    pub const fn counted(self) -> Counted {
+        match self {
+            Self::AllocObjects | Self::AllocSpace => Counted::Allocated,
+            Self::InuseObjects | Self::InuseSpace => Counted::InUse,
         }
     }
 

@@ -131,11 +131,16 @@ fn bad_nodes_and_profiles() {
         (r#"{"version":2}"#.to_owned(), "a profile of version 2"),
         (r#"{"version":1,"nodes":[]}"#.to_owned(), "samples: the profile lacks it"),
         (r#"{"version":1,"options":{}}"#.to_owned(), "options: missing field `interval_bytes`"),
+        (
+            r#"{"nodes":[{"id":1,"callFrame":{"functionName":"f"},"hitCount":1,"children":[2]}]}"#
+                .to_owned(),
+            "a CPU profile (.cpuprofile), not one of a heap",
+        ),
         (r#"{"$schema":"x","shared":{}}"#.to_owned(), "\"$schema\", \"shared\""),
         ("{}".to_owned(), "an empty JSON object"),
         (String::new(), "an empty file"),
-        ("7".to_owned(), "neither JSON nor a pprof profile (byte 1: wire type 7)"),
-        ("hello".to_owned(), "neither JSON nor a pprof profile (byte 3: wire type 4)"),
+        ("7".to_owned(), "a text that begins with \"7\""),
+        ("heap profile: 3: 1200".to_owned(), "a text that begins with \"heap profile: 3:\""),
     ] {
         let message = message(&file);
         assert!(message.contains(expected), "{file}\n{message}");
@@ -307,6 +312,14 @@ fn damaged_gzip_is_an_error_of_reading() {
     for bytes in [&whole[..whole.len() / 2], &whole[..whole.len() - 3], &whole[..5]] {
         assert!(matches!(error(bytes), ReadError::Io(_)), "{}", bytes.len());
     }
+    // What is wrong in the content may be the damage.
+    let mut pprof = pprof();
+    pprof.sample[0].value[0] = -1;
+    let mut content = gzip(&pprof.encode_to_vec());
+    assert!(matches!(error(&content), ReadError::Pprof { .. }));
+    let at = content.len() - 8;
+    content[at] ^= 1;
+    assert!(matches!(error(&content), ReadError::Io(_)));
     let mut checksum = whole.clone();
     let at = checksum.len() - 8;
     checksum[at] ^= 1;

@@ -297,14 +297,13 @@ fn every_format_carries_what_it_can() {
         let root = &parsed["head"]["callFrame"];
         assert_eq!((&root["lineNumber"], &root["scriptId"]), (&(-1).into(), &"0".into()));
         let read = ReadOptions::new().unnamed(counted).read(&json[..]).unwrap();
-        let [objects, space] = match counted {
-            Counted::InUse => [SampleType::InuseObjects, SampleType::InuseSpace],
-            Counted::Allocated => [SampleType::AllocObjects, SampleType::AllocSpace],
-        };
+        let (objects, space) = (counted.objects(), counted.space());
         assert_eq!(totals(&read), [(space, sum)]);
         assert_eq!(read.total(objects), None); // absent, not zero
         assert_eq!(read.about.interval, None);
-        let error = read.write_nodes(io::sink(), counted).unwrap_err().to_string();
+        let error = read.write_nodes(io::sink(), counted).unwrap_err();
+        assert!(matches!(error, WriteError::NoSizes), "{error}");
+        let error = read.write_folded(io::sink(), objects).unwrap_err().to_string();
         assert_eq!(error, format!("the profile has no {objects}: it has {space}"));
     }
     assert_eq!(
@@ -326,7 +325,7 @@ fn flame_graphs_show_frames_and_growth() {
         serde_json::from_slice(&written(|b| profile.write_nodes(b, Counted::Allocated))).unwrap();
     before[1].allocations[0].size /= 2;
     let before = HeapProfile::from_nodes(&before, Counted::Allocated).unwrap();
-    let svg = String::from_utf8(written(|b| profile.write_flamegraph_diff(&before, b, &options)));
+    let svg = String::from_utf8(written(|b| profile.write_flamegraph_diff(b, &before, &options)));
     assert!(
         svg.as_ref().unwrap().contains("main app.js:3:7 (1,264 bytes, 97.53%; +2.47%)"),
         "{svg:?}"
@@ -379,7 +378,7 @@ fn flame_graphs_keep_contexts_whole() {
         assert_eq!(drawn.iter().filter(|title| *title == expected).count(), 1, "{drawn:?}");
     }
     assert_eq!(drawn.len(), 5, "{drawn:?}");
-    let drawn = titles(written(|b| profile.write_flamegraph_diff(&profile, b, &options)));
+    let drawn = titles(written(|b| profile.write_flamegraph_diff(b, &profile, &options)));
     assert_eq!(drawn.len(), 5, "{drawn:?}");
 
     // Numbers at the end of a name are no values, and what is no text is none in XML.
@@ -391,7 +390,7 @@ fn flame_graphs_keep_contexts_whole() {
 
     // All gone: a picture that says so.
     let empty = of_stacks(&[]);
-    let svg = written(|b| empty.write_flamegraph_diff(&profile, b, &options));
+    let svg = written(|b| empty.write_flamegraph_diff(b, &profile, &options));
     assert!(String::from_utf8(svg).unwrap().contains("<svg"));
 }
 
@@ -650,7 +649,7 @@ fn a_writer_that_fails_is_an_error_and_loses_nothing() {
         &|profile, room| profile.write_dot(full(room), &DotOptions::new(space)),
         &|profile, room| profile.write_flamegraph(full(room), &FlamegraphOptions::new(space)),
         &|profile, room| {
-            profile.write_flamegraph_diff(profile, full(room), &FlamegraphOptions::new(space))
+            profile.write_flamegraph_diff(full(room), profile, &FlamegraphOptions::new(space))
         },
         &|profile, room| profile.write_firefox(full(room), "x"),
         &|profile, room| profile.write_nodes(full(room), Counted::InUse),

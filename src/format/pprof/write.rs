@@ -66,7 +66,8 @@ impl HeapProfile {
     ///
     /// Values are rounded such that the totals are right. Each function is one location, at the line
     /// and column where it starts; an anonymous one has its place in its name, as pprof tells
-    /// functions apart by it. The root is left out but where it allocated itself. The interval is
+    /// functions apart by it. (Those of one name are added up in its reports; `-lines` keeps them apart.
+    /// That it says "Main binary filename not available" does no harm.) The root is left out but where it allocated itself. The interval is
     /// the period. Labels with an empty text are left out. The format has no room for contexts without
     /// values of their own and below them, ids, start positions and the order of samples.
     ///
