@@ -27,18 +27,18 @@ fn typescript() -> Result<Profile, String> {
     Ok(sampler.collect_profile().unwrap())
 }
 
-fn nodes_to_pprof(nodes: &[Node]) -> Vec<u8> {
-    let profile = HeapProfile::from_nodes(nodes, Counted::InUse).unwrap();
+fn pprof(profile: &HeapProfile) -> Vec<u8> {
     let mut bytes = Vec::new();
     profile.write_pprof(&mut bytes, &PprofOptions::new()).unwrap();
     bytes
 }
 
+fn nodes_to_pprof(nodes: &[Node]) -> Vec<u8> {
+    pprof(&HeapProfile::from_nodes(nodes, Counted::InUse).unwrap())
+}
+
 fn profile_to_pprof(profile: &Profile) -> Vec<u8> {
-    let profile = HeapProfile::from_profile(profile).unwrap();
-    let mut bytes = Vec::new();
-    profile.write_pprof(&mut bytes, &PprofOptions::new()).unwrap();
-    bytes
+    pprof(&HeapProfile::from_profile(profile).unwrap())
 }
 
 fn profile_to_heapprofile(profile: &Profile) -> Vec<u8> {

@@ -8,7 +8,7 @@ use std::ops::Deref;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::nodes_error::NodesError;
-use super::topology::{IdIndex, NONE, Topology};
+use super::topology::{IdIndex, NONE, Topology, inverted};
 use crate::profile::{Node, NodeId, V8Estimate};
 
 /// The tree of calling contexts, exactly as V8 recorded it.
@@ -72,10 +72,7 @@ impl CallTree {
         let nodes = match (positions, nodes) {
             (None, nodes) => nodes.into_owned(),
             (Some(positions), nodes) => {
-                let mut ranks = vec![NONE; positions.len()];
-                for (rank, &position) in (0..).zip(&positions) {
-                    ranks[position as usize] = rank;
-                }
+                let mut ranks = inverted(&positions);
                 index.renumber(&ranks);
                 match nodes {
                     Cow::Borrowed(nodes) => {

@@ -17,9 +17,14 @@ mod weight;
 
 pub use call_tree::{CallTree, Children, Descendants, TreeNode};
 pub use estimates::{FunctionEstimates, TreeEstimates};
+pub(crate) use function_numbers::FunctionNumbers;
 pub use graph::{Call, Callgraph, FunctionNode, NeighborCall, RemovedCall};
 #[cfg(feature = "json")]
 pub(crate) use nested_json::{Nesting, write_open};
 pub use nodes_error::NodesError;
-pub(crate) use topology::{IdIndex, NONE, Topology, check_count};
+#[cfg(feature = "read")]
+pub(crate) use topology::IdIndex;
+pub(crate) use topology::{NONE, Topology, check_count, inverted};
 pub use weight::Weight;
+#[cfg(feature = "json")]
+pub(crate) use weight::merge_sizes;

@@ -180,6 +180,15 @@ impl Topology {
     }
 }
 
+/// Ranks by position, of positions by rank.
+pub(crate) fn inverted(positions: &[u32]) -> Vec<u32> {
+    let mut ranks = vec![NONE; positions.len()];
+    for (rank, &position) in (0..).zip(positions) {
+        ranks[position as usize] = rank;
+    }
+    ranks
+}
+
 /// The position of each node's parent, by position; [`NONE`] where there is none.
 fn parent_positions(nodes: &[Node], index: &IdIndex) -> Result<Vec<u32>, NodesError> {
     let mut parents = vec![NONE; nodes.len()];

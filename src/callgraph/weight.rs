@@ -45,7 +45,7 @@ pub(crate) mod sealed {
 }
 
 /// Adds up the counts of equal sizes; ascending.
-pub(super) fn merge_sizes(mut allocations: Vec<Allocation>) -> Allocations {
+pub(crate) fn merge_sizes(mut allocations: Vec<Allocation>) -> Allocations {
     allocations.sort_unstable_by_key(|allocation| allocation.size);
     allocations.dedup_by(|from, into| {
         let same = from.size == into.size;

@@ -1,8 +1,8 @@
 //! Folded stacks: one line per context, as flame graph tools read them.
 
-use std::fmt::Write as _;
 use std::io::Write;
 
+use super::stack_walk::{Stack, StackWalk};
 use super::write_error::WriteError;
 use crate::heap_profile::{HeapProfile, SampleType};
 
@@ -49,42 +49,35 @@ impl HeapProfile {
         mut each: impl FnMut(&str, u64) -> Result<(), WriteError>,
     ) -> Result<(), WriteError> {
         self.require(sample_type)?;
-        let frames: Vec<String> = self.functions().iter().map(|function| frame(function)).collect();
-        // The open contexts: the end of each's subtree, and how long the stack was without it.
-        let mut open: Vec<(u32, usize)> = Vec::new();
-        let mut stack = String::new();
-        let mut next = 0;
+        let frames = self.functions().iter().map(|function| frame(function)).collect();
+        let mut walk = StackWalk::new(self, FoldedStack { frames, text: String::new() });
         for (context, value) in self.whole_values(sample_type) {
-            // Walk on to the context; the root is no frame.
-            while next <= context {
-                while let Some(&(end, before)) = open.last()
-                    && end <= next
-                {
-                    stack.truncate(before);
-                    open.pop();
-                }
-                if next > 0 {
-                    let (end, function) =
-                        (self.ends()[next as usize], self.function_numbers()[next as usize]);
-                    if end <= context {
-                        // The context is not below.
-                        next = end;
-                        continue;
-                    }
-                    let (before, separator) = (stack.len(), if open.is_empty() { "" } else { ";" });
-                    open.push((end, before));
-                    let frame = &frames[function as usize];
-                    write!(stack, "{separator}{frame}").expect("a string takes all");
-                }
-                next += 1;
-            }
-            if context == 0 {
-                each(&frames[self.function_numbers()[0] as usize], value)?;
-            } else {
-                each(&stack, value)?;
-            }
+            each(&walk.go_to(context).text, value)?;
         }
         Ok(())
+    }
+}
+
+struct FoldedStack {
+    /// By the functions' numbers.
+    frames: Vec<String>,
+    text: String,
+}
+
+impl Stack for FoldedStack {
+    fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.text.truncate(len);
+    }
+
+    fn push(&mut self, function: u32) {
+        if !self.text.is_empty() {
+            self.text.push(';');
+        }
+        self.text.push_str(&self.frames[function as usize]);
     }
 }
 

@@ -6,6 +6,7 @@ use jiter::{Jiter, JiterErrorType, JsonErrorType, NumberAny, NumberInt, Peek};
 
 use super::read::Limit;
 use super::read_error::ReadError;
+use crate::heap_profile::HeapProfile;
 
 /// JSON from a reader, token by token: `jiter` on a window that moves over the text.
 ///
@@ -262,6 +263,12 @@ pub(crate) fn of(field: &'static str, error: jiter::JiterError) -> Problem {
 }
 
 impl Problem {
+    /// With the value that was just read, or is to be read next.
+    #[cold]
+    pub(crate) fn here(field: &'static str, problem: &str, json: &Jiter<'_>) -> Self {
+        Self::Value { field, problem: problem.to_owned(), index: json.current_index() }
+    }
+
     /// Where it is; `None` if the text ended too early.
     fn index(&self) -> Option<usize> {
         match self {
@@ -286,9 +293,6 @@ impl Problem {
     }
 }
 
-/// The greatest whole number up to which 64-bit floats have no gap.
-const MOST: f64 = (1_u64 << 53) as f64;
-
 #[inline]
 pub(crate) fn amount(json: &mut Jiter<'_>, field: &'static str) -> Result<f64, Problem> {
     let peek = json.peek()?;
@@ -297,7 +301,7 @@ pub(crate) fn amount(json: &mut Jiter<'_>, field: &'static str) -> Result<f64, P
         NumberAny::Int(NumberInt::Int(number)) => number as f64,
         NumberAny::Float(number) => number,
     };
-    if (0.0..=MOST).contains(&number) {
+    if (0.0..=HeapProfile::MOST as f64).contains(&number) {
         return Ok(number);
     }
     let problem = format!("{number} is not from 0 to 2^53");

@@ -68,6 +68,7 @@ mod read_tree;
 mod rounding;
 #[cfg(feature = "json")]
 mod speedscope;
+mod stack_walk;
 mod write_error;
 
 pub use dot::DotOptions;

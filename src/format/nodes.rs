@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 
 use super::rounding::Rounding;
 use super::write_error::WriteError;
-use crate::callgraph::{Nesting, write_open};
+use crate::callgraph::{Nesting, merge_sizes, write_open};
 use crate::heap_profile::{Counted, HeapProfile, RowData};
 use crate::profile::{Allocation, ChildIds, Node};
 
@@ -108,15 +108,7 @@ impl HeapProfile {
                 }
             }
             // Rows with other labels can be of the same sizes.
-            allocations.sort_by_key(|allocation| allocation.size);
-            allocations.dedup_by(|from, into| {
-                let is_same = from.size == into.size;
-                if is_same {
-                    into.count += from.count;
-                }
-                is_same
-            });
-            node.allocations = allocations.into();
+            node.allocations = merge_sizes(allocations);
             each(rank as u32, &node)?;
         }
         Ok(())

@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::callgraph::NodesError;
+use crate::heap_profile::HeapProfile;
 use crate::profile::{Bytes, ProfileError};
 
 /// Why a profile cannot be read.
@@ -95,4 +96,14 @@ pub enum ReadError {
         /// The limit that was set.
         limit: Bytes,
     },
+}
+
+impl ReadError {
+    /// Sums beyond what numbers can say exactly are refused.
+    pub(super) fn check_total(total: f64) -> Result<(), Self> {
+        if total <= HeapProfile::MOST as f64 {
+            return Ok(());
+        }
+        Err(Self::TooMuch { total: Bytes(total as u64) })
+    }
 }

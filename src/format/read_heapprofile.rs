@@ -14,7 +14,7 @@ use crate::heap_profile::Counted;
 use crate::heap_profile::{
     About, Builder, FunctionParts, HeapProfile, LabelSets, OrdinalSample, RowData, push,
 };
-use crate::profile::{Bytes, NodeId, ScriptId};
+use crate::profile::{NodeId, ScriptId};
 
 /// Reads the rest of the object whose first key, `key`, has been read.
 pub(crate) fn read<R: Read>(
@@ -126,11 +126,7 @@ fn read_sample(json: &mut Jiter<'_>) -> Result<OrdinalSample, Problem> {
         }
         key = json.next_key()?.map(key_of);
     }
-    let missing = |field| Problem::Value {
-        field,
-        problem: "the sample that ends here lacks it".to_owned(),
-        index: json.current_index(),
-    };
+    let missing = |field| Problem::here(field, "the sample that ends here lacks it", json);
     Ok(OrdinalSample {
         context: node.ok_or_else(|| missing("samples.nodeId"))? as u32,
         is_dead: false,
@@ -214,9 +210,7 @@ impl NodeFields for Fields {
         }
         if noted & SELF_SIZE != 0 {
             self.total += self.self_size;
-            if self.total > HeapProfile::MOST as f64 {
-                return Err(too_much(self.total));
-            }
+            ReadError::check_total(self.total)?;
             let values = self.counted.values(None, self.self_size);
             builder.push_row(RowData { context: rank, labels: LabelSets::NONE, size: 0, values });
         }
@@ -239,11 +233,6 @@ impl NodeFields for Fields {
     fn bytes(&self) -> usize {
         self.frame.function_name.capacity() + self.frame.url.capacity()
     }
-}
-
-/// Sums beyond what numbers can say exactly are refused.
-pub(crate) fn too_much(total: f64) -> ReadError {
-    ReadError::TooMuch { total: Bytes(total as u64) }
 }
 
 impl Frame {

@@ -12,8 +12,7 @@ use jiter::{Jiter, Peek};
 use super::json_pull::{JsonPull, Problem, integer, of};
 use super::read::ReadOptions;
 use super::read_error::ReadError;
-use super::read_heapprofile::too_much;
-use super::read_tree::{CHILDREN, NodeFields, read_tree};
+use super::read_tree::{CHILDREN, NodeFields, Start, read_fields, read_tree};
 use crate::callgraph::{IdIndex, NONE, NodesError};
 use crate::heap_profile::{
     About, Builder, Counted, FunctionParts, Functions, HeapProfile, LabelSets, RowData, push,
@@ -251,32 +250,15 @@ impl Fields {
 
     /// Notes all fields of a node of a list.
     fn read(&mut self, json: &mut Jiter<'_>) -> Result<(), Problem> {
-        self.clear();
-        let mut noted = 0;
-        let mut next = json.next_object().map_err(|e| of("node", e))?.map(Self::bit);
-        while let Some(bit) = next {
-            if noted & bit != 0 {
-                let problem = "the node has a field twice".to_owned();
-                return Err(Problem::Value { field: "node", problem, index: json.current_index() });
-            }
-            noted |= bit;
-            self.is_of_cpu |= bit == OF_CPU;
-            match bit {
-                0 => json.next_skip()?,
-                OF_CPU | CHILDREN => {
-                    let problem = "nodes are nested within a list of nodes".to_owned();
-                    let index = json.current_index();
-                    return Err(Problem::Value { field: "children", problem, index });
-                }
-                _ => self.note(bit, json)?,
-            }
-            next = json.next_key()?.map(Self::bit);
+        let (_, noted) = read_fields(json, Start::Object, self, 0)?;
+        if noted & CHILDREN != 0 || self.is_of_cpu {
+            let problem = "nodes are nested within a list of nodes";
+            return Err(Problem::here("children", problem, json));
         }
-        if let Some(field) = Self::missing(noted) {
-            let problem = "the node that ends here lacks it".to_owned();
-            return Err(Problem::Value { field, problem, index: json.current_index() });
+        match Self::missing(noted) {
+            None => Ok(()),
+            Some(field) => Err(Problem::here(field, "the node that ends here lacks it", json)),
         }
-        Ok(())
     }
 
     fn parts(&self) -> FunctionParts<'_> {
@@ -330,7 +312,7 @@ impl Fields {
         for Allocation { count, size } in &self.allocations {
             self.total += *count as f64 * (*size).max(1) as f64;
         }
-        if self.total <= HeapProfile::MOST as f64 { Ok(()) } else { Err(too_much(self.total)) }
+        ReadError::check_total(self.total)
     }
 
     fn bytes(&self) -> usize {
@@ -397,7 +379,10 @@ impl NodeFields for Fields {
                     more = json.array_step()?.is_some();
                 }
             }
-            OF_CPU => json.next_skip()?,
+            OF_CPU => {
+                self.is_of_cpu = true;
+                json.next_skip()?;
+            }
             _ if self.skips_child_ids => json.next_skip()?,
             _ => {
                 let mut more = json.next_array().map_err(|e| of("child_ids", e))?.is_some();
@@ -463,11 +448,7 @@ fn read_allocation(json: &mut Jiter<'_>) -> Result<Allocation, Problem> {
         }
         key = json.next_key()?.map(is_size);
     }
-    let missing = |field| Problem::Value {
-        field,
-        problem: "the allocation that ends here lacks it".to_owned(),
-        index: json.current_index(),
-    };
+    let missing = |field| Problem::here(field, "the allocation that ends here lacks it", json);
     Ok(Allocation {
         count: count.ok_or_else(|| missing("allocations.count"))?,
         size: size.ok_or_else(|| missing("allocations.size"))?,

@@ -143,11 +143,8 @@ fn read_sample(json: &mut Jiter<'_>) -> Result<Sample, Problem> {
         }
         key = json.next_key()?.map(field_of);
     }
-    let missing = |field: usize| Problem::Value {
-        field: FIELDS[field],
-        problem: "the sample that ends here lacks it".to_owned(),
-        index: json.current_index(),
-    };
+    let missing =
+        |field: usize| Problem::here(FIELDS[field], "the sample that ends here lacks it", json);
     Ok(Sample::new(
         NodeId(node_id.ok_or_else(|| missing(0))? as u32),
         size.ok_or_else(|| missing(1))? as u64,

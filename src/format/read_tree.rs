@@ -44,7 +44,7 @@ pub(crate) const CHILDREN: u16 = 1 << 15;
 
 /// Where in a node a part of its fields starts.
 #[derive(Clone, Copy)]
-enum Start {
+pub(crate) enum Start {
     Object,
     /// The first key has been read.
     AfterKey(u16),
@@ -53,7 +53,7 @@ enum Start {
 
 /// What a part of a node's fields ends with.
 #[derive(Clone, Copy)]
-enum End {
+pub(crate) enum End {
     /// An array of children that are to be read.
     Children,
     Node,
@@ -77,7 +77,7 @@ pub(crate) fn read_tree<R: Read, F: NodeFields>(
         limit.check(builder.bytes() + json.bytes() + fields.bytes() + 2 * has.capacity())?;
         loop {
             let known = has.last_mut().expect("a node is open");
-            let (end, noted) = read_part(json, start, fields, *known)?;
+            let (end, noted) = json.parse(|json| read_fields(json, start, fields, *known))?;
             fields.take_over(noted, rank, builder)?;
             *known |= noted;
             start = Start::Object;
@@ -103,45 +103,41 @@ pub(crate) fn read_tree<R: Read, F: NodeFields>(
     }
 }
 
-/// Reads fields of a node up to its children, or to its end; says which.
+/// Reads fields of a node up to its children, or to its end; says which. It has those in `known`
+/// already.
 #[inline]
-fn read_part<R: Read, F: NodeFields>(
-    json: &mut JsonPull<R>,
+pub(crate) fn read_fields<F: NodeFields>(
+    json: &mut Jiter<'_>,
     start: Start,
     fields: &mut F,
     known: u16,
-) -> Result<(End, u16), ReadError> {
-    json.parse(|json| {
-        fields.clear();
-        let mut noted = 0;
-        let mut next = match start {
-            Start::AfterKey(bit) => Some(bit),
-            Start::Object => json.next_object().map_err(|e| of("node", e))?.map(F::bit),
-            Start::Middle => json.next_key()?.map(F::bit),
-        };
-        while let Some(bit) = next {
-            let index = json.current_index();
-            if (known | noted) & bit != 0 {
-                let problem = "the node has the field twice".to_owned();
-                return Err(Problem::Value { field: "node", problem, index });
-            }
-            if bit & F::TOGETHER != 0 && known & F::TOGETHER != 0 {
-                let problem =
-                    "what names its function stands on both sides of the children".to_owned();
-                return Err(Problem::Value { field: "node", problem, index });
-            }
-            noted |= bit;
-            match bit {
-                0 => json.next_skip()?,
-                CHILDREN => {
-                    if json.next_array().map_err(|e| of("children", e))?.is_some() {
-                        return Ok((End::Children, noted));
-                    }
-                }
-                _ => fields.note(bit, json)?,
-            }
-            next = json.next_key()?.map(F::bit);
+) -> Result<(End, u16), Problem> {
+    fields.clear();
+    let mut noted = 0;
+    let mut next = match start {
+        Start::AfterKey(bit) => Some(bit),
+        Start::Object => json.next_object().map_err(|e| of("node", e))?.map(F::bit),
+        Start::Middle => json.next_key()?.map(F::bit),
+    };
+    while let Some(bit) = next {
+        if (known | noted) & bit != 0 {
+            return Err(Problem::here("node", "the node has the field twice", json));
         }
-        Ok((End::Node, noted))
-    })
+        if bit & F::TOGETHER != 0 && known & F::TOGETHER != 0 {
+            let problem = "what names its function stands on both sides of the children";
+            return Err(Problem::here("node", problem, json));
+        }
+        noted |= bit;
+        match bit {
+            0 => json.next_skip()?,
+            CHILDREN => {
+                if json.next_array().map_err(|e| of("children", e))?.is_some() {
+                    return Ok((End::Children, noted));
+                }
+            }
+            _ => fields.note(bit, json)?,
+        }
+        next = json.next_key()?.map(F::bit);
+    }
+    Ok((End::Node, noted))
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::stack_walk::{Stack, StackWalk};
 use super::write_error::WriteError;
 use crate::heap_profile::{HeapProfile, SampleType};
 use crate::profile::Function;
@@ -65,12 +66,10 @@ impl HeapProfile {
             writer,
             r#"{{"type":"sampled","name":"{sample_type}","unit":"{unit}","startValue":0,"endValue":{total},"samples":["#
         )?;
-        let mut stack: Vec<u32> = Vec::new();
+        let mut walk = StackWalk::new(self, Functions(Vec::new()));
         let mut separator = "[";
         for (context, _) in self.whole_values(sample_type) {
-            stack.clear();
-            stack.extend(self.stack(context).map(|rank| self.function_numbers()[rank as usize]));
-            for function in stack.iter().rev() {
+            for function in &walk.go_to(context).0 {
                 write!(writer, "{separator}{function}")?;
                 separator = ",";
             }
@@ -84,6 +83,23 @@ impl HeapProfile {
             separator = ",";
         }
         writer.write_all(b"]}")
+    }
+}
+
+/// Functions by number, the outermost first.
+struct Functions(Vec<u32>);
+
+impl Stack for Functions {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.0.truncate(len);
+    }
+
+    fn push(&mut self, function: u32) {
+        self.0.push(function);
     }
 }
 

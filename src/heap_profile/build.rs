@@ -94,20 +94,6 @@ impl Functions {
         self.push(hash, Arc::new(function))
     }
 
-    /// The number of a function that is there already, in memory too.
-    pub(crate) fn number_of(&mut self, function: &Arc<Function>) -> u32 {
-        let parts = FunctionParts::from(&**function);
-        let hash = parts.hash(&self.hasher);
-        let is_it = |&number: &u32| {
-            let known = &self.functions[number as usize];
-            Arc::ptr_eq(known, function) || parts.is(known)
-        };
-        match self.numbers.find(hash, is_it) {
-            Some(&number) => number,
-            None => self.push(hash, Arc::clone(function)),
-        }
-    }
-
     /// The function with a number.
     pub(crate) fn get(&self, number: u32) -> Arc<Function> {
         Arc::clone(&self.functions[number as usize])
@@ -157,17 +143,16 @@ pub(crate) struct Builder {
 }
 
 impl Builder {
-    /// Of contexts whose parents and ends are known; their functions are to be pushed.
-    pub(crate) fn of_shape(parents: Vec<u32>, ends: Vec<u32>) -> Self {
-        let count = parents.len();
-        let (function_of, ids) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        Self { parents, ends, function_of, ids, ..Self::default() }
-    }
-
-    /// The function and the id of the next context of a shape.
-    pub(crate) fn push_context(&mut self, function: u32, id: NodeId) {
-        self.function_of.push(function);
-        self.ids.push(id);
+    /// Of contexts that are known; `functions` are distinct, and `function_of` numbers them.
+    pub(crate) fn of_contexts(
+        functions: Vec<Arc<Function>>,
+        function_of: Vec<u32>,
+        parents: Vec<u32>,
+        ends: Vec<u32>,
+        ids: Vec<NodeId>,
+    ) -> Self {
+        let functions = Functions { functions, ..Functions::default() };
+        Self { functions, function_of, parents, ends, ids, ..Self::default() }
     }
 
     /// Opens a context below the one that is open, and says its rank. Its function can come later.
@@ -208,9 +193,7 @@ impl Builder {
     }
 
     pub(crate) fn push_row(&mut self, row: RowData) {
-        if row.values.iter().any(|&value| value != 0.0) {
-            push(&mut self.rows, row);
-        }
+        push_row(&mut self.rows, row);
     }
 
     /// The contexts have no ids of their own after all.
@@ -280,6 +263,13 @@ impl Builder {
             samples: has_samples.then(|| shrunk(samples)),
             about,
         }
+    }
+}
+
+/// Appends a row that says something.
+fn push_row(rows: &mut Vec<RowData>, row: RowData) {
+    if row.values.iter().any(|&value| value != 0.0) {
+        push(rows, row);
     }
 }
 
@@ -356,9 +346,7 @@ impl StackBuilder {
     }
 
     pub(crate) fn push_row(&mut self, row: RowData) {
-        if row.values.iter().any(|&value| value != 0.0) {
-            push(&mut self.rows, row);
-        }
+        push_row(&mut self.rows, row);
     }
 
     /// The bytes held, of what was reserved too, and of what finishing takes.

@@ -10,10 +10,10 @@ use super::labels::LabelSets;
 use super::row::RowData;
 use super::sample_type::{SampleType, SampleTypes};
 use super::whole::{About, HeapProfile, OrdinalSample};
-use crate::callgraph::{IdIndex, NodesError, Topology};
+use crate::callgraph::{FunctionNumbers, NodesError, Topology, inverted};
 use crate::error::Error;
 use crate::estimate::Usage;
-use crate::profile::{Bytes, Function, KeepDead, Node, Profile, ProfileError, SampleId};
+use crate::profile::{Bytes, Node, Profile, ProfileError, SampleId};
 
 impl HeapProfile {
     /// The heap profile of what was collected, in unrounded estimates: `inuse_*` always, `alloc_*`
@@ -32,14 +32,8 @@ impl HeapProfile {
         if interval == 0 {
             return Err(ProfileError::Interval.into());
         }
-        let (order, mut builder) = contexts(&profile.nodes)?;
-        let ranks = order.positions.as_ref().map(|positions| {
-            let mut ranks = vec![0; positions.len()];
-            for (rank, &position) in (0_u32..).zip(positions) {
-                ranks[position as usize] = rank;
-            }
-            ranks
-        });
+        let (topology, mut builder) = contexts(&profile.nodes)?;
+        let ranks = topology.positions.as_deref().map(inverted);
         let rank_of = |position: u32| match &ranks {
             None => position,
             Some(ranks) => ranks[position as usize],
@@ -56,30 +50,25 @@ impl HeapProfile {
         let has_alloc = profile.has_all_allocations();
         let mut by_context = Vec::with_capacity(profile.samples.len());
         // Many objects are of one size: work out only once what a sample of it stands for.
-        let mut weights: HashMap<u64, Usage, RandomState> = HashMap::default();
+        let mut known: HashMap<u64, Usage, RandomState> = HashMap::default();
+        let mut usage_of = |size: u64| {
+            if let Some(&usage) = known.get(&size) {
+                return usage;
+            }
+            let usage = Usage::of(1, size, interval);
+            // Real programs have some hundred sizes.
+            if known.len() < 4096 {
+                known.insert(size, usage);
+            }
+            usage
+        };
         let mut total = 0.0;
-        let keeps_dead = profile.options.keep_dead != KeepDead::None;
         for sample in &profile.samples {
             let (node_id, sample_id) = (sample.node_id, sample.sample_id);
-            let position =
-                order.index.get(node_id).ok_or(ProfileError::UnknownNode { sample_id, node_id })?;
-            if sample.size == 0 {
-                return Err(ProfileError::NoSize { sample_id }.into());
-            }
-            if !sample.is_live && !keeps_dead {
-                return Err(ProfileError::DeadSample { sample_id }.into());
-            }
-            let usage = match weights.get(&sample.size) {
-                Some(&usage) => usage,
-                None => {
-                    let usage = Usage::of(1, sample.size, interval);
-                    // Real programs have some hundred sizes.
-                    if weights.len() < 4096 {
-                        weights.insert(sample.size, usage);
-                    }
-                    usage
-                }
-            };
+            let position = topology.index.get(node_id);
+            let position = position.ok_or(ProfileError::UnknownNode { sample_id, node_id })?;
+            profile.check_sample(sample)?;
+            let usage = usage_of(sample.size);
             total += usage.space.value();
             let context = rank_of(position);
             by_context.push((context, sample.size, sample.is_live));
@@ -96,8 +85,7 @@ impl HeapProfile {
         by_context.sort_unstable();
         for same in by_context.chunk_by(|one, other| (one.0, one.1) == (other.0, other.1)) {
             let (context, size, _) = same[0];
-            let known = weights.get(&size).copied();
-            let usage = known.unwrap_or_else(|| Usage::of(1, size, interval));
+            let usage = usage_of(size);
             let live = same.iter().filter(|sample| sample.2).count() as f64;
             let all = if has_alloc { same.len() as f64 } else { 0.0 };
             let (object, space) = (usage.objects.value(), usage.space.value());
@@ -137,10 +125,10 @@ impl HeapProfile {
     /// [`NodesError`] names the nodes that do not form a tree, or that allocated more than numbers
     /// can say exactly (2^53).
     pub fn from_nodes(nodes: &[Node], what: Counted) -> Result<Self, NodesError> {
-        let (order, mut builder) = contexts(nodes)?;
+        let (topology, mut builder) = contexts(nodes)?;
         let mut total = 0_u64;
         for rank in 0..nodes.len() {
-            let node = &nodes[order.position(rank)];
+            let node = &nodes[topology.position(rank)];
             for allocation in &node.allocations {
                 let estimate = allocation.estimate();
                 let sum = estimate
@@ -217,33 +205,23 @@ impl Counted {
     }
 }
 
-/// The contexts of nodes, and where these are in the list.
-fn contexts(nodes: &[Node]) -> Result<(Order, Builder), NodesError> {
-    let Topology { positions, parents, ends, index } = Topology::new(nodes)?;
-    let order = Order { positions, index };
-    let mut builder = Builder::of_shape(parents, ends);
-    // Contexts of one function mostly share it in memory.
-    let mut by_address: HashMap<*const Function, u32, RandomState> = HashMap::default();
+/// The contexts of nodes, and where these are in the list: a topology whose shape the builder has.
+fn contexts(nodes: &[Node]) -> Result<(Topology, Builder), NodesError> {
+    let mut topology = Topology::new(nodes)?;
+    let mut numbers = FunctionNumbers::default();
+    let mut functions = Vec::new();
+    let mut function_of = Vec::with_capacity(nodes.len());
+    let mut ids = Vec::with_capacity(nodes.len());
     for rank in 0..nodes.len() {
-        let node = &nodes[order.position(rank)];
-        let function = *by_address
-            .entry(Arc::as_ptr(&node.function))
-            .or_insert_with(|| builder.functions.number_of(&node.function));
-        builder.push_context(function, node.id);
+        let node = &nodes[topology.position(rank)];
+        let number = numbers.of(&node.function);
+        if number as usize == functions.len() {
+            functions.push(Arc::clone(&node.function));
+        }
+        function_of.push(number);
+        ids.push(node.id);
     }
-    Ok((order, builder))
-}
-
-/// Where nodes are in a list.
-struct Order {
-    /// The position of the node of each rank; `None` if the list is in preorder.
-    positions: Option<Vec<u32>>,
-    /// Positions by id.
-    index: IdIndex,
-}
-
-impl Order {
-    fn position(&self, rank: usize) -> usize {
-        self.positions.as_ref().map_or(rank, |positions| positions[rank] as usize)
-    }
+    let parents = std::mem::take(&mut topology.parents);
+    let ends = std::mem::take(&mut topology.ends);
+    Ok((topology, Builder::of_contexts(functions, function_of, parents, ends, ids)))
 }

@@ -264,14 +264,6 @@ impl HeapProfile {
             None => NodeId(rank as u32 + 1),
         }
     }
-
-    /// The contexts from `rank` up to but without the root; the root alone if it is the root.
-    pub(crate) fn stack(&self, rank: u32) -> impl Iterator<Item = u32> {
-        std::iter::successors(Some(rank), |&rank| match self.parents[rank as usize] {
-            0 | NONE => None,
-            parent => Some(parent),
-        })
-    }
 }
 
 /// A calling context in its [`HeapProfile`]. A copyable reference.

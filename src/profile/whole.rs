@@ -144,21 +144,28 @@ impl Profile {
         if let Some(node) = self.nodes.iter().find(|node| !ids.insert(node.id)) {
             return Err(ProfileError::DuplicateNode { node_id: node.id });
         }
-        let keeps_dead = self.options.keep_dead != KeepDead::None;
         let mut seen: HashSet<SampleId, RandomState> = HashSet::default();
-        for &Sample { node_id, size, sample_id, is_live } in &self.samples {
+        for sample in &self.samples {
+            let &Sample { node_id, sample_id, .. } = sample;
             if !ids.contains(&node_id) {
                 return Err(ProfileError::UnknownNode { sample_id, node_id });
             }
-            if size == 0 {
-                return Err(ProfileError::NoSize { sample_id });
-            }
-            if !is_live && !keeps_dead {
-                return Err(ProfileError::DeadSample { sample_id });
-            }
+            self.check_sample(sample)?;
             if !seen.insert(sample_id) {
                 return Err(ProfileError::DuplicateSample { sample_id });
             }
+        }
+        Ok(())
+    }
+
+    /// Checks a sample by itself against the options.
+    pub(crate) fn check_sample(&self, sample: &Sample) -> Result<(), ProfileError> {
+        let &Sample { size, sample_id, is_live, .. } = sample;
+        if size == 0 {
+            return Err(ProfileError::NoSize { sample_id });
+        }
+        if !is_live && self.options.keep_dead == KeepDead::None {
+            return Err(ProfileError::DeadSample { sample_id });
         }
         Ok(())
     }

@@ -26,7 +26,7 @@ pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfi
     let parts = Parts::read(reader, limit)?;
     let types = parts.sample_types()?;
     let about = parts.about(&types, limit)?;
-    let mut stacks = Stacks::new(&parts)?;
+    let mut stacks = Stacks::new(&parts);
     let mut labels = Labels::default();
     let mut totals = [0.0; 4];
     for (number, sample) in parts.samples().enumerate() {
@@ -48,9 +48,7 @@ pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfi
         }
         for (total, value) in totals.iter_mut().zip(values) {
             *total += value;
-            if *total > HeapProfile::MOST as f64 {
-                return Err(ReadError::TooMuch { total: Bytes(*total as u64) });
-            }
+            ReadError::check_total(*total)?;
         }
         if values == [0.0; 4] {
             continue;
@@ -225,6 +223,11 @@ impl Parts {
         })
     }
 
+    /// As [`string`](Self::string), where 0 says that there is none.
+    fn text(&self, index: i64, field: impl FnOnce() -> String) -> Result<&str, ReadError> {
+        if index == 0 { Ok("") } else { self.string(index, field) }
+    }
+
     /// What each value of a sample is; `None` for what is not about heaps.
     fn sample_types(&self) -> Result<Vec<Option<SampleType>>, ReadError> {
         let mut types = Vec::new();
@@ -292,12 +295,9 @@ impl Parts {
             limit.check(self.bytes() + bytes)?;
             about.comments.push(comment.to_owned());
         }
-        let default = self.string(header.default_sample_type, || "default_sample_type".to_owned());
-        // 0 is the empty string, if there is any.
-        if header.default_sample_type != 0 {
-            about.default_sample_type =
-                sample_type(default?).filter(|named| types.contains(&Some(*named)));
-        }
+        let default = self.text(header.default_sample_type, || "default_sample_type".to_owned())?;
+        about.default_sample_type =
+            sample_type(default).filter(|named| types.contains(&Some(*named)));
         Ok(about)
     }
 }
@@ -337,18 +337,18 @@ struct Stacks<'p> {
 }
 
 impl<'p> Stacks<'p> {
-    fn new(parts: &'p Parts) -> Result<Self, ReadError> {
+    fn new(parts: &'p Parts) -> Self {
         let root = FunctionParts { name: "(root)", ..FunctionParts::default() };
         let mut builder = StackBuilder::new(root);
         let root = builder.functions.number(root);
-        Ok(Self {
+        Self {
             builder,
             frames: HashMap::default(),
             functions: Vec::new(),
             steps: HashMap::default(),
             root,
             parts,
-        })
+        }
     }
 
     fn bytes(&self) -> usize {
@@ -521,11 +521,9 @@ impl Labels {
         let mut texts = 0;
         for (place, label) in labels.iter().enumerate() {
             let key = parts.string(label.key, || field(place, "key"))?;
-            let text = parts.string(label.str, || field(place, "str"));
-            // 0 is the empty text, if there is any, and says that the label is a number.
-            let text = if label.str == 0 { "" } else { text? };
-            let unit = parts.string(label.num_unit, || field(place, "num_unit"));
-            let unit = if label.num_unit == 0 { "" } else { unit? };
+            let text = parts.text(label.str, || field(place, "str"))?;
+            let unit = parts.text(label.num_unit, || field(place, "num_unit"))?;
+            // Without a text the label is a number.
             let is_size = label.str == 0 && key == "bytes" && matches!(unit, "" | "bytes");
             if is_size && label.num > 0 && size == 0 {
                 size = label.num.unsigned_abs();
@@ -543,10 +541,7 @@ impl Labels {
         let each = size_of::<Label>() + size_of::<messages::Label>();
         self.bytes += texts + set.len() * each + 16 * size_of::<usize>();
         limit.check(held + self.bytes)?;
-        let text = |index: i64| match index {
-            0 => Ok(String::new()),
-            _ => parts.string(index, String::new).map(str::to_owned),
-        };
+        let text = |index| parts.text(index, String::new).map(str::to_owned);
         let read = |label: &messages::Label| -> Result<Label, ReadError> {
             let key = text(label.key)?;
             Ok(match label.str {

@@ -12,6 +12,7 @@ use prost::Message;
 use super::anonymous_name;
 use super::messages::{EncodedSample, Function, Header, Label, Line, Location, ValueType, field};
 use crate::format::rounding::Rounding;
+use crate::format::stack_walk::{Stack, StackWalk};
 use crate::format::write_error::WriteError;
 use crate::heap_profile::{HeapProfile, LabelValue, RowData, SampleType};
 use crate::profile::written_line;
@@ -239,95 +240,60 @@ impl<W: Write> Encoder<W> {
         let bytes = if options.object_sizes { self.string("bytes")? } else { 0 };
 
         let mut roundings = vec![Rounding::default(); types.len()];
-        let mut stacks = Stacks::new(profile);
+        let mut walk = StackWalk::new(profile, EncodedStack::default());
         let mut sample = EncodedSample::default();
-        // Rows of one context are neighbours; those of one label set are made so.
-        let mut neighbors: Vec<RowData> = Vec::new();
-        for rows in profile.row_data().chunk_by(|one, other| one.context == other.context) {
-            let rows = if rows.is_sorted_by_key(|row| row.labels) {
-                rows
-            } else {
-                neighbors.clear();
-                neighbors.extend_from_slice(rows);
-                neighbors.sort_by_key(|row| row.labels);
-                &neighbors
-            };
-            sample.location_id.clear();
-            sample.location_id.extend_from_slice(stacks.of(rows[0].context));
-            let are_one = |one: &RowData, other: &RowData| {
-                one.labels == other.labels && (!options.object_sizes || one.size == other.size)
-            };
-            for rows in rows.chunk_by(are_one) {
-                sample.value.clear();
-                for (sample_type, rounding) in types.iter().zip(&mut roundings) {
-                    let value = rows.iter().map(|row| row.value(*sample_type)).sum();
-                    sample.value.push(rounding.next(value) as i64);
-                }
-                if sample.value.iter().all(|&value| value == 0) {
-                    continue;
-                }
-                sample.label.clear();
-                if options.object_sizes
-                    && let Some(size) = rows[0].size()
-                {
-                    let num = i64::try_from(size.0).unwrap_or(i64::MAX);
-                    sample.label.push(Label { key: bytes, num, num_unit: bytes, str: 0 });
-                }
-                sample.label.extend_from_slice(&label_sets[rows[0].labels as usize]);
-                self.message(field::SAMPLE, &sample)?;
+        // Rows are sorted by context, labels and size.
+        let are_one = |one: &RowData, other: &RowData| {
+            (one.context, one.labels) == (other.context, other.labels)
+                && (!options.object_sizes || one.size == other.size)
+        };
+        for rows in profile.row_data().chunk_by(are_one) {
+            sample.value.clear();
+            for (sample_type, rounding) in types.iter().zip(&mut roundings) {
+                let value = rows.iter().map(|row| row.value(*sample_type)).sum();
+                sample.value.push(rounding.next(value) as i64);
             }
+            if sample.value.iter().all(|&value| value == 0) {
+                continue;
+            }
+            sample.location_id.clear();
+            sample.location_id.extend_from_slice(walk.go_to(rows[0].context).encoded());
+            sample.label.clear();
+            if options.object_sizes
+                && let Some(size) = rows[0].size()
+            {
+                let num = i64::try_from(size.0).unwrap_or(i64::MAX);
+                sample.label.push(Label { key: bytes, num, num_unit: bytes, str: 0 });
+            }
+            sample.label.extend_from_slice(&label_sets[rows[0].labels as usize]);
+            self.message(field::SAMPLE, &sample)?;
         }
         Ok(())
     }
 }
 
-/// The stack of a context as it stands in a sample: location ids from the innermost frame, as
-/// variable-length numbers.
-///
-/// Contexts come in preorder, so that most of a stack is that of the one before: it is kept encoded,
-/// and grows at its front.
-struct Stacks<'p> {
-    profile: &'p HeapProfile,
+/// A stack as it stands in a sample: location ids from the innermost frame, as variable-length
+/// numbers. It grows at its front.
+#[derive(Default)]
+struct EncodedStack {
     /// The stack is at the end.
-    encoded: Vec<u8>,
+    bytes: Vec<u8>,
     start: usize,
-    /// The open contexts: the end of each's subtree, and how long the stack was without it.
-    open: Vec<(u32, usize)>,
-    next: u32,
 }
 
-impl<'p> Stacks<'p> {
-    fn new(profile: &'p HeapProfile) -> Self {
-        Self { profile, encoded: vec![0; 1024], start: 1024, open: Vec::new(), next: 1 }
+impl EncodedStack {
+    fn encoded(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+}
+
+impl Stack for EncodedStack {
+    fn len(&self) -> usize {
+        self.bytes.len() - self.start
     }
 
-    /// The stack of a context that does not stand before the last one asked for. That of the root,
-    /// which is no frame of any other stack, is the root.
-    fn of(&mut self, context: u32) -> &[u8] {
-        if context == 0 {
-            self.push(self.profile.function_numbers()[0]);
-            let at = std::mem::replace(&mut self.start, self.encoded.len());
-            return &self.encoded[at..];
-        }
-        while self.next <= context {
-            let rank = self.next;
-            while let Some(&(end, before)) = self.open.last()
-                && end <= rank
-            {
-                self.start = self.encoded.len() - before;
-                self.open.pop();
-            }
-            let end = self.profile.ends()[rank as usize];
-            if end <= context {
-                // The context is not below.
-                self.next = end;
-                continue;
-            }
-            self.open.push((end, self.encoded.len() - self.start));
-            self.push(self.profile.function_numbers()[rank as usize]);
-            self.next += 1;
-        }
-        &self.encoded[self.start..]
+    fn truncate(&mut self, len: usize) {
+        self.start = self.bytes.len() - len;
     }
 
     /// Puts a function's location in front.
@@ -339,11 +305,11 @@ impl<'p> Stacks<'p> {
         let len = room - rest.len();
         if self.start < len {
             // Twice the room, with the stack at its end.
-            let more = self.encoded.len();
-            self.encoded.splice(0..0, std::iter::repeat_n(0, more));
+            let more = self.bytes.len().max(1024);
+            self.bytes.splice(0..0, std::iter::repeat_n(0, more));
             self.start += more;
         }
         self.start -= len;
-        self.encoded[self.start..self.start + len].copy_from_slice(&id[..len]);
+        self.bytes[self.start..self.start + len].copy_from_slice(&id[..len]);
     }
 }
