@@ -178,11 +178,12 @@ fn convert(
     let name = input.file_name().map_or("heap profile".into(), |name| name.to_string_lossy());
     let of_file = |error: &dyn std::fmt::Display| format!("{}: {error}", output.display());
     if output == Path::new("-") {
-        let mut writer = BufWriter::new(io::stdout().lock());
-        format
-            .write(&profile, &mut writer, value, &name, sizes)
-            .map_err(|error| of_file(&error))?;
-        return writer.flush().map_err(|error| of_file(&error));
+        let writer = BufWriter::new(io::stdout().lock());
+        return match format.write(&profile, writer, value, &name, sizes) {
+            // A reader that has gone away (`| head`) is no failure.
+            Err(WriteError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.map_err(|error| of_file(&error)),
+        };
     }
     // Beside it first: a conversion that fails leaves what is there alone.
     let mut partial = output.as_os_str().to_owned();
