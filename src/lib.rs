@@ -122,6 +122,7 @@
 // The documentation speaks of the sampler and of all formats whether or not they are compiled in.
 #![cfg_attr(not(all(feature = "v8", feature = "formats")), allow(rustdoc::broken_intra_doc_links))]
 
+pub mod analysis;
 mod callgraph;
 mod error;
 mod estimate;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::interval::Confidence;
-use super::values::Estimate;
+use super::values::{Estimate, Sum};
 use crate::profile::Unit;
 
 /// Up to this ratio of its two sides an interval is shown as one `±`.
@@ -11,12 +11,13 @@ const LOPSIDED: f64 = 1.5;
 
 impl<U: Unit> fmt::Display for Estimate<U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.shown())
+        f.pad(&self.sum.shown::<U>())
     }
 }
 
-impl<U: Unit> Estimate<U> {
-    fn shown(&self) -> String {
+impl Sum {
+    /// As an estimate of a unit is shown.
+    pub(crate) fn shown<U: Unit>(&self) -> String {
         let value = self.value();
         let interval = self.interval(Confidence::default());
         let (below, above) = (value - interval.lower, interval.upper - value);
@@ -25,10 +26,7 @@ impl<U: Unit> Estimate<U> {
             return shown::<U>(value, 0.0);
         }
         if above <= LOPSIDED * below && below <= LOPSIDED * above {
-            let (unit, scale) = U::scale(value);
-            let doubt = above.max(below) / scale;
-            let decimals = decimals(doubt, scale);
-            return format!("{:.decimals$} {unit} ± {doubt:.decimals$}", value / scale);
+            return with_doubt::<U>(value, above.max(below));
         }
         let [value, lower, upper] = [value, interval.lower, interval.upper]
             .map(|limit| shown::<U>(limit, interval.width()));
@@ -36,8 +34,16 @@ impl<U: Unit> Estimate<U> {
     }
 }
 
+/// A number and what it may be off by, in the unit that fits the number: `1.65 MB ± 0.17`.
+fn with_doubt<U: Unit>(value: f64, doubt: f64) -> String {
+    let (unit, scale) = U::scale(value);
+    let doubt = doubt / scale;
+    let decimals = decimals(doubt, scale);
+    format!("{:.decimals$} {unit} ± {doubt:.decimals$}", value / scale)
+}
+
 /// A number in the unit that fits it, with one decimal, or more if a doubt is smaller than that.
-fn shown<U: Unit>(value: f64, doubt: f64) -> String {
+pub(crate) fn shown<U: Unit>(value: f64, doubt: f64) -> String {
     let (unit, scale) = U::scale(value);
     let least = usize::from(scale > 1.0);
     let decimals = if doubt > 0.0 { decimals(doubt / scale, scale).max(least) } else { least };

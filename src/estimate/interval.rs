@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::quantile::negative_binomial;
-use super::values::Estimate;
+use super::values::{Estimate, Sum};
 use crate::profile::Unit;
 
 /// How often an interval must hold the truth: 0.95 for 95 %.
@@ -143,6 +143,13 @@ impl<U: Unit> Estimate<U> {
     ///   about 3.7 times the sampling interval at 95 %.
     #[must_use]
     pub fn interval(&self, confidence: Confidence) -> ConfidenceInterval {
+        self.sum.interval(confidence)
+    }
+}
+
+impl Sum {
+    /// As of [`Estimate::interval`].
+    pub(crate) fn interval(&self, confidence: Confidence) -> ConfidenceInterval {
         let tail = confidence.tail();
         let lower = unseen(tail, self.unseen, self.variance, self.steps);
         let more = self.one_more;

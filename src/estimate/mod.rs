@@ -12,6 +12,8 @@ mod interval;
 mod quantile;
 mod values;
 
+pub(crate) use display::shown;
 pub use estimates::{DetectionLimit, Estimates};
 pub use interval::{Confidence, ConfidenceError, ConfidenceInterval};
+pub(crate) use values::Sum;
 pub use values::{Estimate, Usage, Values};

@@ -37,87 +37,91 @@ use crate::profile::{Bytes, Objects, Unit};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate<U: Unit> {
-    samples: u64,
+    pub(super) sum: Sum,
+    unit: PhantomData<U>,
+}
+
+/// An estimate of whatever unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Sum {
+    pub(crate) samples: u64,
     /// Of the sampled objects themselves: certain.
-    pub(super) seen: f64,
+    pub(crate) seen: f64,
     /// Of the objects that were not sampled: estimated.
-    pub(super) unseen: f64,
-    pub(super) variance: f64,
+    pub(crate) unseen: f64,
+    pub(crate) variance: f64,
     /// The sum of `unseen` times the size of one object.
     pub(super) steps: f64,
     /// What one more sample, of the most uncertain size, adds.
     pub(super) one_more: OneMore,
-    unit: PhantomData<U>,
 }
 
 /// What one more sample adds to an estimate.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct OneMore {
     pub(super) unseen: f64,
     pub(super) variance: f64,
     pub(super) steps: f64,
 }
 
-impl<U: Unit> Estimate<U> {
-    /// Of `samples` sampled objects of `each` bytes, or one object, that are sampled with
-    /// probability `1 - missed`.
-    fn new(samples: u64, each: f64, missed: f64, probability: f64) -> Self {
-        let n = samples as f64;
+impl Sum {
+    /// Of `n` sampled objects of `each` bytes, or one object, that are sampled with probability
+    /// `1 - missed`.
+    fn of(n: f64, each: f64, missed: f64, probability: f64) -> Self {
         let unseen = each * missed / probability;
         let variance = unseen * each / probability;
         Self {
-            samples,
+            samples: n.round() as u64,
             seen: n * each,
             unseen: n * unseen,
             variance: n * variance,
             steps: n * unseen * each,
             one_more: OneMore { unseen, variance, steps: unseen * each },
-            unit: PhantomData,
         }
     }
 
-    /// The estimate, unrounded.
-    #[must_use]
-    pub fn value(&self) -> f64 {
+    /// Of the objects of `size` bytes that were estimated to be `value` bytes or, if `each` is 1, so
+    /// many objects.
+    pub(crate) fn of_value(value: f64, each: f64, size: f64, interval_bytes: f64) -> Self {
+        let (missed, probability) = chances(size, interval_bytes);
+        Self::of(value * probability / each, each, missed, probability)
+    }
+
+    /// The least size of an object.
+    pub(crate) const LEAST_SIZE: f64 = Usage::LEAST_SIZE as f64;
+
+    /// Of a value that nothing is known of, or that is beyond doubt.
+    pub(crate) fn certain(value: f64) -> Self {
+        Self { seen: value, ..Self::default() }
+    }
+
+    /// With the same relative uncertainty, and another value.
+    pub(crate) fn with_value(&self, value: f64) -> Self {
+        let scale = value / self.value();
+        Self {
+            seen: self.seen * scale,
+            unseen: self.unseen * scale,
+            variance: self.variance * scale * scale,
+            steps: self.steps * scale * scale,
+            ..*self
+        }
+    }
+
+    /// What no sample stands for: nothing, up to what can go unnoticed.
+    pub(crate) fn none(each: f64, interval_bytes: f64) -> Self {
+        let (missed, probability) = chances(Usage::LEAST_SIZE as f64, interval_bytes);
+        Self::of(0.0, each, missed, probability)
+    }
+
+    pub(crate) fn value(&self) -> f64 {
         self.seen + self.unseen
     }
 
-    /// The variance of the estimate, itself estimated: `n * size² * (1 - p) / p²` for the bytes of
-    /// `n` samples of one size, without the size for objects, and added up over sizes and contexts.
-    #[must_use]
-    pub fn variance(&self) -> f64 {
-        self.variance
-    }
-
-    /// The square root of the variance.
-    ///
-    /// With few samples it says little, and with none nothing: see [`interval`](Self::interval).
-    #[must_use]
-    pub fn standard_error(&self) -> f64 {
-        self.variance.sqrt()
-    }
-
-    /// How many samples are behind it. An exact count.
-    #[must_use]
-    pub fn samples(&self) -> u64 {
-        self.samples
-    }
-
-    /// How much the samples alone amount to: the least that the truth can be.
-    #[must_use]
-    pub fn seen(&self) -> f64 {
-        self.seen
-    }
-}
-
-impl<U: Unit> Add for Estimate<U> {
-    type Output = Self;
-
-    /// The sum of two estimates that have no sample in common.
-    fn add(self, other: Self) -> Self {
+    /// The sum of two that have no sample in common.
+    pub(crate) fn plus(&self, other: &Self) -> Self {
         // One more sample of a kind that was seen, as far as any was.
         let most_uncertain = |of: &Self| (of.samples > 0, of.one_more.variance);
-        let one_more = if most_uncertain(&other) > most_uncertain(&self) {
+        let one_more = if most_uncertain(other) > most_uncertain(self) {
             other.one_more
         } else {
             self.one_more
@@ -129,8 +133,61 @@ impl<U: Unit> Add for Estimate<U> {
             variance: self.variance + other.variance,
             steps: self.steps + other.steps,
             one_more,
-            unit: PhantomData,
         }
+    }
+}
+
+impl AddAssign for Sum {
+    fn add_assign(&mut self, other: Self) {
+        *self = self.plus(&other);
+    }
+}
+
+impl<U: Unit> Estimate<U> {
+    fn new(samples: u64, each: f64, missed: f64, probability: f64) -> Self {
+        Self { sum: Sum::of(samples as f64, each, missed, probability), unit: PhantomData }
+    }
+
+    /// The estimate, unrounded.
+    #[must_use]
+    pub fn value(&self) -> f64 {
+        self.sum.value()
+    }
+
+    /// The variance of the estimate, itself estimated: `n * size² * (1 - p) / p²` for the bytes of
+    /// `n` samples of one size, without the size for objects, and added up over sizes and contexts.
+    #[must_use]
+    pub fn variance(&self) -> f64 {
+        self.sum.variance
+    }
+
+    /// The square root of the variance.
+    ///
+    /// With few samples it says little, and with none nothing: see [`interval`](Self::interval).
+    #[must_use]
+    pub fn standard_error(&self) -> f64 {
+        self.sum.variance.sqrt()
+    }
+
+    /// How many samples are behind it. An exact count.
+    #[must_use]
+    pub fn samples(&self) -> u64 {
+        self.sum.samples
+    }
+
+    /// How much the samples alone amount to: the least that the truth can be.
+    #[must_use]
+    pub fn seen(&self) -> f64 {
+        self.sum.seen
+    }
+}
+
+impl<U: Unit> Add for Estimate<U> {
+    type Output = Self;
+
+    /// The sum of two estimates that have no sample in common.
+    fn add(self, other: Self) -> Self {
+        Self { sum: self.sum.plus(&other.sum), unit: PhantomData }
     }
 }
 
@@ -138,6 +195,12 @@ impl<U: Unit> AddAssign for Estimate<U> {
     fn add_assign(&mut self, other: Self) {
         *self = *self + other;
     }
+}
+
+/// How likely an object of `size` bytes is missed, and how likely it is sampled.
+fn chances(size: f64, interval_bytes: f64) -> (f64, f64) {
+    let x = size / interval_bytes;
+    ((-x).exp(), -(-x).exp_m1())
 }
 
 /// Objects and their bytes, estimated from the same samples.
@@ -155,12 +218,11 @@ pub struct Usage {
 
 impl Usage {
     /// The least size of an object on V8's heap: a pointer and a map, where pointers are short.
-    pub(super) const LEAST_SIZE: u64 = 8;
+    pub(crate) const LEAST_SIZE: u64 = 8;
 
     /// What `samples` samples of objects of `size` bytes stand for.
     pub(crate) fn of(samples: u64, size: u64, interval_bytes: u64) -> Self {
-        let x = size as f64 / interval_bytes as f64;
-        let (missed, probability) = ((-x).exp(), -(-x).exp_m1());
+        let (missed, probability) = chances(size as f64, interval_bytes as f64);
         Self {
             objects: Estimate::new(samples, 1.0, missed, probability),
             space: Estimate::new(samples, size as f64, missed, probability),

@@ -345,6 +345,11 @@ impl StackBuilder {
         Ok(callee)
     }
 
+    /// A context's function and the context that called it.
+    pub(crate) fn context(&self, number: u32) -> (u32, u32) {
+        self.contexts[number as usize]
+    }
+
     pub(crate) fn push_row(&mut self, row: RowData) {
         push_row(&mut self.rows, row);
     }
@@ -357,10 +362,12 @@ impl StackBuilder {
             + self.rows.capacity() * size_of::<RowData>()
     }
 
+    /// The profile; the samples, if it has them, with the contexts' numbers in place of their ranks.
     pub(crate) fn finish(
         self,
         sample_types: SampleTypes,
         label_sets: LabelSets,
+        samples: Option<Vec<OrdinalSample>>,
         about: About,
     ) -> Result<HeapProfile, NodesError> {
         let Self { functions, contexts, numbers, mut rows } = self;
@@ -400,7 +407,12 @@ impl StackBuilder {
             row.context = ranks[row.context as usize];
         }
         builder.rows = rows;
-        Ok(builder.finish(sample_types, label_sets, false, about))
+        let has_samples = samples.is_some();
+        builder.samples = samples.unwrap_or_default();
+        for sample in &mut builder.samples {
+            sample.context = ranks[sample.context as usize];
+        }
+        Ok(builder.finish(sample_types, label_sets, has_samples, about))
     }
 }
 
@@ -426,6 +438,7 @@ mod tests {
             .finish(
                 SampleTypes::of([crate::SampleType::InuseSpace]),
                 LabelSets::default(),
+                None,
                 About::default(),
             )
             .unwrap();

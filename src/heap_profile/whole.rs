@@ -236,7 +236,15 @@ impl HeapProfile {
         self.ids = None;
     }
 
-    pub(super) fn context(&self, rank: u32) -> Context<'_> {
+    pub(crate) fn types(&self) -> SampleTypes {
+        self.sample_types
+    }
+
+    pub(crate) fn labels(&self) -> &LabelSets {
+        &self.label_sets
+    }
+
+    pub(crate) fn context(&self, rank: u32) -> Context<'_> {
         Context { profile: self, rank }
     }
 

@@ -62,7 +62,7 @@ pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfi
         limit.check(parts.bytes() + stacks.bytes() + labels.bytes)?;
     }
     let present = SampleTypes::of(types.into_iter().flatten());
-    Ok(stacks.builder.finish(present, labels.sets, about)?)
+    Ok(stacks.builder.finish(present, labels.sets, None, about)?)
 }
 
 /// What goes wrong at once is most likely no pprof profile.

@@ -1,0 +1,100 @@
+//! Recursion, and what it holds.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::amount::{Amount, percent, share};
+use super::evidence::{Evidence, NoSuchValues};
+use super::table::Table;
+use super::totals::of_groups;
+use crate::callgraph::NONE;
+use crate::heap_profile::{HeapProfile, SampleType};
+use crate::profile::Function;
+
+/// The cycles of the call graph: see [`HeapProfile::cycles`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Cycles {
+    /// Which value.
+    pub sample_type: SampleType,
+    /// The whole profile.
+    pub total: Amount,
+    /// The cycles, the one that holds most first.
+    pub cycles: Vec<Cycle>,
+    #[serde(skip)]
+    heading: String,
+}
+
+/// Functions that can all reach each other by calls, or one that calls itself.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Cycle {
+    /// The functions, in the order in which the profile shows them first.
+    #[serde(serialize_with = "super::place::serialize_all")]
+    pub functions: Vec<Arc<Function>>,
+    /// What they allocated themselves.
+    pub own: Amount,
+    /// What was allocated while any of them was on the stack: each sample once.
+    pub total: Amount,
+}
+
+impl HeapProfile {
+    /// The cycles of the call graph, direct and indirect recursion, and what they hold.
+    ///
+    /// Linear in contexts, calls and values.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSuchValues`] if the profile does not have the sample type.
+    pub fn cycles(&self, sample_type: SampleType) -> Result<Cycles, NoSuchValues> {
+        let evidence = Evidence::new(self, sample_type)?;
+        let graph = self.callgraph(sample_type);
+        let found = graph.as_ref().map(|graph| graph.cycles()).unwrap_or_default();
+        let mut group_of = vec![NONE; self.functions().len()];
+        // A graph numbers functions in the order of a preorder walk, as a profile does.
+        for (number, cycle) in (0..).zip(&found) {
+            for function in cycle {
+                group_of[function.index()] = number;
+            }
+        }
+        let sums = of_groups(self, &evidence, found.len(), &group_of);
+        let mut cycles: Vec<Cycle> = found
+            .iter()
+            .zip(sums)
+            .map(|(cycle, sums)| Cycle {
+                functions: cycle
+                    .iter()
+                    .map(|function| Arc::clone(&self.functions()[function.index()]))
+                    .collect(),
+                own: evidence.amount(sums.own),
+                total: evidence.amount(sums.total),
+            })
+            .collect();
+        cycles.sort_by(|one, other| other.total.value().total_cmp(&one.total.value()));
+        let total = evidence.total();
+        let heading = evidence.heading(&total);
+        Ok(Cycles { sample_type, total, cycles, heading })
+    }
+}
+
+impl fmt::Display for Cycles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.heading)?;
+        if self.cycles.is_empty() {
+            return writeln!(f, "no recursion");
+        }
+        let mut table = Table::new(["self", "total", "total%", "functions"]);
+        for cycle in &self.cycles {
+            let names: Vec<_> = cycle.functions.iter().map(ToString::to_string).collect();
+            table.push([
+                cycle.own.short(),
+                cycle.total.short(),
+                percent(share(cycle.total.value(), self.total.value())),
+                names.join(", "),
+            ]);
+        }
+        write!(f, "{table}")
+    }
+}

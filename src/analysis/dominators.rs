@@ -1,0 +1,192 @@
+//! Which single function everything passes through.
+
+use std::fmt;
+use std::sync::Arc;
+
+use petgraph::algo::dominators::simple_fast;
+use petgraph::graph::NodeIndex;
+use serde::Serialize;
+
+use super::amount::{Amount, percent, share};
+use super::evidence::{Evidence, NoSuchValues};
+use super::pattern::Pattern;
+use super::table::Table;
+use crate::callgraph::NONE;
+use crate::estimate::Sum;
+use crate::heap_profile::{HeapProfile, SampleType};
+use crate::profile::Function;
+
+/// The dominators of the call graph: see [`HeapProfile::dominators`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Dominators {
+    /// Which value.
+    pub sample_type: SampleType,
+    /// The whole profile.
+    pub total: Amount,
+    /// The functions, the one that dominates most first; the root is not among them.
+    pub functions: Vec<Dominator>,
+    #[serde(skip)]
+    heading: String,
+}
+
+/// A function in the dominator tree of the call graph.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Dominator {
+    /// The function.
+    #[serde(serialize_with = "super::place::serialize")]
+    pub function: Arc<Function>,
+    /// Its immediate dominator: the last function that every way from the root to it passes through.
+    /// `None` if that is the root: no single function.
+    #[serde(serialize_with = "super::place::serialize_some")]
+    pub immediate_dominator: Option<Arc<Function>>,
+    /// What it allocated itself.
+    pub own: Amount,
+    /// What it and the functions that it dominates allocated themselves: without it, none of them
+    /// would be reached.
+    pub dominated: Amount,
+    /// How many functions it dominates, itself among them.
+    pub functions: usize,
+}
+
+impl HeapProfile {
+    /// The immediate dominators of the call graph's functions: which single function all ways from the
+    /// root to a function pass through, and what would go with it.
+    ///
+    /// By `petgraph::algo::dominators::simple_fast` (Cooper, Harvey and Kennedy), which is quadratic in
+    /// functions at worst and linear in practice. The graph has merged the contexts of each function,
+    /// so some of its ways were never walked: a function that dominates another does stand on all of
+    /// its stacks; one that does not may still.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSuchValues`] if the profile does not have the sample type.
+    pub fn dominators(&self, sample_type: SampleType) -> Result<Dominators, NoSuchValues> {
+        let evidence = Evidence::new(self, sample_type)?;
+        let graph = self.callgraph(sample_type);
+        let functions = self.functions().len();
+        let mut own = vec![Sum::default(); functions];
+        for (at, row) in self.row_data().iter().enumerate() {
+            own[self.function_numbers()[row.context as usize] as usize] += evidence.of_row(at);
+        }
+        let mut immediate = vec![NONE; functions];
+        if let Some(graph) = &graph {
+            let dominators = simple_fast(graph.graph(), graph.root());
+            for (function, of) in immediate.iter_mut().enumerate() {
+                let dominator = dominators.immediate_dominator(NodeIndex::new(function));
+                *of = dominator.map_or(NONE, |dominator| dominator.index() as u32);
+            }
+        }
+        // Sums over the dominator tree, from the leaves up, without recursion.
+        let mut waiting = vec![0_u32; functions];
+        immediate.iter().filter(|&&of| of != NONE).for_each(|&of| waiting[of as usize] += 1);
+        let mut dominated: Vec<(Sum, usize)> = own.iter().map(|&own| (own, 1)).collect();
+        let mut done: Vec<usize> = (0..functions).filter(|&at| waiting[at] == 0).collect();
+        while let Some(at) = done.pop() {
+            let of = immediate[at];
+            if of != NONE {
+                let (sum, count) = dominated[at];
+                let into = &mut dominated[of as usize];
+                *into = (into.0.plus(&sum), into.1 + count);
+                waiting[of as usize] -= 1;
+                if waiting[of as usize] == 0 {
+                    done.push(of as usize);
+                }
+            }
+        }
+        let root = self.function_numbers()[0];
+        let mut found: Vec<Dominator> = (0..functions)
+            .filter(|&at| at != root as usize)
+            .map(|at| Dominator {
+                function: Arc::clone(&self.functions()[at]),
+                immediate_dominator: (immediate[at] != NONE && immediate[at] != root)
+                    .then(|| Arc::clone(&self.functions()[immediate[at] as usize])),
+                own: evidence.amount(own[at]),
+                dominated: evidence.amount(dominated[at].0),
+                functions: dominated[at].1,
+            })
+            .collect();
+        found.sort_by(|one, other| {
+            let by_value = other.dominated.value().total_cmp(&one.dominated.value());
+            by_value.then(other.functions.cmp(&one.functions))
+        });
+        let total = evidence.total();
+        let heading = evidence.heading(&total);
+        Ok(Dominators { sample_type, total, functions: found, heading })
+    }
+
+    /// The single function that all values of the stacks on which a function matches pass through before
+    /// it: the innermost one that stands outside the first match on each of them. `None` if there is
+    /// none but the root, or nothing matches.
+    ///
+    /// Unlike [`dominators`](Self::dominators), which knows the merged graph alone, this looks at the
+    /// stacks. Linear in the contexts, and in the longest stack for each match.
+    #[must_use]
+    pub fn common_caller(
+        &self,
+        sample_type: SampleType,
+        functions: &Pattern,
+    ) -> Option<Arc<Function>> {
+        let totals = self.totals(sample_type)?;
+        let is_match: Vec<bool> =
+            self.functions().iter().map(|function| functions.matches(function)).collect();
+        // The functions that stand on all stacks so far, the outermost first.
+        let mut common: Option<Vec<u32>> = None;
+        let mut rank = 1;
+        while rank < self.len() {
+            let number = self.function_numbers()[rank];
+            if !is_match[number as usize] || totals[rank] == 0.0 {
+                rank += 1;
+                continue;
+            }
+            let callers = std::iter::successors(Some(self.parents()[rank]), |&at| {
+                let parent = self.parents()[at as usize];
+                (parent != NONE).then_some(parent)
+            });
+            let mut stack: Vec<u32> = callers
+                .filter(|&at| at != 0)
+                .map(|at| self.function_numbers()[at as usize])
+                .collect();
+            stack.reverse();
+            match &mut common {
+                None => common = Some(stack),
+                Some(common) => {
+                    let on_stack: std::collections::HashSet<u32> = stack.into_iter().collect();
+                    common.retain(|function| on_stack.contains(function));
+                }
+            }
+            // What is below is on the same stack.
+            rank = self.ends()[rank] as usize;
+        }
+        let innermost = *common?.last()?;
+        Some(Arc::clone(&self.functions()[innermost as usize]))
+    }
+}
+
+impl fmt::Display for Dominators {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.heading)?;
+        let mut table = Table::new([
+            "dominated",
+            "share",
+            "self",
+            "functions",
+            "function, and what dominates it",
+        ]);
+        for row in &self.functions {
+            let by = match &row.immediate_dominator {
+                Some(function) => function.to_string(),
+                None => "(root)".to_owned(),
+            };
+            table.push([
+                row.dominated.short(),
+                percent(share(row.dominated.value(), self.total.value())),
+                row.own.short(),
+                row.functions.to_string(),
+                format!("{} < {by}", row.function),
+            ]);
+        }
+        write!(f, "{table}")
+    }
+}

@@ -1,0 +1,241 @@
+//! How sure a profile's values are.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use super::amount::{Amount, Uncertainty};
+use crate::estimate::Sum;
+use crate::heap_profile::{HeapProfile, RowData, SampleType};
+
+/// A profile does not have the values that an answer needs.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the profile has no {wanted}: it has {}", list(has))]
+#[non_exhaustive]
+pub struct NoSuchValues {
+    /// What was asked for.
+    pub wanted: SampleType,
+    /// What there is.
+    pub has: Vec<SampleType>,
+}
+
+fn list(types: &[SampleType]) -> String {
+    match types {
+        [] => "no values at all".to_owned(),
+        _ => types.iter().map(|sample_type| sample_type.name()).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// The values of a sample type, row by row, with what is known of their uncertainty.
+pub(super) struct Evidence<'p> {
+    profile: &'p HeapProfile,
+    pub(super) sample_type: SampleType,
+    pub(super) uncertainty: Uncertainty,
+    interval: Option<f64>,
+    /// By row, where the samples tell more than the rows.
+    of_samples: Option<Vec<Sum>>,
+}
+
+impl<'p> Evidence<'p> {
+    pub(super) fn new(
+        profile: &'p HeapProfile,
+        sample_type: SampleType,
+    ) -> Result<Self, NoSuchValues> {
+        if !profile.has(sample_type) {
+            let has = profile.sample_types().collect();
+            return Err(NoSuchValues { wanted: sample_type, has });
+        }
+        let is_bytes = sample_type.unit() == "bytes";
+        let rows = profile.row_data();
+        let has_sizes = rows.iter().all(|row| row.size > 0 || row.value(sample_type) == 0.0);
+        let counted = sample_type.counted();
+        let has_mean = profile.has(counted.objects()) && profile.has(counted.space());
+        let told = profile.about.interval.map(|interval| interval.0 as f64);
+        let told = told.filter(|&interval| interval >= 1.0);
+        let mut evidence = Self {
+            profile,
+            sample_type,
+            uncertainty: Uncertainty::Unknown,
+            interval: told,
+            of_samples: None,
+        };
+        if has_sizes || has_mean {
+            let known = if has_sizes { Uncertainty::Sampled } else { Uncertainty::Approximate };
+            evidence.uncertainty = told.map_or(Uncertainty::Unknown, |_| known);
+        } else if is_bytes {
+            // No sample stands for less than the interval, and those of small objects for little
+            // more.
+            let samples = profile.samples().unwrap_or_default();
+            let smallest = samples.iter().map(|sample| sample.bytes).fold(f64::INFINITY, f64::min);
+            let inferred =
+                (samples.len() >= ENOUGH_TO_INFER && smallest >= 1.0).then_some(smallest);
+            evidence.interval = told.or(inferred);
+            if let Some(interval) = evidence.interval {
+                evidence.uncertainty = Uncertainty::Approximate;
+                evidence.of_samples = of_samples(profile, sample_type, interval);
+            }
+        } else {
+            evidence.interval = None;
+        }
+        Ok(evidence)
+    }
+
+    /// What a row says.
+    pub(super) fn of_row(&self, at: usize) -> Sum {
+        let row = &self.profile.row_data()[at];
+        let value = row.value(self.sample_type);
+        if let Some(of_samples) = &self.of_samples {
+            return of_samples[at];
+        }
+        match self.interval {
+            _ if value == 0.0 => Sum::default(),
+            None => Sum::certain(value),
+            Some(interval) => {
+                let size = self.mean_size(row);
+                let each = if self.sample_type.unit() == "bytes" { size } else { 1.0 };
+                Sum::of_value(value, each, size, interval)
+            }
+        }
+    }
+
+    /// The size of a row's objects; the least there is, where nothing is known: that makes the
+    /// uncertainty an upper bound.
+    fn mean_size(&self, row: &RowData) -> f64 {
+        if row.size > 0 {
+            return row.size as f64;
+        }
+        let counted = self.sample_type.counted();
+        let (objects, space) = (row.value(counted.objects()), row.value(counted.space()));
+        let mean = space / objects;
+        if mean.is_finite() && mean >= Sum::LEAST_SIZE { mean } else { Sum::LEAST_SIZE }
+    }
+
+    /// The rows of a context and all below it.
+    pub(super) fn rows_below(&self, rank: u32) -> std::ops::Range<usize> {
+        let rows = self.profile.row_data();
+        let end = self.profile.ends()[rank as usize];
+        let start = rows.partition_point(|row| row.context < rank);
+        start..start + rows[start..].partition_point(|row| row.context < end)
+    }
+
+    /// The sum of rows.
+    pub(super) fn of_rows(&self, rows: impl Iterator<Item = usize>) -> Sum {
+        rows.fold(Sum::default(), |sum, at| sum.plus(&self.of_row(at)))
+    }
+
+    pub(super) fn total(&self) -> Amount {
+        self.amount(self.of_rows(0..self.profile.row_data().len()))
+    }
+
+    /// A sum as an amount: with what can go unnoticed, if nothing was seen.
+    pub(super) fn amount(&self, sum: Sum) -> Amount {
+        let none = match self.interval {
+            Some(interval) => {
+                let each = if self.sample_type.unit() == "bytes" { Sum::LEAST_SIZE } else { 1.0 };
+                Sum::none(each, interval)
+            }
+            None => Sum::default(),
+        };
+        Amount {
+            sum: none.plus(&sum),
+            sample_type: self.sample_type,
+            uncertainty: self.uncertainty,
+        }
+    }
+
+    /// What is said of an answer's numbers in front of it.
+    pub(super) fn heading(&self, total: &Amount) -> String {
+        let mut heading = format!("{}: {total}", self.sample_type);
+        match (self.uncertainty, self.interval) {
+            (Uncertainty::Unknown, _) | (_, None) => {
+                heading += " (how sure that is, the profile does not tell)";
+            }
+            (uncertainty, Some(interval)) => {
+                let about = if uncertainty == Uncertainty::Sampled { "" } else { "about " };
+                heading += &format!(
+                    " ({about}{} samples, one per {interval:.0} bytes; 95 % intervals)",
+                    total.sum.samples
+                );
+            }
+        }
+        heading
+    }
+}
+
+/// So many samples have a small object among them.
+const ENOUGH_TO_INFER: usize = 10;
+
+/// What samples say of rows without sizes: each stands for so many bytes, and from these follows the
+/// size of its object.
+fn of_samples(profile: &HeapProfile, sample_type: SampleType, interval: f64) -> Option<Vec<Sum>> {
+    let rows = profile.row_data();
+    let samples = profile.samples()?;
+    // A context's samples cannot be divided between its rows.
+    if !rows.is_sorted_by(|one, other| one.context < other.context) {
+        return None;
+    }
+    let mut sums = vec![Sum::default(); rows.len()];
+    let mut sizes: HashMap<u64, f64, RandomState> = HashMap::default();
+    for sample in samples {
+        let Ok(at) = rows.binary_search_by_key(&sample.context, |row| row.context) else {
+            continue;
+        };
+        let size = *sizes
+            .entry(sample.bytes.to_bits())
+            .or_insert_with(|| size_of_object(sample.bytes, interval));
+        sums[at] += Sum::of_value(sample.bytes, size, size, interval);
+    }
+    for (sum, row) in sums.iter_mut().zip(rows) {
+        let value = row.value(sample_type);
+        *sum = if sum.samples > 0 {
+            sum.with_value(value)
+        } else {
+            Sum::of_value(value, Sum::LEAST_SIZE, Sum::LEAST_SIZE, interval)
+        };
+    }
+    Some(sums)
+}
+
+/// The size of an object of which a sample stands for so many bytes: `bytes = size / p(size)`.
+fn size_of_object(bytes: f64, interval: f64) -> f64 {
+    let wanted = bytes / interval;
+    let (mut low, mut high) = (0.0, wanted);
+    // x / (1 - exp(-x)) lies between 1 and 1 + x, and above x: halving is quick enough.
+    for _ in 0..40 {
+        let middle = (low + high) / 2.0;
+        if middle / -(-middle).exp_m1() < wanted { low = middle } else { high = middle }
+    }
+    (high * interval).max(Sum::LEAST_SIZE)
+}
+
+impl HeapProfile {
+    /// The sum over the whole profile with its uncertainty; `None` if it does not have the sample
+    /// type. Linear in the contexts that have values.
+    #[must_use]
+    pub fn amount(&self, sample_type: SampleType) -> Option<Amount> {
+        Evidence::new(self, sample_type).ok().map(|evidence| evidence.total())
+    }
+
+    /// What the uncertainty of the values is known from; `None` if the profile does not have the
+    /// sample type.
+    #[must_use]
+    pub fn uncertainty(&self, sample_type: SampleType) -> Option<Uncertainty> {
+        Evidence::new(self, sample_type).ok().map(|evidence| evidence.uncertainty)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_found_from_what_their_samples_stand_for() {
+        for size in [8.0, 56.0, 700.0, 4096.0, 20_000.0, 1e6] {
+            let bytes = Sum::of_value(1.0, size, size, 4096.0).value(); // any
+            assert!((bytes - 1.0).abs() < 1e-9);
+            let stands_for = size / -(-size / 4096.0_f64).exp_m1();
+            let found = size_of_object(stands_for, 4096.0);
+            assert!((found / size - 1.0).abs() < 1e-3, "{size}: {found}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! By what values are added up.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use super::package::package_of;
+use super::place::Place;
+use crate::callgraph::NONE;
+use crate::heap_profile::HeapProfile;
+use crate::profile::Function;
+
+/// By what an answer adds values up.
+///
+/// ```
+/// use v8_heap_sampler::analysis::GroupBy;
+/// assert_eq!("package".parse(), Ok(GroupBy::Package));
+/// assert_eq!("label:isolate".parse(), Ok(GroupBy::Label("isolate".to_owned())));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum GroupBy {
+    /// Functions, by name and place.
+    #[default]
+    Function,
+    /// Functions by name and script, wherever they stand in it: for comparing versions of a script.
+    FunctionName,
+    /// Scripts, by name. What has none, built-in functions and V8's own work, is `(no script)`.
+    Script,
+    /// The folders that scripts are in, by path or URL.
+    Directory,
+    /// Packages, by the names of scripts: `x` of `node_modules/x`, `npm:x@1`, `jsr:@s/x@1`,
+    /// `https://deno.land/x/oak@v12`, `node:fs`, `ext:core`; else the origin of a URL, or `(own code)`.
+    Package,
+    /// The values of a label with this key. What does not have it is `(none)`.
+    Label(String),
+}
+
+impl std::str::FromStr for GroupBy {
+    type Err = UnknownGroup;
+
+    fn from_str(name: &str) -> Result<Self, UnknownGroup> {
+        Ok(match name {
+            "function" => Self::Function,
+            "name" => Self::FunctionName,
+            "script" => Self::Script,
+            "directory" => Self::Directory,
+            "package" => Self::Package,
+            _ => match name.strip_prefix("label:") {
+                Some(key) if !key.is_empty() => Self::Label(key.to_owned()),
+                _ => return Err(UnknownGroup { name: name.to_owned() }),
+            },
+        })
+    }
+}
+
+/// A text that names no [`GroupBy`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "\"{name}\" is nothing to group by: there are function, name, script, directory, package and \
+     label:KEY"
+)]
+pub struct UnknownGroup {
+    name: String,
+}
+
+impl GroupBy {
+    /// What the column of names is headed by.
+    pub(super) fn heading(&self) -> &str {
+        match self {
+            Self::Function | Self::FunctionName => "function",
+            Self::Script => "script",
+            Self::Directory => "directory",
+            Self::Package => "package",
+            Self::Label(key) => key,
+        }
+    }
+}
+
+/// A group of functions or of label sets.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    pub(super) name: String,
+    /// The function, or one of them, if it is a group of functions.
+    pub(super) function: Option<Arc<Function>>,
+}
+
+/// Numbers things by their keys, in the order in which they come.
+pub(super) struct Numbers<K>(HashMap<K, u32, RandomState>);
+
+impl<K: Eq + Hash> Default for Numbers<K> {
+    fn default() -> Self {
+        Self(HashMap::default())
+    }
+}
+
+impl<K: Eq + Hash> Numbers<K> {
+    pub(super) fn of(&mut self, key: K) -> u32 {
+        let next = self.0.len() as u32;
+        *self.0.entry(key).or_insert(next)
+    }
+
+    pub(super) fn get(&self, key: &K) -> Option<u32> {
+        self.0.get(key).copied()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// The groups of a profile's functions, and the group of each, by its number. The root, which is no
+/// function, is in none. Not for labels, which are not the functions'.
+pub(super) fn of_functions(profile: &HeapProfile, by: &GroupBy) -> (Vec<Group>, Vec<u32>) {
+    let functions = profile.functions();
+    let mut groups = Vec::new();
+    let mut group_of = vec![NONE; functions.len()];
+    let root = profile.function_numbers()[0] as usize;
+    let mut add = |number: u32, name: &dyn Fn() -> String, function: Option<&Arc<Function>>| {
+        if number as usize == groups.len() {
+            groups.push(Group { name: name(), function: function.cloned() });
+        }
+        number
+    };
+    match by {
+        GroupBy::Function | GroupBy::FunctionName | GroupBy::Label(_) => {
+            let mut numbers = Numbers::default();
+            for (at, function) in functions.iter().enumerate() {
+                let place = Place::of(function);
+                let is_by_name = *by == GroupBy::FunctionName;
+                let place = if is_by_name { place.without_position() } else { place };
+                if at != root {
+                    let name = || match is_by_name {
+                        true => format!("{} {}", function.display_name(), script_of(function)),
+                        false => function.to_string(),
+                    };
+                    group_of[at] = add(numbers.of(place), &name, Some(function));
+                }
+            }
+        }
+        GroupBy::Script | GroupBy::Directory | GroupBy::Package => {
+            let mut numbers = Numbers::default();
+            for (at, function) in functions.iter().enumerate() {
+                let name = match by {
+                    GroupBy::Script => script_of(function),
+                    GroupBy::Directory => directory_of(function),
+                    _ => package_name_of(function),
+                };
+                if at != root {
+                    group_of[at] = add(numbers.of(name.clone()), &|| name.clone(), None);
+                }
+            }
+        }
+    }
+    (groups, group_of)
+}
+
+const NO_SCRIPT: &str = "(no script)";
+
+/// The name of a function's script, or what is said if it has none.
+pub(super) fn script_of(function: &Function) -> String {
+    match (function.script_name.as_str(), function.script_id) {
+        ("", None) => NO_SCRIPT.to_owned(),
+        ("", Some(id)) => format!("(script {id})"),
+        (name, _) => name.to_owned(),
+    }
+}
+
+fn directory_of(function: &Function) -> String {
+    let name = function.script_name.split(['?', '#']).next().unwrap_or_default();
+    match (name.rfind(['/', '\\']), name.is_empty()) {
+        (_, true) => script_of(function),
+        (Some(0), _) => "/".to_owned(),
+        (Some(at), _) => name[..at].to_owned(),
+        (None, _) => ".".to_owned(),
+    }
+}
+
+fn package_name_of(function: &Function) -> String {
+    match function.script_name.as_str() {
+        "" => script_of(function),
+        name => package_of(name).unwrap_or_else(|| "(own code)".to_owned()),
+    }
+}

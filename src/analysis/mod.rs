@@ -1,0 +1,53 @@
+//! Answers: tables, trees, queries and comparisons of heap profiles.
+//!
+//! All of it is about [`HeapProfile`](crate::HeapProfile), wherever it comes from, and needs no V8:
+//!
+//! | question | answer |
+//! | --- | --- |
+//! | which functions, scripts, packages allocate most? | [`top`](crate::HeapProfile::top) |
+//! | where does it go from the outside in? | [`top_down`](crate::HeapProfile::top_down), [`hot_path`](crate::HeapProfile::hot_path) |
+//! | who calls what allocates? | [`bottom_up`](crate::HeapProfile::bottom_up) |
+//! | what of one function? | [`peek`](crate::HeapProfile::peek) |
+//! | which single function does all of this pass through? | [`dominators`](crate::HeapProfile::dominators) |
+//! | what does recursion hold? | [`cycles`](crate::HeapProfile::cycles) |
+//! | and without that library, from this function on? | [`Query`] |
+//! | what has changed? | [`diff`](crate::HeapProfile::diff) |
+//! | what leaks? | [`leaks`] |
+//!
+//! Every number is an [`Amount`], which knows how sure it is; its [`Uncertainty`] says from what. All
+//! answers can be written by serde, and displayed as text.
+//!
+//! Functions are the same if their names and places are: the name of the script, line and column, the
+//! original ones where these are known. Ids of scripts, which differ from session to session and from
+//! load to load, do not count where a script has a name.
+
+mod amount;
+mod bottom_up;
+mod cycles;
+mod dominators;
+mod evidence;
+mod group;
+mod hot_path;
+mod package;
+mod pattern;
+mod peek;
+mod place;
+mod query;
+mod table;
+mod top;
+mod totals;
+mod tree;
+
+pub use amount::{Amount, Uncertainty};
+pub use cycles::{Cycle, Cycles};
+pub use dominators::{Dominator, Dominators};
+pub use evidence::NoSuchValues;
+pub use group::{GroupBy, UnknownGroup};
+pub use hot_path::{HotPath, HotStep};
+pub use pattern::Pattern;
+#[cfg(feature = "regex")]
+pub use pattern::PatternError;
+pub use peek::{Peek, PeekedCall, PeekedFunction};
+pub use query::{Query, QueryError, Recursion};
+pub use top::{Measure, Top, TopOptions, TopRow};
+pub use tree::{Tree, TreeOptions, TreeRow};

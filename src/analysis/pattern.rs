@@ -1,0 +1,114 @@
+//! Which functions are meant.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::profile::Function;
+
+/// Says of functions whether they are meant.
+///
+/// ```
+/// use v8_heap_sampler::Function;
+/// use v8_heap_sampler::analysis::Pattern;
+///
+/// let mut function = Function::named("parse");
+/// function.script_name = "node_modules/acorn/acorn.js".into();
+/// assert!(Pattern::text("acorn/").matches(&function));
+/// assert!(Pattern::new("all of one name", |function| function.name == "parse").matches(&function));
+/// # #[cfg(feature = "regex")]
+/// assert!(Pattern::regex("^(parse|scan)$")?.matches(&function));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Pattern {
+    text: Arc<str>,
+    matches: Arc<dyn Fn(&Function) -> bool + Send + Sync>,
+}
+
+impl Pattern {
+    /// The functions of which `matches` is true; `text` says for people what these are.
+    #[must_use]
+    pub fn new(
+        text: impl Into<Arc<str>>,
+        matches: impl Fn(&Function) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self { text: text.into(), matches: Arc::new(matches) }
+    }
+
+    /// The functions in whose name or place a text is found, as they are displayed:
+    /// `parse app.js:12:7`.
+    #[must_use]
+    pub fn text(text: impl Into<Arc<str>>) -> Self {
+        let text = text.into();
+        Self::new(Arc::clone(&text), move |function| function.to_string().contains(&*text))
+    }
+
+    /// The functions whose name, script name, or display (`parse app.js:12:7`) matches a regular
+    /// expression, anywhere in it, as pprof's `focus` and its kin match. Of a function with an original
+    /// place, the original name and source, and the generated ones.
+    ///
+    /// # Errors
+    ///
+    /// [`PatternError`] if it is no regular expression.
+    #[cfg(feature = "regex")]
+    pub fn regex(expression: &str) -> Result<Self, PatternError> {
+        let regex = regex::Regex::new(expression)?;
+        let is_match = move |function: &Function| {
+            regex.is_match(&function.name)
+                || regex.is_match(&function.script_name)
+                || regex.is_match(&function.to_string())
+        };
+        Ok(Self::new(expression, is_match))
+    }
+
+    /// The functions of the runtime itself: those in scripts of Node (`node:`) and Deno (`ext:`), and
+    /// of those that name theirs so.
+    #[must_use]
+    pub fn embedder() -> Self {
+        const SCHEMES: [&str; 4] = ["node:", "ext:", "internal/", "deno:"];
+        Self::new("the embedder's own", |function| {
+            SCHEMES.iter().any(|scheme| function.script_name.starts_with(scheme))
+        })
+    }
+
+    /// V8's built-in functions, such as `map`, which have no script. V8's pseudo frames are none.
+    #[must_use]
+    pub fn builtin() -> Self {
+        Self::new("built-in functions", |function| {
+            function.script_id.is_none()
+                && function.script_name.is_empty()
+                && !function.is_pseudo_frame()
+        })
+    }
+
+    /// The functions that either matches.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        let text = format!("{self} or {other}");
+        Self::new(text, move |function| self.matches(function) || other.matches(function))
+    }
+
+    /// Whether a function is meant.
+    #[must_use]
+    pub fn matches(&self, function: &Function) -> bool {
+        (self.matches)(function)
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pattern").field(&self.text).finish()
+    }
+}
+
+/// A text that is no regular expression.
+#[cfg(feature = "regex")]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{0}")]
+pub struct PatternError(#[from] regex::Error);

@@ -1,0 +1,83 @@
+//! What makes functions of different sessions the same.
+
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use crate::profile::{Function, ScriptId, written_line};
+
+/// The identity of a function across sessions, isolates and loads of its script: its name, the name of
+/// its script, and the place in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Place<'f> {
+    pub(super) name: &'f str,
+    script: &'f str,
+    /// Of scripts without a name.
+    script_id: u32,
+    line: u32,
+    column: u32,
+}
+
+impl<'f> Place<'f> {
+    pub(super) fn of(function: &'f Function) -> Self {
+        let script_id = function.script_id.filter(|_| function.script_name.is_empty());
+        Self {
+            name: &function.name,
+            script: &function.script_name,
+            script_id: script_id.map_or(0, |id| id.get()),
+            line: function.line_number.map_or(0, |line| line.get()),
+            column: function.column_number.map_or(0, |column| column.get()),
+        }
+    }
+
+    /// Without the place in the script: scripts change from one version to the next.
+    pub(super) fn without_position(self) -> Self {
+        Self { line: 0, column: 0, ..self }
+    }
+}
+
+/// A function as answers write it: its name and place, in the names of a [`Node`](crate::Node).
+#[derive(Serialize)]
+struct WrittenPlace<'f> {
+    name: &'f str,
+    script_name: &'f str,
+    script_id: u32,
+    line_number: u32,
+    column_number: u32,
+}
+
+impl<'f> WrittenPlace<'f> {
+    fn of(function: &'f Function) -> Self {
+        Self {
+            name: &function.name,
+            script_name: &function.script_name,
+            script_id: function.script_id.map_or(0, ScriptId::get),
+            line_number: written_line(function.line_number),
+            column_number: written_line(function.column_number),
+        }
+    }
+}
+
+/// Writes a function, for serde's `serialize_with`.
+pub(super) fn serialize<S: Serializer>(
+    function: &Arc<Function>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    WrittenPlace::of(function).serialize(serializer)
+}
+
+/// Writes a function, if there is one.
+pub(super) fn serialize_some<S: Serializer>(
+    function: &Option<Arc<Function>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    function.as_deref().map(WrittenPlace::of).serialize(serializer)
+}
+
+/// Writes functions.
+pub(super) fn serialize_all<S: Serializer>(
+    functions: &[Arc<Function>],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(functions.iter().map(|function| WrittenPlace::of(function)))
+}

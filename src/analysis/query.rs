@@ -1,0 +1,350 @@
+//! A part of a profile, or a simpler one.
+
+use super::evidence::NoSuchValues;
+use super::pattern::Pattern;
+use crate::callgraph::{NONE, NodesError};
+use crate::heap_profile::{FunctionParts, HeapProfile, RowData, SampleType, StackBuilder};
+use crate::profile::Function;
+
+/// What is to be done about recursion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Recursion {
+    /// A function that calls itself is one frame: `a;b;b;c` becomes `a;b;c`.
+    Direct,
+    /// A function that stands on a stack is not put there again: what lies between is left out, and
+    /// `a;b;c;b;d` becomes `a;b;d`.
+    All,
+}
+
+/// A question to a profile that is answered by another one: a part of it, or a simpler one.
+///
+/// In pprof's terms and with their meaning: values belong to stacks, and [`focus`](Self::focus) and
+/// [`ignore`](Self::ignore) choose stacks; [`hide`](Self::hide) and [`show`](Self::show) take frames off
+/// them, which leaves a value to the function that called. They are done in the order in which they
+/// stand here, whatever the order of the calls.
+///
+/// ```
+/// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+/// #     SamplerOptions};
+/// # let mut nodes: Vec<_> = ["(root)", "main", "map", "parse"].into_iter().zip(1..)
+/// #     .map(|(name, id)| Node::new(NodeId(id), name)).collect();
+/// # for at in 0..3 { nodes[at].child_ids.push(NodeId(at as u32 + 2)); }
+/// # let samples = (1..=4).map(|id| Sample::new(NodeId(id), 64, SampleId(id as u64), true));
+/// # let profile = Profile::new(nodes, samples.collect(), SamplerOptions::exact());
+/// use v8_heap_sampler::analysis::{Pattern, Query};
+///
+/// let profile = HeapProfile::from_profile(&profile)?; // main calls map, and that calls parse
+/// let query = Query::new().focus(Pattern::text("map")).hide(Pattern::builtin());
+/// let without_builtins = profile.query(&Query::new().hide(Pattern::text("map")))?;
+/// let stack: Vec<_> = without_builtins.contexts().map(|at| at.function().to_string()).collect();
+/// assert_eq!(stack, ["(root)", "main", "parse"]);
+/// assert_eq!(without_builtins.total(SampleType::InuseSpace), profile.total(SampleType::InuseSpace));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct Query {
+    focus: Option<Pattern>,
+    ignore: Option<Pattern>,
+    show_from: Option<Pattern>,
+    hide: Option<Pattern>,
+    show: Option<Pattern>,
+    trim: Option<Pattern>,
+    recursion: Option<Recursion>,
+    prune: Option<(SampleType, f64)>,
+}
+
+impl Query {
+    /// The whole profile as it is.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only stacks on which a function matches.
+    pub fn focus(self, functions: Pattern) -> Self {
+        Self { focus: Some(functions), ..self }
+    }
+
+    /// No stacks on which a function matches.
+    pub fn ignore(self, functions: Pattern) -> Self {
+        Self { ignore: Some(functions), ..self }
+    }
+
+    /// Stacks from the outermost function that matches on; none on which no function does.
+    pub fn show_from(self, functions: Pattern) -> Self {
+        Self { show_from: Some(functions), ..self }
+    }
+
+    /// Takes the frames of functions that match off all stacks. Stacks of which nothing is left are
+    /// left out.
+    pub fn hide(self, functions: Pattern) -> Self {
+        Self { hide: Some(functions), ..self }
+    }
+
+    /// Takes all other frames off all stacks. Stacks of which nothing is left are left out.
+    pub fn show(self, functions: Pattern) -> Self {
+        Self { show: Some(functions), ..self }
+    }
+
+    /// Takes frames off the outer end of each stack for as long as they match, such as those of an
+    /// embedder that calls into a program ([`Pattern::embedder`]). If nothing is left, a value is the
+    /// root's.
+    pub fn trim(self, functions: Pattern) -> Self {
+        Self { trim: Some(functions), ..self }
+    }
+
+    /// Collapses recursion.
+    pub fn collapse_recursion(self, recursion: Recursion) -> Self {
+        Self { recursion: Some(recursion), ..self }
+    }
+
+    /// Puts contexts that, with all below them, have less than a share of the whole (from 0 to 1) into
+    /// one named `(pruned)` below what called them. No value is lost.
+    pub fn prune_below(self, sample_type: SampleType, share: f64) -> Self {
+        Self { prune: Some((sample_type, share)), ..self }
+    }
+}
+
+/// Why a query cannot be answered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueryError {
+    /// The profile does not have the values by which it is to be pruned.
+    #[error(transparent)]
+    NoSuchValues(#[from] NoSuchValues),
+    /// The answer has too many contexts.
+    #[error(transparent)]
+    Nodes(#[from] NodesError),
+}
+
+impl HeapProfile {
+    /// The profile that answers a query. This one stays as it is.
+    ///
+    /// Values, labels, sizes and samples go along with their stacks; ids of contexts are lost. Linear in
+    /// contexts and values (where frames are taken off, in the length of stacks too, at worst).
+    ///
+    /// # Errors
+    ///
+    /// [`QueryError`] if it is to be pruned by values that it does not have.
+    pub fn query(&self, query: &Query) -> Result<Self, QueryError> {
+        let filtered = self.filtered(query)?;
+        match query.prune {
+            None => Ok(filtered),
+            Some((sample_type, share)) => filtered.pruned(sample_type, share),
+        }
+    }
+
+    fn filtered(&self, query: &Query) -> Result<Self, NodesError> {
+        let matches = |pattern: &Option<Pattern>, none: bool| -> Vec<bool> {
+            let of = |function: &Function| pattern.as_ref().map_or(none, |it| it.matches(function));
+            self.functions().iter().map(|function| of(function)).collect()
+        };
+        let focus = matches(&query.focus, true);
+        let ignore = matches(&query.ignore, false);
+        let from = matches(&query.show_from, true);
+        let hide = matches(&query.hide, false);
+        let show = matches(&query.show, true);
+        let trim = matches(&query.trim, false);
+
+        /// A stack, as far as it has been walked.
+        #[derive(Clone, Copy)]
+        struct Stack {
+            /// Its context in the answer.
+            at: u32,
+            is_focused: bool,
+            is_ignored: bool,
+            /// Whether the frame to show from has come.
+            is_from: bool,
+            /// Whether frames are still taken off the outer end.
+            is_trimmed: bool,
+            /// Whether a frame has not been hidden.
+            is_shown: bool,
+        }
+        let mut answer = Answer::new(self);
+        let mut kept: Vec<u32> = Vec::with_capacity(self.len());
+        // The stacks of the contexts above, each with the end of its subtree.
+        let mut open: Vec<(u32, Stack)> = Vec::new();
+        for (rank, &function) in (0..).zip(self.function_numbers()) {
+            while open.last().is_some_and(|&(end, _)| end <= rank) {
+                open.pop();
+            }
+            let number = function as usize;
+            let stack = match open.last() {
+                // The root is no frame.
+                None => Stack {
+                    at: StackBuilder::ROOT,
+                    is_focused: query.focus.is_none(),
+                    is_ignored: false,
+                    is_from: query.show_from.is_none(),
+                    is_trimmed: true,
+                    is_shown: query.show.is_none(),
+                },
+                Some(&(_, caller)) => {
+                    let mut stack = caller;
+                    stack.is_focused |= focus[number];
+                    stack.is_ignored |= ignore[number];
+                    stack.is_from |= from[number];
+                    if rank > 0 && open.len() == 1 {
+                        stack.is_shown = false;
+                    }
+                    if stack.is_from && show[number] && !hide[number] {
+                        stack.is_shown = true;
+                        stack.is_trimmed &= trim[number];
+                        if !stack.is_trimmed {
+                            stack.at = answer.callee(stack.at, function, query.recursion)?;
+                        }
+                    }
+                    stack
+                }
+            };
+            let is_kept = stack.is_focused && !stack.is_ignored && stack.is_from && stack.is_shown;
+            kept.push(if is_kept { stack.at } else { NONE });
+            open.push((self.ends()[rank as usize], stack));
+        }
+        answer.finish(&kept)
+    }
+
+    fn pruned(&self, sample_type: SampleType, share: f64) -> Result<Self, QueryError> {
+        let Some(totals) = self.totals(sample_type) else {
+            let has = self.sample_types().collect();
+            return Err(NoSuchValues { wanted: sample_type, has }.into());
+        };
+        let least = share * totals[0];
+        let mut answer = Answer::new(self);
+        let pruned = answer
+            .builder
+            .functions
+            .number(FunctionParts { name: "(pruned)", ..FunctionParts::default() });
+        let mut contexts: Vec<u32> = Vec::with_capacity(self.len());
+        for (rank, &function) in self.function_numbers().iter().enumerate() {
+            let parent = self.parents()[rank];
+            let context = if parent == NONE {
+                StackBuilder::ROOT
+            } else {
+                let caller = contexts[parent as usize];
+                match (totals[rank] >= least, totals[parent as usize] >= least) {
+                    (true, _) => answer.callee(caller, function, None)?,
+                    (false, true) => answer.builder.callee(caller, pruned)?,
+                    // Of what is below something small.
+                    (false, false) if parent == 0 => answer.builder.callee(caller, pruned)?,
+                    (false, false) => caller,
+                }
+            };
+            contexts.push(context);
+        }
+        Ok(answer.finish(&contexts)?)
+    }
+}
+
+/// The profile that is being made.
+struct Answer<'p> {
+    profile: &'p HeapProfile,
+    builder: StackBuilder,
+    /// By the functions' numbers in the profile, those in the answer.
+    functions: Vec<u32>,
+    /// By context of the answer, its depth.
+    depths: Vec<u32>,
+    /// The contexts of the answer from the root to the one that was come to last, by depth.
+    path: Vec<u32>,
+    /// By function of the answer, its last context.
+    last: Vec<u32>,
+}
+
+impl<'p> Answer<'p> {
+    fn new(profile: &'p HeapProfile) -> Self {
+        let builder = StackBuilder::new((&**profile.root().function()).into());
+        let functions = vec![NONE; profile.functions().len()];
+        let (depths, path) = (vec![0], vec![StackBuilder::ROOT]);
+        Self { profile, builder, functions, depths, path, last: Vec::new() }
+    }
+
+    /// The context of a function of the profile, as it is called from a context of the answer.
+    fn callee(
+        &mut self,
+        caller: u32,
+        function: u32,
+        recursion: Option<Recursion>,
+    ) -> Result<u32, NodesError> {
+        let number = &mut self.functions[function as usize];
+        if *number == NONE {
+            let function = &*self.profile.functions()[function as usize];
+            *number = self.builder.functions.number(function.into());
+        }
+        let number = *number;
+        match recursion {
+            None => {}
+            Some(Recursion::Direct) => {
+                if caller != StackBuilder::ROOT && self.builder.context(caller).0 == number {
+                    return Ok(caller);
+                }
+            }
+            Some(Recursion::All) => {
+                self.go_to(caller);
+                let last = self.last.get(number as usize).copied().unwrap_or(NONE);
+                if last != NONE && self.path.get(self.depths[last as usize] as usize) == Some(&last)
+                {
+                    return Ok(last);
+                }
+            }
+        }
+        let callee = self.builder.callee(caller, number)?;
+        if recursion == Some(Recursion::All) {
+            if self.depths.len() <= callee as usize {
+                self.depths.push(self.depths[caller as usize] + 1);
+            }
+            if self.last.len() <= number as usize {
+                self.last.resize(number as usize + 1, NONE);
+            }
+            self.go_to(callee);
+        }
+        Ok(callee)
+    }
+
+    /// Makes the path that to a context.
+    fn go_to(&mut self, context: u32) {
+        let depth = self.depths[context as usize] as usize;
+        self.path.truncate(depth + 1);
+        self.path.resize(depth + 1, NONE);
+        let mut at = context;
+        loop {
+            let depth = self.depths[at as usize] as usize;
+            let (function, caller) = self.builder.context(at);
+            if self.path[depth] == at && self.last.get(function as usize) == Some(&at) {
+                break;
+            }
+            self.path[depth] = at;
+            if depth == 0 {
+                break;
+            }
+            if self.last.len() <= function as usize {
+                self.last.resize(function as usize + 1, NONE);
+            }
+            self.last[function as usize] = at;
+            at = caller;
+        }
+    }
+
+    /// The answer, in which the values of each context are those of another, or of none.
+    fn finish(mut self, contexts: &[u32]) -> Result<HeapProfile, NodesError> {
+        let profile = self.profile;
+        for row in profile.row_data() {
+            let context = contexts[row.context as usize];
+            if context != NONE {
+                self.builder.push_row(RowData { context, ..*row });
+            }
+        }
+        let samples = profile.samples().map(|samples| {
+            let moved = samples.iter().filter_map(|sample| {
+                let context = contexts[sample.context as usize];
+                (context != NONE).then_some(crate::OrdinalSample { context, ..*sample })
+            });
+            moved.collect()
+        });
+        self.builder.finish(
+            profile.types(),
+            profile.labels().clone(),
+            samples,
+            profile.about.clone(),
+        )
+    }
+}

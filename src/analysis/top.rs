@@ -1,0 +1,262 @@
+//! The table of who allocates most.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::amount::{Amount, percent, share};
+use super::evidence::{Evidence, NoSuchValues};
+use super::group::{self, Group, GroupBy, Numbers};
+use super::table::Table;
+use super::totals::{GroupSums, of_groups};
+use crate::heap_profile::{HeapProfile, LabelValue, SampleType};
+use crate::profile::Function;
+
+/// Which of a function's two figures is meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// What it allocated itself; pprof's `flat`.
+    #[default]
+    Own,
+    /// What was allocated while it was on the stack, each sample once; pprof's `cum`.
+    Total,
+}
+
+/// What a [`top`](HeapProfile::top) table shows.
+///
+/// ```
+/// use v8_heap_sampler::SampleType;
+/// use v8_heap_sampler::analysis::{GroupBy, Measure, TopOptions};
+/// let options = TopOptions::new(SampleType::AllocSpace).by(GroupBy::Package).sort(Measure::Total);
+/// assert_eq!(options.count, None); // all rows
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct TopOptions {
+    /// Which value.
+    pub sample_type: SampleType,
+    /// By what it is added up. Default: by function.
+    pub by: GroupBy,
+    /// What comes first: the largest of these. Default: what was allocated by itself.
+    pub sort: Measure,
+    /// How many rows to show. Default: all.
+    pub count: Option<usize>,
+    /// The least share of the whole that a row must have in what it is sorted by, from 0 to 1. Default:
+    /// 0, all.
+    pub least_share: f64,
+}
+
+impl TopOptions {
+    /// All functions, by what they allocated themselves.
+    #[must_use]
+    pub const fn new(sample_type: SampleType) -> Self {
+        let (by, sort) = (GroupBy::Function, Measure::Own);
+        Self { sample_type, by, sort, count: None, least_share: 0.0 }
+    }
+
+    /// Sets [`by`](#structfield.by).
+    #[must_use]
+    pub fn by(mut self, by: GroupBy) -> Self {
+        self.by = by;
+        self
+    }
+
+    /// Sets [`sort`](#structfield.sort).
+    #[must_use]
+    pub const fn sort(mut self, sort: Measure) -> Self {
+        self.sort = sort;
+        self
+    }
+
+    /// Sets [`count`](#structfield.count).
+    #[must_use]
+    pub const fn count(mut self, rows: usize) -> Self {
+        self.count = Some(rows);
+        self
+    }
+
+    /// Sets [`least_share`](#structfield.least_share).
+    #[must_use]
+    pub const fn least_share(mut self, share: f64) -> Self {
+        self.least_share = share;
+        self
+    }
+}
+
+/// The table of who allocates most: see [`HeapProfile::top`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Top {
+    /// Which value.
+    pub sample_type: SampleType,
+    /// The whole profile.
+    pub total: Amount,
+    /// The rows, the largest first.
+    pub rows: Vec<TopRow>,
+    /// How many rows there would be if none was cut off.
+    pub all: usize,
+    #[serde(skip)]
+    heading: String,
+    #[serde(skip)]
+    column: String,
+}
+
+/// A row of a [`Top`] table: a function, a script, ...
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct TopRow {
+    /// What it is of, as it is shown.
+    pub name: String,
+    /// The function, where the rows are functions.
+    #[serde(serialize_with = "super::place::serialize_some")]
+    pub function: Option<Arc<Function>>,
+    /// What it allocated itself.
+    pub own: Amount,
+    /// What was allocated while it was on the stack: each sample once.
+    pub total: Amount,
+    /// In how many calling contexts it appears; of label values, in how many values.
+    pub contexts: u32,
+}
+
+impl HeapProfile {
+    /// The table of who allocates most: by function, script, directory, package or label.
+    ///
+    /// Displayed in columns as of `go tool pprof -top`, with intervals. Linear in contexts and values;
+    /// beyond the profile it holds the rows, and a sum for each call on the longest stack.
+    ///
+    /// ```
+    /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// #     SamplerOptions};
+    /// # let mut nodes: Vec<_> = ["(root)", "main", "parse"].into_iter().zip(1..)
+    /// #     .map(|(name, id)| Node::new(NodeId(id), name)).collect();
+    /// # nodes[0].child_ids.push(NodeId(2));
+    /// # nodes[1].child_ids.push(NodeId(3));
+    /// # let sample = |id: u64| Sample::new(NodeId(2 + u32::from(id > 40)), 56, SampleId(id), true);
+    /// # let options = SamplerOptions::new().interval_bytes(4096);
+    /// # let profile = Profile::new(nodes, (1..=400).map(sample).collect(), options);
+    /// use v8_heap_sampler::analysis::TopOptions;
+    ///
+    /// let profile = HeapProfile::from_profile(&profile)?;
+    /// let top = profile.top(&TopOptions::new(SampleType::InuseSpace).count(20))?;
+    /// assert_eq!(top.rows[0].name, "parse");
+    /// assert_eq!(top.to_string(), "\
+    /// inuse_space: 1.65 MB ± 0.17 (400 samples, one per 4096 bytes; 95 % intervals)
+    ///            self  self%    sum%           total  total%  function
+    /// 1.48 MB ± 0.16  90.0%   90.0%  1.48 MB ± 0.16   90.0%  parse
+    ///     165 kB ± 59  10.0%  100.0%  1.65 MB ± 0.17  100.0%  main
+    /// ");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NoSuchValues`] if the profile does not have the sample type.
+    pub fn top(&self, options: &TopOptions) -> Result<Top, NoSuchValues> {
+        let evidence = Evidence::new(self, options.sample_type)?;
+        let (groups, sums) = match &options.by {
+            GroupBy::Label(key) => self.label_sums(&evidence, key),
+            by => {
+                let (groups, group_of) = group::of_functions(self, by);
+                let sums = of_groups(self, &evidence, groups.len(), &group_of);
+                (groups, sums)
+            }
+        };
+        let total = evidence.total();
+        let all = groups.len();
+        let key = |sums: &GroupSums| match options.sort {
+            Measure::Own => (sums.own.value(), sums.total.value()),
+            Measure::Total => (sums.total.value(), sums.own.value()),
+        };
+        let least = options.least_share * total.value();
+        let mut order: Vec<usize> = (0..all).filter(|&at| key(&sums[at]).0 >= least).collect();
+        order.sort_by(|&one, &other| {
+            let ((a, b), (c, d)) = (key(&sums[one]), key(&sums[other]));
+            let by_value = c.total_cmp(&a).then(d.total_cmp(&b));
+            by_value.then_with(|| groups[one].name.cmp(&groups[other].name))
+        });
+        order.truncate(options.count.unwrap_or(usize::MAX));
+        let rows = order.into_iter().map(|at| TopRow {
+            name: groups[at].name.clone(),
+            function: groups[at].function.clone(),
+            own: evidence.amount(sums[at].own),
+            total: evidence.amount(sums[at].total),
+            contexts: sums[at].contexts,
+        });
+        Ok(Top {
+            sample_type: options.sample_type,
+            rows: rows.collect(),
+            heading: evidence.heading(&total),
+            column: options.by.heading().to_owned(),
+            total,
+            all,
+        })
+    }
+
+    fn label_sums(&self, evidence: &Evidence<'_>, key: &str) -> (Vec<Group>, Vec<GroupSums>) {
+        let mut numbers = Numbers::default();
+        let mut groups: Vec<Group> = Vec::new();
+        let group_of: Vec<u32> = self
+            .label_sets()
+            .map(|labels| {
+                let value = labels.iter().find(|label| label.key == key).map(|label| &label.value);
+                let name = match value {
+                    None => "(none)".to_owned(),
+                    Some(LabelValue::Text(text)) => text.to_string(),
+                    Some(LabelValue::Number { number, unit }) => {
+                        format!("{number} {unit}").trim_end().to_owned()
+                    }
+                };
+                let number = numbers.of(name.clone());
+                if number as usize == groups.len() {
+                    groups.push(Group { name, function: None });
+                }
+                number
+            })
+            .collect();
+        let mut sums = vec![GroupSums::default(); groups.len()];
+        for (at, row) in self.row_data().iter().enumerate() {
+            let sums = &mut sums[group_of[row.labels as usize] as usize];
+            let own = evidence.of_row(at);
+            if own.value() != 0.0 {
+                sums.own += own;
+                sums.total += own;
+                sums.contexts += 1;
+            }
+        }
+        (groups, sums)
+    }
+}
+
+impl fmt::Display for Top {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.heading)?;
+        let all = self.total.value();
+        if self.rows.len().cmp(&self.all) == Ordering::Less {
+            let shown: f64 = self.rows.iter().map(|row| row.own.value()).sum();
+            writeln!(
+                f,
+                "{} of {} rows, which allocated {} of it themselves",
+                self.rows.len(),
+                self.all,
+                percent(share(shown, all))
+            )?;
+        }
+        let mut table = Table::new(["self", "self%", "sum%", "total", "total%", &self.column]);
+        let mut sum = 0.0;
+        for row in &self.rows {
+            sum += row.own.value();
+            table.push([
+                row.own.short(),
+                percent(share(row.own.value(), all)),
+                percent(share(sum, all)),
+                row.total.short(),
+                percent(share(row.total.value(), all)),
+                row.name.clone(),
+            ]);
+        }
+        write!(f, "{table}")
+    }
+}

@@ -1,0 +1,93 @@
+//! Sums over subtrees, in one pass.
+
+use super::evidence::Evidence;
+use crate::estimate::Sum;
+use crate::heap_profile::HeapProfile;
+
+/// A pass over all contexts in preorder, with what each allocated itself and in all.
+///
+/// `enter` is called with each context when it is met, and says something to keep; `leave` with the
+/// context, that, and its sums, when all below it has been left. Memory is linear in the depth alone.
+pub(super) fn walk<T>(
+    profile: &HeapProfile,
+    evidence: &Evidence<'_>,
+    mut enter: impl FnMut(u32) -> T,
+    mut leave: impl FnMut(u32, T, &Sum, &Sum),
+) {
+    struct Open<T> {
+        rank: u32,
+        kept: T,
+        own: Sum,
+        below: Sum,
+    }
+    let ends = profile.ends();
+    let rows = profile.row_data();
+    let mut open: Vec<Open<T>> = Vec::new();
+    let mut row = 0;
+    let mut close = |open: &mut Vec<Open<T>>| {
+        if let Some(Open { rank, kept, own, below }) = open.pop() {
+            let total = own.plus(&below);
+            leave(rank, kept, &own, &total);
+            if let Some(caller) = open.last_mut() {
+                caller.below += total;
+            }
+        }
+    };
+    for rank in 0..profile.len() as u32 {
+        while open.last().is_some_and(|last| ends[last.rank as usize] <= rank) {
+            close(&mut open);
+        }
+        let kept = enter(rank);
+        let mut own = Sum::default();
+        while row < rows.len() && rows[row].context == rank {
+            own += evidence.of_row(row);
+            row += 1;
+        }
+        open.push(Open { rank, kept, own, below: Sum::default() });
+    }
+    while !open.is_empty() {
+        close(&mut open);
+    }
+}
+
+/// What groups of functions allocated: themselves, and while one of them was on the stack, each sample
+/// once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct GroupSums {
+    pub(super) own: Sum,
+    pub(super) total: Sum,
+    /// In how many contexts a function of the group appears.
+    pub(super) contexts: u32,
+}
+
+/// The sums of groups of functions, which are numbered by the numbers of their functions; what has
+/// [`NONE`](crate::callgraph::NONE) is in no group.
+pub(super) fn of_groups(
+    profile: &HeapProfile,
+    evidence: &Evidence<'_>,
+    groups: usize,
+    group_of: &[u32],
+) -> Vec<GroupSums> {
+    let group = |rank: u32| group_of[profile.function_numbers()[rank as usize] as usize] as usize;
+    let mut sums = vec![GroupSums::default(); groups];
+    let times = std::cell::RefCell::new(vec![0_u32; groups]);
+    let enter = |rank| match times.borrow_mut().get_mut(group(rank)) {
+        Some(times) => {
+            *times += 1;
+            *times == 1
+        }
+        None => false,
+    };
+    let leave = |rank, is_outermost, own: &Sum, total: &Sum| {
+        if let Some(sums) = sums.get_mut(group(rank)) {
+            sums.own += *own;
+            sums.contexts += 1;
+            if is_outermost {
+                sums.total += *total;
+            }
+            times.borrow_mut()[group(rank)] -= 1;
+        }
+    };
+    walk(profile, evidence, enter, leave);
+    sums
+}
