@@ -144,8 +144,8 @@ pub use estimate::{
     Values,
 };
 pub use heap_profile::{
-    About, Context, Contexts, Counted, HeapProfile, Label, LabelValue, OrdinalSample, Row,
-    SampleType, UnknownSampleType,
+    About, Context, Contexts, Counted, HeapProfile, Label, LabelValue, MergeError, OrdinalSample,
+    Row, SampleType, UnknownSampleType,
 };
 pub use petgraph;
 pub use profile::{

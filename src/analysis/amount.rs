@@ -108,7 +108,7 @@ impl Amount {
         (self.uncertainty == Uncertainty::Sampled).then_some(self.sum.samples)
     }
 
-    fn is_known(&self) -> bool {
+    pub(super) fn is_known(&self) -> bool {
         self.uncertainty != Uncertainty::Unknown
     }
 

@@ -31,7 +31,7 @@ pub(super) struct Evidence<'p> {
     profile: &'p HeapProfile,
     pub(super) sample_type: SampleType,
     pub(super) uncertainty: Uncertainty,
-    interval: Option<f64>,
+    pub(super) interval: Option<f64>,
     /// By row, where the samples tell more than the rows.
     of_samples: Option<Vec<Sum>>,
 }
@@ -197,7 +197,7 @@ fn of_samples(profile: &HeapProfile, sample_type: SampleType, interval: f64) -> 
 }
 
 /// The size of an object of which a sample stands for so many bytes: `bytes = size / p(size)`.
-fn size_of_object(bytes: f64, interval: f64) -> f64 {
+pub(super) fn size_of_object(bytes: f64, interval: f64) -> f64 {
     let wanted = bytes / interval;
     let (mut low, mut high) = (0.0, wanted);
     // x / (1 - exp(-x)) lies between 1 and 1 + x, and above x: halving is quick enough.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::package::package_of;
-use super::place::Place;
+use super::place::{OwnedPlace, Place};
 use crate::callgraph::NONE;
 use crate::heap_profile::HeapProfile;
 use crate::profile::Function;
@@ -87,6 +87,27 @@ pub(super) struct Group {
     pub(super) function: Option<Arc<Function>>,
 }
 
+/// What makes groups of different profiles the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum GroupKey {
+    Name(String),
+    Function(OwnedPlace),
+}
+
+impl Group {
+    pub(super) fn key(&self, by: &GroupBy) -> GroupKey {
+        match &self.function {
+            Some(function) => {
+                let place = Place::of(function);
+                let is_by_name = *by == GroupBy::FunctionName;
+                let place = if is_by_name { place.without_position() } else { place };
+                GroupKey::Function(place.into())
+            }
+            None => GroupKey::Name(self.name.clone()),
+        }
+    }
+}
+
 /// Numbers things by their keys, in the order in which they come.
 pub(super) struct Numbers<K>(HashMap<K, u32, RandomState>);
 
@@ -100,14 +121,6 @@ impl<K: Eq + Hash> Numbers<K> {
     pub(super) fn of(&mut self, key: K) -> u32 {
         let next = self.0.len() as u32;
         *self.0.entry(key).or_insert(next)
-    }
-
-    pub(super) fn get(&self, key: &K) -> Option<u32> {
-        self.0.get(key).copied()
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
     }
 }
 

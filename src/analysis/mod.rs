@@ -11,7 +11,7 @@
 //! | which single function does all of this pass through? | [`dominators`](crate::HeapProfile::dominators) |
 //! | what does recursion hold? | [`cycles`](crate::HeapProfile::cycles) |
 //! | and without that library, from this function on? | [`Query`] |
-//! | what has changed? | [`diff`](crate::HeapProfile::diff) |
+//! | what has changed? | [`diff()`] |
 //! | what leaks? | [`leaks`] |
 //!
 //! Every number is an [`Amount`], which knows how sure it is; its [`Uncertainty`] says from what. All
@@ -23,7 +23,9 @@
 
 mod amount;
 mod bottom_up;
+mod change;
 mod cycles;
+mod diff;
 mod dominators;
 mod evidence;
 mod group;
@@ -33,13 +35,17 @@ mod pattern;
 mod peek;
 mod place;
 mod query;
+mod shared;
+mod significance;
 mod table;
 mod top;
 mod totals;
 mod tree;
 
 pub use amount::{Amount, Uncertainty};
+pub use change::Change;
 pub use cycles::{Cycle, Cycles};
+pub use diff::{Diff, DiffBy, DiffOptions, DiffRow, diff};
 pub use dominators::{Dominator, Dominators};
 pub use evidence::NoSuchValues;
 pub use group::{GroupBy, UnknownGroup};
@@ -49,5 +55,6 @@ pub use pattern::Pattern;
 pub use pattern::PatternError;
 pub use peek::{Peek, PeekedCall, PeekedFunction};
 pub use query::{Query, QueryError, Recursion};
+pub use shared::Sessions;
 pub use top::{Measure, Top, TopOptions, TopRow};
 pub use tree::{Tree, TreeOptions, TreeRow};

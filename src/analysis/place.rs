@@ -8,9 +8,9 @@ use crate::profile::{Function, ScriptId, written_line};
 
 /// The identity of a function across sessions, isolates and loads of its script: its name, the name of
 /// its script, and the place in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Place<'f> {
-    pub(super) name: &'f str,
+    name: &'f str,
     script: &'f str,
     /// Of scripts without a name.
     script_id: u32,
@@ -24,15 +24,32 @@ impl<'f> Place<'f> {
         Self {
             name: &function.name,
             script: &function.script_name,
-            script_id: script_id.map_or(0, |id| id.get()),
-            line: function.line_number.map_or(0, |line| line.get()),
-            column: function.column_number.map_or(0, |column| column.get()),
+            script_id: script_id.map_or(0, ScriptId::get),
+            line: written_line(function.line_number),
+            column: written_line(function.column_number),
         }
     }
 
     /// Without the place in the script: scripts change from one version to the next.
     pub(super) fn without_position(self) -> Self {
         Self { line: 0, column: 0, ..self }
+    }
+}
+
+/// A [`Place`] that outlives its function.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct OwnedPlace {
+    name: Box<str>,
+    script: Box<str>,
+    script_id: u32,
+    line: u32,
+    column: u32,
+}
+
+impl From<Place<'_>> for OwnedPlace {
+    fn from(place: Place<'_>) -> Self {
+        let Place { name, script, script_id, line, column } = place;
+        Self { name: name.into(), script: script.into(), script_id, line, column }
     }
 }
 

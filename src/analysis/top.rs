@@ -144,9 +144,9 @@ impl HeapProfile {
     /// assert_eq!(top.rows[0].name, "parse");
     /// assert_eq!(top.to_string(), "\
     /// inuse_space: 1.65 MB ± 0.17 (400 samples, one per 4096 bytes; 95 % intervals)
-    ///            self  self%    sum%           total  total%  function
+    ///           self  self%    sum%           total  total%  function
     /// 1.48 MB ± 0.16  90.0%   90.0%  1.48 MB ± 0.16   90.0%  parse
-    ///     165 kB ± 59  10.0%  100.0%  1.65 MB ± 0.17  100.0%  main
+    ///    165 kB ± 59  10.0%  100.0%  1.65 MB ± 0.17  100.0%  main
     /// ");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -195,7 +195,12 @@ impl HeapProfile {
         })
     }
 
-    fn label_sums(&self, evidence: &Evidence<'_>, key: &str) -> (Vec<Group>, Vec<GroupSums>) {
+    /// What the values of a label allocated.
+    pub(super) fn label_sums(
+        &self,
+        evidence: &Evidence<'_>,
+        key: &str,
+    ) -> (Vec<Group>, Vec<GroupSums>) {
         let mut numbers = Numbers::default();
         let mut groups: Vec<Group> = Vec::new();
         let group_of: Vec<u32> = self

@@ -11,6 +11,31 @@ use crate::heap_profile::HeapProfile;
 pub(super) fn walk<T>(
     profile: &HeapProfile,
     evidence: &Evidence<'_>,
+    enter: impl FnMut(u32) -> T,
+    leave: impl FnMut(u32, T, &Sum, &Sum),
+) {
+    walk_sums(profile, own_values(profile, evidence), enter, leave);
+}
+
+/// What contexts allocated themselves, asked for in preorder.
+fn own_values(profile: &HeapProfile, evidence: &Evidence<'_>) -> impl FnMut(u32) -> Sum {
+    let rows = profile.row_data();
+    let mut row = 0;
+    move |rank| {
+        let mut own = Sum::default();
+        while row < rows.len() && rows[row].context == rank {
+            own += evidence.of_row(row);
+            row += 1;
+        }
+        own
+    }
+}
+
+/// The same pass, over other values than the profile's; `own_of` is asked for each context in
+/// preorder.
+fn walk_sums<T>(
+    profile: &HeapProfile,
+    mut own_of: impl FnMut(u32) -> Sum,
     mut enter: impl FnMut(u32) -> T,
     mut leave: impl FnMut(u32, T, &Sum, &Sum),
 ) {
@@ -21,9 +46,7 @@ pub(super) fn walk<T>(
         below: Sum,
     }
     let ends = profile.ends();
-    let rows = profile.row_data();
     let mut open: Vec<Open<T>> = Vec::new();
-    let mut row = 0;
     let mut close = |open: &mut Vec<Open<T>>| {
         if let Some(Open { rank, kept, own, below }) = open.pop() {
             let total = own.plus(&below);
@@ -38,12 +61,7 @@ pub(super) fn walk<T>(
             close(&mut open);
         }
         let kept = enter(rank);
-        let mut own = Sum::default();
-        while row < rows.len() && rows[row].context == rank {
-            own += evidence.of_row(row);
-            row += 1;
-        }
-        open.push(Open { rank, kept, own, below: Sum::default() });
+        open.push(Open { rank, kept, own: own_of(rank), below: Sum::default() });
     }
     while !open.is_empty() {
         close(&mut open);
@@ -68,6 +86,17 @@ pub(super) fn of_groups(
     groups: usize,
     group_of: &[u32],
 ) -> Vec<GroupSums> {
+    group_sums(profile, groups, group_of, own_values(profile, evidence))
+}
+
+/// The sums of groups of functions, of other values than the profile's; `own_of` is asked for each
+/// context in preorder.
+pub(super) fn group_sums(
+    profile: &HeapProfile,
+    groups: usize,
+    group_of: &[u32],
+    own_of: impl FnMut(u32) -> Sum,
+) -> Vec<GroupSums> {
     let group = |rank: u32| group_of[profile.function_numbers()[rank as usize] as usize] as usize;
     let mut sums = vec![GroupSums::default(); groups];
     let times = std::cell::RefCell::new(vec![0_u32; groups]);
@@ -88,6 +117,6 @@ pub(super) fn of_groups(
             times.borrow_mut()[group(rank)] -= 1;
         }
     };
-    walk(profile, evidence, enter, leave);
+    walk_sums(profile, own_of, enter, leave);
     sums
 }

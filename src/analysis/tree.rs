@@ -109,9 +109,9 @@ impl HeapProfile {
     /// let tree = profile.top_down(&TreeOptions::new(SampleType::InuseSpace))?;
     /// assert_eq!(tree.to_string(), "\
     /// inuse_space: 1.65 MB ± 0.17 (400 samples, one per 4096 bytes; 95 % intervals)
-    ///          total  total%          self  function
-    /// 1.65 MB ± 0.17  100.0%             0  (root)
-    /// 1.65 MB ± 0.17  100.0%   165 kB ± 59    main
+    ///          total  total%            self  function
+    /// 1.65 MB ± 0.17  100.0%               0  (root)
+    /// 1.65 MB ± 0.17  100.0%     165 kB ± 59    main
     /// 1.48 MB ± 0.16   90.0%  1.48 MB ± 0.16      parse
     /// ");
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -42,6 +42,20 @@ fn with_doubt<U: Unit>(value: f64, doubt: f64) -> String {
     format!("{:.decimals$} {unit} ± {doubt:.decimals$}", value / scale)
 }
 
+/// A change and what it may be off by, in the unit that fits the larger: `+1.65 MB ± 0.17`.
+pub(crate) fn shown_change<U: Unit>(change: f64, doubt: f64) -> String {
+    let (unit, scale) = U::scale(change.abs().max(doubt));
+    if doubt < 0.5 {
+        let decimals = usize::from(scale > 1.0);
+        let sign = if change > 0.0 { "+" } else { "" };
+        // Not -0.
+        return format!("{sign}{:.decimals$} {unit}", change / scale + 0.0);
+    }
+    let (change, doubt) = (change / scale, doubt / scale);
+    let decimals = decimals(doubt, scale);
+    format!("{change:+.decimals$} {unit} ± {doubt:.decimals$}")
+}
+
 /// A number in the unit that fits it, with one decimal, or more if a doubt is smaller than that.
 pub(crate) fn shown<U: Unit>(value: f64, doubt: f64) -> String {
     let (unit, scale) = U::scale(value);

@@ -12,7 +12,7 @@ mod interval;
 mod quantile;
 mod values;
 
-pub(crate) use display::shown;
+pub(crate) use display::{shown, shown_change};
 pub use estimates::{DetectionLimit, Estimates};
 pub use interval::{Confidence, ConfidenceError, ConfidenceInterval};
 pub(crate) use values::Sum;

@@ -117,6 +117,23 @@ impl Sum {
         self.seen + self.unseen
     }
 
+    /// Without a part of the samples.
+    pub(crate) fn minus(&self, part: &Self) -> Self {
+        // What is left of nothing but last digits is nothing.
+        let rest = |whole: f64, part: f64| {
+            let rest = whole - part;
+            if rest > 1e-9 * whole { rest } else { 0.0 }
+        };
+        Self {
+            samples: self.samples.saturating_sub(part.samples),
+            seen: rest(self.seen, part.seen),
+            unseen: rest(self.unseen, part.unseen),
+            variance: rest(self.variance, part.variance),
+            steps: rest(self.steps, part.steps),
+            one_more: self.one_more,
+        }
+    }
+
     /// The sum of two that have no sample in common.
     pub(crate) fn plus(&self, other: &Self) -> Self {
         // One more sample of a kind that was seen, as far as any was.

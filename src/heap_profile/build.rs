@@ -354,6 +354,18 @@ impl StackBuilder {
         push_row(&mut self.rows, row);
     }
 
+    /// Forgets the values of all other sample types.
+    pub(crate) fn keep_values(&mut self, types: SampleTypes) {
+        for row in &mut self.rows {
+            for sample_type in crate::SampleType::ALL {
+                if !types.has(sample_type) {
+                    row.values[sample_type.index()] = 0.0;
+                }
+            }
+        }
+        self.rows.retain(|row| row.values != [0.0; 4]);
+    }
+
     /// The bytes held, of what was reserved too, and of what finishing takes.
     pub(crate) fn bytes(&self) -> usize {
         self.functions.bytes()

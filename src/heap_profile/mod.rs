@@ -9,6 +9,7 @@
 mod build;
 mod graph;
 mod labels;
+mod merge;
 mod of_nodes;
 mod row;
 mod sample_type;
@@ -16,6 +17,7 @@ mod whole;
 
 pub(crate) use build::{Builder, FunctionParts, Functions, StackBuilder, push};
 pub(crate) use labels::LabelSets;
+pub use merge::MergeError;
 pub use of_nodes::Counted;
 pub(crate) use row::RowData;
 pub use row::{Label, LabelValue, Row};

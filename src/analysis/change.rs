@@ -1,0 +1,129 @@
+//! A change of a value, with its uncertainty.
+
+use std::fmt;
+
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+use super::amount::{Amount, Uncertainty};
+use super::evidence::Evidence;
+use super::significance::p_value;
+use crate::estimate::{Confidence, ConfidenceInterval, Sum, shown_change};
+use crate::profile::{Bytes, Objects};
+
+/// A change from one profile to another, with its uncertainty.
+///
+/// Displayed as `+1.2 MB ± 0.3`, with the 95 % interval. Written by serde as an object with `before` and
+/// `after` ([`Amount`]s), `change`, `standard_error`, `lower`, `upper` (95 %) and `p_value`, `null` where
+/// unknown.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Change {
+    before: Amount,
+    after: Amount,
+    /// Of the samples that are not in both: those that are say nothing about the change.
+    gone: Sum,
+    new: Sum,
+    p_value: Option<f64>,
+}
+
+impl Change {
+    pub(super) fn new(
+        (before, of_before): (Sum, &Evidence<'_>),
+        (after, of_after): (Sum, &Evidence<'_>),
+        shared: &Sum,
+    ) -> Self {
+        let (gone, new) = (before.minus(shared), after.minus(shared));
+        let (before, after) = (of_before.amount(before), of_after.amount(after));
+        let intervals = of_before.interval.zip(of_after.interval);
+        let p_value = intervals
+            .filter(|_| before.is_known() && after.is_known())
+            .map(|intervals| p_value(&gone, &new, intervals));
+        // With what can go unnoticed, where nothing was seen.
+        let (gone, new) = (of_before.amount(gone).sum, of_after.amount(new).sum);
+        Self { before, after, gone, new, p_value }
+    }
+
+    /// What it was.
+    #[must_use]
+    pub fn before(&self) -> Amount {
+        self.before
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn after(&self) -> Amount {
+        self.after
+    }
+
+    /// What was added: negative if it has become less.
+    #[must_use]
+    pub fn value(&self) -> f64 {
+        self.after.value() - self.before.value()
+    }
+
+    /// The standard error of the change; `None` if it is unknown.
+    ///
+    /// Samples that are in both profiles, of objects that were alive all the time, add nothing to it.
+    #[must_use]
+    pub fn standard_error(&self) -> Option<f64> {
+        self.is_known().then(|| (self.gone.variance + self.new.variance).sqrt())
+    }
+
+    /// How likely a change by as much or more, up or down, is by sampling alone; `None` if it is
+    /// unknown. Two-sided, and not corrected for there being many.
+    #[must_use]
+    pub fn p_value(&self) -> Option<f64> {
+        self.p_value
+    }
+
+    /// The interval that holds the true change with a confidence; `None` if it is unknown.
+    ///
+    /// Made of the intervals of both sides (Donner and Zou, *Statistics in Medicine* 21, 2002; MOVER),
+    /// so that few samples are allowed for.
+    #[must_use]
+    pub fn interval(&self, confidence: Confidence) -> Option<ConfidenceInterval> {
+        if !self.is_known() {
+            return None;
+        }
+        let (gone, new) = (self.gone.interval(confidence), self.new.interval(confidence));
+        let (was, is) = (self.gone.value(), self.new.value());
+        let below = (is - new.lower).hypot(gone.upper - was);
+        let above = (new.upper - is).hypot(was - gone.lower);
+        let value = self.value();
+        Some(ConfidenceInterval { lower: value - below, upper: value + above, confidence })
+    }
+
+    fn is_known(&self) -> bool {
+        let known = |amount: &Amount| amount.uncertainty() != Uncertainty::Unknown;
+        known(&self.before) && known(&self.after)
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.value();
+        let interval = self.interval(Confidence::P95);
+        let doubt = interval
+            .map(|interval| (interval.upper - value).max(value - interval.lower))
+            .unwrap_or_default();
+        f.pad(&match self.after.sample_type().unit() {
+            "bytes" => shown_change::<Bytes>(value, doubt),
+            _ => shown_change::<Objects>(value, doubt),
+        })
+    }
+}
+
+impl Serialize for Change {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let interval = self.interval(Confidence::P95);
+        let mut object = serializer.serialize_struct("Change", 7)?;
+        object.serialize_field("before", &self.before)?;
+        object.serialize_field("after", &self.after)?;
+        object.serialize_field("change", &self.value())?;
+        object.serialize_field("standard_error", &self.standard_error())?;
+        object.serialize_field("lower", &interval.map(|interval| interval.lower))?;
+        object.serialize_field("upper", &interval.map(|interval| interval.upper))?;
+        object.serialize_field("p_value", &self.p_value)?;
+        object.end()
+    }
+}

@@ -1,0 +1,533 @@
+//! What has changed from one profile to another.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use serde::Serialize;
+
+use super::change::Change;
+use super::evidence::{Evidence, NoSuchValues};
+use super::group::{self, Group, GroupBy, Numbers};
+use super::shared::{SampleSums, Sessions, shared_samples};
+use super::significance::{q_values, shown_p};
+use super::table::Table;
+use super::top::Measure;
+use super::totals::{GroupSums, group_sums, of_groups};
+use crate::callgraph::NONE;
+use crate::estimate::Sum;
+use crate::heap_profile::{HeapProfile, SampleType};
+use crate::profile::Function;
+
+/// By what profiles are compared.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DiffBy {
+    /// By calling context: what each stack allocated itself.
+    Stack,
+    /// By function, script, package, ...
+    Group(GroupBy),
+}
+
+impl From<GroupBy> for DiffBy {
+    fn from(by: GroupBy) -> Self {
+        Self::Group(by)
+    }
+}
+
+/// What a [`diff`] compares.
+///
+/// ```
+/// use v8_heap_sampler::SampleType;
+/// use v8_heap_sampler::analysis::{DiffBy, DiffOptions};
+/// let options = DiffOptions::new(SampleType::InuseSpace).by(DiffBy::Stack).count(50);
+/// assert_eq!(options.false_discovery_rate, 0.05);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct DiffOptions {
+    /// Which value.
+    pub sample_type: SampleType,
+    /// By what they are compared. Default: by function.
+    pub by: DiffBy,
+    /// Which of a function's figures is tested, and sorted by. Default: what it allocated itself.
+    pub measure: Measure,
+    /// How many rows to keep. Default: all.
+    pub count: Option<usize>,
+    /// How large a part of the rows that are called significant may be so by chance, on average, from 0
+    /// to 1. Default: 0.05.
+    pub false_discovery_rate: f64,
+    /// Whether both are of one session. Default: found out.
+    pub sessions: Sessions,
+}
+
+impl DiffOptions {
+    /// By function, all rows, at a false discovery rate of 5 %.
+    #[must_use]
+    pub const fn new(sample_type: SampleType) -> Self {
+        Self {
+            sample_type,
+            by: DiffBy::Group(GroupBy::Function),
+            measure: Measure::Own,
+            count: None,
+            false_discovery_rate: 0.05,
+            sessions: Sessions::Detect,
+        }
+    }
+
+    /// Sets [`by`](#structfield.by).
+    #[must_use]
+    pub fn by(mut self, by: impl Into<DiffBy>) -> Self {
+        self.by = by.into();
+        self
+    }
+
+    /// Sets [`measure`](#structfield.measure).
+    #[must_use]
+    pub const fn measure(mut self, measure: Measure) -> Self {
+        self.measure = measure;
+        self
+    }
+
+    /// Sets [`count`](#structfield.count).
+    #[must_use]
+    pub const fn count(mut self, rows: usize) -> Self {
+        self.count = Some(rows);
+        self
+    }
+
+    /// Sets [`false_discovery_rate`](#structfield.false_discovery_rate).
+    #[must_use]
+    pub const fn false_discovery_rate(mut self, rate: f64) -> Self {
+        self.false_discovery_rate = rate;
+        self
+    }
+
+    /// Sets [`sessions`](#structfield.sessions).
+    #[must_use]
+    pub const fn sessions(mut self, sessions: Sessions) -> Self {
+        self.sessions = sessions;
+        self
+    }
+}
+
+/// What has changed: see [`diff`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Diff {
+    /// Which value.
+    pub sample_type: SampleType,
+    /// The change of the whole.
+    pub total: Change,
+    /// The rows: significant ones first, and among these the largest change first, up or down.
+    pub rows: Vec<DiffRow>,
+    /// How many rows there would be if none was cut off.
+    pub all: usize,
+    /// How many of these are significant.
+    pub significant: usize,
+    /// How large a part of these may be so by chance, on average.
+    pub false_discovery_rate: f64,
+    /// Whether both profiles are of one session.
+    pub same_session: bool,
+    #[serde(skip)]
+    by: String,
+    #[serde(skip)]
+    measure: Measure,
+}
+
+/// A row of a [`Diff`]: what has changed about a function, a stack, ...
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct DiffRow {
+    /// What it is of, as it is shown; a stack with the innermost function first.
+    pub name: String,
+    /// The function, or the innermost one of the stack.
+    #[serde(serialize_with = "super::place::serialize_some")]
+    pub function: Option<Arc<Function>>,
+    /// The stack, the outermost function first; empty if the rows are no stacks.
+    #[serde(serialize_with = "super::place::serialize_all")]
+    pub stack: Vec<Arc<Function>>,
+    /// What it allocated itself.
+    pub own: Change,
+    /// What was allocated while it was on the stack; of stacks and labels the same as `own`.
+    pub total: Change,
+    /// The least false discovery rate at which it is significant; `None` if uncertainties are unknown.
+    pub q_value: Option<f64>,
+    /// Whether there is more to it than sampling explains, at the false discovery rate that was asked
+    /// for. Never if uncertainties are unknown.
+    pub is_significant: bool,
+}
+
+/// What has changed from one profile to another, and which changes are more than sampling explains.
+///
+/// Functions are matched across sessions, isolates, and loads of a script: by name, script and place
+/// ([`GroupBy::FunctionName`] without the place in the script). Each change has a standard error, an
+/// interval and a p-value, and the false discovery rate over the whole table is controlled by the
+/// procedure of Benjamini and Hochberg. That says whether the *profiles* differ by more than chance in
+/// what was sampled; that a program does not do the same every time, it cannot know.
+///
+/// Of profiles of one session, samples of objects that are alive in both are no source of doubt, which
+/// makes small changes of a large heap visible.
+///
+/// Linear in contexts and values. By stack it holds up to 100 bytes a context beyond the profiles; rows
+/// that are not cut off come on top.
+///
+/// ```
+/// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+/// #     SamplerOptions};
+/// # let profile = |parses: u64| {
+/// #     let mut nodes: Vec<_> = ["(root)", "main", "parse"].into_iter().zip(1..)
+/// #         .map(|(name, id)| Node::new(NodeId(id), name)).collect();
+/// #     nodes[0].child_ids.push(NodeId(2));
+/// #     nodes[1].child_ids.push(NodeId(3));
+/// #     let sample =
+/// #         |id: u64| Sample::new(NodeId(2 + u32::from(id > 40)), 56, SampleId(id), true);
+/// #     let options = SamplerOptions::new().interval_bytes(4096);
+/// #     let samples = (1..=40 + parses).map(sample).collect();
+/// #     HeapProfile::from_profile(&Profile::new(nodes, samples, options))
+/// # };
+/// # let (before, after) = (profile(10)?, profile(60)?);
+/// use v8_heap_sampler::analysis::{DiffOptions, diff};
+///
+/// let diff = diff(&before, &after, &DiffOptions::new(SampleType::InuseSpace))?;
+/// assert_eq!(diff.rows[0].name, "parse");
+/// assert!(diff.rows[0].is_significant && !diff.rows[1].is_significant);
+/// println!("{diff}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`NoSuchValues`] if either profile does not have the sample type.
+pub fn diff(
+    before: &HeapProfile,
+    after: &HeapProfile,
+    options: &DiffOptions,
+) -> Result<Diff, NoSuchValues> {
+    let sides = Sides {
+        before: Evidence::new(before, options.sample_type)?,
+        after: Evidence::new(after, options.sample_type)?,
+        profiles: (before, after),
+        same_session: options.sessions.are_same(before, after),
+    };
+    match &options.by {
+        DiffBy::Stack => Ok(sides.by_stack(options)),
+        DiffBy::Group(GroupBy::Label(key)) => Ok(sides.by_label(options, key)),
+        DiffBy::Group(by) => Ok(sides.by_group(options, by)),
+    }
+}
+
+struct Sides<'p> {
+    before: Evidence<'p>,
+    after: Evidence<'p>,
+    profiles: (&'p HeapProfile, &'p HeapProfile),
+    same_session: bool,
+}
+
+/// A row before it is decided whether it is shown.
+#[derive(Clone, Copy)]
+struct Cell {
+    at: u32,
+    change: f64,
+    p_value: f64,
+}
+
+impl Sides<'_> {
+    fn change(&self, before: Sum, after: Sum, shared: &Sum) -> Change {
+        Change::new((before, &self.before), (after, &self.after), shared)
+    }
+
+    fn cell(&self, at: u32, before: Sum, after: Sum, shared: &Sum) -> Cell {
+        let change = self.change(before, after, shared);
+        Cell { at, change: change.value(), p_value: change.p_value().unwrap_or(f64::NAN) }
+    }
+
+    /// The samples that both have, each with its context in the later profile.
+    fn shared(&self) -> Vec<(u32, Sum)> {
+        let sums = SampleSums::new(&self.after).filter(|_| self.same_session);
+        let Some(mut sums) = sums else { return Vec::new() };
+        let counted = self.after.sample_type.counted();
+        let mut shared: Vec<(u32, Sum)> = shared_samples(self.profiles.0, self.profiles.1, counted)
+            .map(|sample| (sample.context, sums.of(sample)))
+            .collect();
+        shared.sort_by_key(|&(context, _)| context);
+        shared
+    }
+
+    fn by_group(&self, options: &DiffOptions, by: &GroupBy) -> Diff {
+        let (before, after) = self.profiles;
+        let ((mut groups, of_before), (groups_after, mut of_after)) =
+            (group::of_functions(before, by), group::of_functions(after, by));
+        let joined = join(&mut groups, groups_after, by);
+        for group in of_after.iter_mut().filter(|group| **group != NONE) {
+            *group = joined[*group as usize];
+        }
+        let all = groups.len();
+        let sums_before = of_groups(before, &self.before, all, &of_before);
+        let sums_after = of_groups(after, &self.after, all, &of_after);
+        let shared = self.shared();
+        let mut rest = &shared[..];
+        let sums_shared = group_sums(after, all, &of_after, |rank| {
+            let here = rest.partition_point(|&(context, _)| context <= rank);
+            let (of_rank, later) = rest.split_at(here);
+            rest = later;
+            of_rank.iter().fold(Sum::default(), |sum, (_, one)| sum.plus(one))
+        });
+        self.of_sums(options, &groups, &sums_before, &sums_after, &sums_shared)
+    }
+
+    fn by_label(&self, options: &DiffOptions, key: &str) -> Diff {
+        let (before, after) = self.profiles;
+        let (mut groups, mut sums_before) = before.label_sums(&self.before, key);
+        let (groups_after, of_after) = after.label_sums(&self.after, key);
+        let joined = join(&mut groups, groups_after, &GroupBy::Label(key.to_owned()));
+        let mut sums_after = vec![GroupSums::default(); groups.len()];
+        for (sums, at) in of_after.into_iter().zip(joined) {
+            sums_after[at as usize] = sums;
+        }
+        sums_before.resize(groups.len(), GroupSums::default());
+        // Samples have no labels of their own.
+        let none = vec![GroupSums::default(); groups.len()];
+        self.of_sums(options, &groups, &sums_before, &sums_after, &none)
+    }
+
+    fn of_sums(
+        &self,
+        options: &DiffOptions,
+        groups: &[Group],
+        before: &[GroupSums],
+        after: &[GroupSums],
+        shared: &[GroupSums],
+    ) -> Diff {
+        let measured = |sums: &GroupSums| match options.measure {
+            Measure::Own => sums.own,
+            Measure::Total => sums.total,
+        };
+        let cells = (0..groups.len())
+            .filter(|&at| before[at].contexts + after[at].contexts > 0)
+            .map(|at| {
+                let [before, after, shared] =
+                    [before, after, shared].map(|sums| measured(&sums[at]));
+                self.cell(at as u32, before, after, &shared)
+            })
+            .collect();
+        self.finish(options, cells, |at| {
+            let at = at as usize;
+            let group = &groups[at];
+            let [own, total] = [
+                self.change(before[at].own, after[at].own, &shared[at].own),
+                self.change(before[at].total, after[at].total, &shared[at].total),
+            ];
+            (group.name.clone(), group.function.clone(), Vec::new(), own, total)
+        })
+    }
+
+    fn by_stack(&self, options: &DiffOptions) -> Diff {
+        let (before, after) = self.profiles;
+        let by = GroupBy::Function;
+        let ((mut groups, of_before), (groups_after, of_after)) =
+            (group::of_functions(before, &by), group::of_functions(after, &by));
+        let joined = join(&mut groups, groups_after, &by);
+        // One tree of both: for each of its contexts the caller and the function.
+        let mut tree: Vec<(u32, u32)> = vec![(NONE, NONE)];
+        let mut numbers: HashMap<(u32, u32), u32, RandomState> = HashMap::default();
+        let mut add = |profile: &HeapProfile, group: &dyn Fn(u32) -> u32| {
+            let mut contexts: Vec<u32> = Vec::with_capacity(profile.len());
+            for (rank, &function) in profile.function_numbers().iter().enumerate() {
+                let parent = profile.parents()[rank];
+                contexts.push(if parent == NONE {
+                    0
+                } else {
+                    let key = (contexts[parent as usize], group(function));
+                    let next = tree.len() as u32;
+                    *numbers.entry(key).or_insert_with(|| {
+                        tree.push(key);
+                        next
+                    })
+                });
+            }
+            contexts
+        };
+        let contexts_before = add(before, &|function| of_before[function as usize]);
+        let contexts_after = add(after, &|function| match of_after[function as usize] {
+            NONE => NONE,
+            group => joined[group as usize],
+        });
+        drop(numbers);
+
+        // The rows of both, by context of the tree.
+        let rows_by_context = |profile: &HeapProfile, contexts: &[u32]| {
+            let mut rows: Vec<(u32, u32)> = (0..)
+                .zip(profile.row_data())
+                .filter(|(_, row)| row.value(options.sample_type) != 0.0)
+                .map(|(at, row)| (contexts[row.context as usize], at))
+                .collect();
+            rows.sort_unstable();
+            rows
+        };
+        let rows_before = rows_by_context(before, &contexts_before);
+        let rows_after = rows_by_context(after, &contexts_after);
+        let mut shared = self.shared();
+        for (context, _) in &mut shared {
+            *context = contexts_after[*context as usize];
+        }
+        shared.sort_by_key(|&(context, _)| context);
+        drop((contexts_before, contexts_after));
+
+        let sums = |context: u32| {
+            let of = |rows: &[(u32, u32)], evidence: &Evidence<'_>| {
+                let start = rows.partition_point(|&(at, _)| at < context);
+                let here = rows[start..].iter().take_while(|&&(at, _)| at == context);
+                evidence.of_rows(here.map(|&(_, row)| row as usize))
+            };
+            let start = shared.partition_point(|&(at, _)| at < context);
+            let here = shared[start..].iter().take_while(|&&(at, _)| at == context);
+            let shared = here.fold(Sum::default(), |sum, (_, one)| sum.plus(one));
+            (of(&rows_before, &self.before), of(&rows_after, &self.after), shared)
+        };
+        let mut stacks: Vec<u32> =
+            rows_before.iter().chain(&rows_after).map(|&(context, _)| context).collect();
+        stacks.sort_unstable();
+        stacks.dedup();
+        let cells = stacks
+            .into_iter()
+            .map(|context| {
+                let (before, after, shared) = sums(context);
+                self.cell(context, before, after, &shared)
+            })
+            .collect();
+        self.finish(options, cells, |context| {
+            let mut stack = Vec::new();
+            let mut at = context;
+            while at != 0 {
+                let (caller, group) = tree[at as usize];
+                let function = groups.get(group as usize).and_then(|group| group.function.clone());
+                stack.extend(function);
+                at = caller;
+            }
+            let names: Vec<String> = stack.iter().map(ToString::to_string).collect();
+            let name = if names.is_empty() { "(root)".to_owned() } else { names.join(" < ") };
+            let function = stack.first().cloned();
+            stack.reverse();
+            let (before, after, shared) = sums(context);
+            let change = self.change(before, after, &shared);
+            (name, function, stack, change, change)
+        })
+    }
+
+    /// Decides what is significant and what is shown, and makes rows of that.
+    fn finish(
+        &self,
+        options: &DiffOptions,
+        mut cells: Vec<Cell>,
+        row: impl Fn(u32) -> (String, Option<Arc<Function>>, Vec<Arc<Function>>, Change, Change),
+    ) -> Diff {
+        let is_known = cells.iter().all(|cell| !cell.p_value.is_nan());
+        let rate = options.false_discovery_rate;
+        if is_known {
+            let p_values: Vec<f64> = cells.iter().map(|cell| cell.p_value).collect();
+            let adjusted = q_values(&p_values);
+            cells.iter_mut().zip(adjusted).for_each(|(cell, q)| cell.p_value = q);
+        }
+        let is_significant = |cell: &Cell| is_known && cell.p_value <= rate;
+        let significant = cells.iter().filter(|cell| is_significant(cell)).count();
+        let all = cells.len();
+        cells.sort_unstable_by(|one, other| {
+            let significant_first = is_significant(other).cmp(&is_significant(one));
+            let by_change = other.change.abs().total_cmp(&one.change.abs());
+            significant_first.then(by_change).then(one.at.cmp(&other.at))
+        });
+        cells.truncate(options.count.unwrap_or(usize::MAX));
+        let rows = cells.iter().map(|cell| {
+            let (name, function, stack, own, total) = row(cell.at);
+            let q_value = is_known.then_some(cell.p_value);
+            let is_significant = is_significant(cell);
+            DiffRow { name, function, stack, own, total, q_value, is_significant }
+        });
+        let rows = rows.collect();
+        let shared = self.shared().into_iter().fold(Sum::default(), |sum, (_, one)| sum.plus(&one));
+        let by = match &options.by {
+            DiffBy::Stack => "stack, the innermost function first",
+            DiffBy::Group(by) => by.heading(),
+        };
+        Diff {
+            sample_type: options.sample_type,
+            total: self.change(self.before.total().sum, self.after.total().sum, &shared),
+            rows,
+            all,
+            significant,
+            false_discovery_rate: rate,
+            same_session: self.same_session,
+            by: by.to_owned(),
+            measure: options.measure,
+        }
+    }
+}
+
+/// Adds groups to those of another profile; says which of these each is.
+fn join(groups: &mut Vec<Group>, more: Vec<Group>, by: &GroupBy) -> Vec<u32> {
+    let mut numbers = Numbers::default();
+    let keys: Vec<_> = groups.iter().map(|group| group.key(by)).collect();
+    for key in &keys {
+        numbers.of(key.clone());
+    }
+    more.into_iter()
+        .map(|group| {
+            let number = numbers.of(group.key(by));
+            if number as usize == groups.len() {
+                groups.push(group);
+            }
+            number
+        })
+        .collect()
+}
+
+impl fmt::Display for Diff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let total = &self.total;
+        writeln!(
+            f,
+            "{}: {} before, {} after: {total}",
+            self.sample_type,
+            total.before(),
+            total.after()
+        )?;
+        match total.p_value() {
+            None => writeln!(
+                f,
+                "which changes are real cannot be said: the profiles do not tell how sure they are"
+            )?,
+            Some(_) => writeln!(
+                f,
+                "{} of {} changes are more than sampling explains (marked *; false discovery rate {} %)",
+                self.significant,
+                self.all,
+                self.false_discovery_rate * 100.0
+            )?,
+        }
+        if self.rows.len() < self.all {
+            writeln!(f, "{} of {} rows", self.rows.len(), self.all)?;
+        }
+        let measured = match self.measure {
+            Measure::Own => "change of self",
+            Measure::Total => "change of total",
+        };
+        let mut table = Table::new(["", measured, "q", "before", "after", &self.by]);
+        for row in &self.rows {
+            let change = match self.measure {
+                Measure::Own => &row.own,
+                Measure::Total => &row.total,
+            };
+            table.push([
+                if row.is_significant { "*" } else { "" }.to_owned(),
+                change.to_string(),
+                row.q_value.map_or("?".to_owned(), shown_p),
+                change.before().short(),
+                change.after().short(),
+                row.name.clone(),
+            ]);
+        }
+        write!(f, "{table}")
+    }
+}

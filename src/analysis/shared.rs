@@ -1,0 +1,88 @@
+//! Samples that two profiles of one session have in common.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use super::evidence::{Evidence, size_of_object};
+use crate::estimate::Sum;
+use crate::heap_profile::{Counted, HeapProfile, OrdinalSample};
+
+/// Whether two profiles are of one session, in which a sample stays the same sample.
+///
+/// An object that is alive in both was sampled in both or in neither, so that what is alive in both is no
+/// source of doubt about what has changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Sessions {
+    /// They are if they started at the same moment, with the same interval, and have samples.
+    #[default]
+    Detect,
+    /// They are: their samples are matched by their place in the order of allocation.
+    Same,
+    /// They are not.
+    Independent,
+}
+
+impl Sessions {
+    /// Whether samples of the two are to be matched.
+    pub(super) fn are_same(self, one: &HeapProfile, other: &HeapProfile) -> bool {
+        let have_samples = one.samples().is_some() && other.samples().is_some();
+        let (one, other) = (&one.about, &other.about);
+        have_samples
+            && match self {
+                Self::Same => true,
+                Self::Independent => false,
+                Self::Detect => {
+                    one.started.is_some()
+                        && one.started == other.started
+                        && one.interval.is_some()
+                        && one.interval == other.interval
+                }
+            }
+    }
+}
+
+/// What single samples stand for, worked out once for each size.
+pub(super) struct SampleSums {
+    interval: f64,
+    is_bytes: bool,
+    known: HashMap<u64, Sum, RandomState>,
+}
+
+impl SampleSums {
+    /// `None` where the interval is unknown.
+    pub(super) fn new(evidence: &Evidence<'_>) -> Option<Self> {
+        let is_bytes = evidence.sample_type.unit() == "bytes";
+        Some(Self { interval: evidence.interval?, is_bytes, known: HashMap::default() })
+    }
+
+    pub(super) fn of(&mut self, sample: &OrdinalSample) -> Sum {
+        let Self { interval, is_bytes, known } = self;
+        *known.entry(sample.bytes.to_bits()).or_insert_with(|| {
+            let size = size_of_object(sample.bytes, *interval);
+            if *is_bytes {
+                Sum::of_value(sample.bytes, size, size, *interval)
+            } else {
+                Sum::of_value(sample.bytes / size, 1.0, size, *interval)
+            }
+        })
+    }
+}
+
+/// The samples of the later profile that the earlier one has too, in the order of allocation.
+pub(super) fn shared_samples<'p>(
+    before: &'p HeapProfile,
+    after: &'p HeapProfile,
+    counted: Counted,
+) -> impl Iterator<Item = &'p OrdinalSample> {
+    let is_counted =
+        move |sample: &&OrdinalSample| counted == Counted::Allocated || !sample.is_dead;
+    let mut earlier = before.samples().unwrap_or_default().iter().filter(is_counted).peekable();
+    let later = after.samples().unwrap_or_default().iter().filter(is_counted);
+    later.filter(move |sample| {
+        while earlier.next_if(|early| early.ordinal < sample.ordinal).is_some() {}
+        earlier
+            .peek()
+            .is_some_and(|early| early.ordinal == sample.ordinal && early.bytes == sample.bytes)
+    })
+}

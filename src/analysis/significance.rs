@@ -1,0 +1,143 @@
+//! Whether a change is more than sampling explains.
+
+use special::{Beta, Error};
+
+use crate::estimate::Sum;
+
+/// From so many samples on, counts are as good as normal.
+const NEARLY_NORMAL: f64 = 1e5;
+
+/// How likely two estimates of the same truth differ by as much as these do, to either side.
+///
+/// The estimates must have no sample in common. Each is of an effective number of samples, value² /
+/// variance, and given how many both have together, how many of these are in the second one has a
+/// binomial distribution (Przyborowski and Wilenski, *Biometrika* 31, 1940, for Poisson counts): exact
+/// where all objects are of one size and small, and for others with the same mean and variance. Where
+/// objects are so large that each is sampled, variances vanish, and every difference is certain.
+pub(super) fn p_value(before: &Sum, after: &Sum, intervals: (f64, f64)) -> f64 {
+    let (v1, v2) = (before.value(), after.value());
+    let variance = before.variance + after.variance;
+    let difference = v2 - v1;
+    // Less than a tenth of a byte or of an object is what sums of floating-point numbers are off by.
+    if difference.abs() < 0.1_f64.max(1e-9 * (v1 + v2)) {
+        return 1.0;
+    }
+    // What one sample stands for is in proportion to the interval.
+    let per_interval = (before.variance / intervals.0 + after.variance / intervals.1) / (v1 + v2);
+    let (w1, w2) = (per_interval * intervals.0, per_interval * intervals.1);
+    let (n1, n2) = (v1 / w1, v2 / w2);
+    let all = n1 + n2;
+    if !all.is_finite() || all > NEARLY_NORMAL {
+        if variance <= 0.0 {
+            return 0.0;
+        }
+        return (difference.abs() / (2.0 * variance).sqrt()).compl_error();
+    }
+    let chance = w1 / (w1 + w2);
+    // Of n2 or more, and of n2 or less; numbers need not be whole.
+    let more = if n2 > 0.0 { beta(chance, n2, n1 + 1.0) } else { 1.0 };
+    let less = if n1 > 0.0 { beta(1.0 - chance, n1, n2 + 1.0) } else { 1.0 };
+    (2.0 * more.min(less)).clamp(0.0, 1.0)
+}
+
+/// The regularised incomplete beta function.
+fn beta(x: f64, a: f64, b: f64) -> f64 {
+    x.inc_beta(a, b, a.ln_beta(b))
+}
+
+/// The false discovery rates at which each of the hypotheses would just be rejected, by the procedure
+/// of Benjamini and Hochberg (*Journal of the Royal Statistical Society B* 57, 1995). O(n log n).
+pub(super) fn q_values(p_values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<u32> = (0..p_values.len() as u32).collect();
+    order.sort_unstable_by(|&one, &other| {
+        p_values[other as usize].total_cmp(&p_values[one as usize])
+    });
+    let all = p_values.len() as f64;
+    let mut q_values = vec![1.0; p_values.len()];
+    let mut least: f64 = 1.0;
+    for (at, &number) in order.iter().enumerate() {
+        let rank = all - at as f64;
+        least = least.min(p_values[number as usize] * all / rank);
+        q_values[number as usize] = least;
+    }
+    q_values
+}
+
+/// A probability as it is shown.
+pub(super) fn shown_p(p: f64) -> String {
+    if p < 0.0001 { "<0.0001".to_owned() } else { format!("{p:.4}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So many samples of small objects.
+    fn of(samples: u64) -> Sum {
+        // At 1e6 bytes, of 8 bytes: each stands for a million.
+        Sum::of_value(samples as f64 * 1e6, 8.0, 8.0, 1e6)
+    }
+
+    #[test]
+    fn few_samples_have_the_binomial_test() {
+        // scipy.stats.binomtest(k, n).pvalue
+        for (before, after, p) in [
+            (0, 1, 1.0),
+            (0, 3, 0.25),
+            (0, 6, 0.03125),
+            (2, 9, 0.06542968750000003),
+            (10, 20, 0.09873714670538905),
+            (20, 10, 0.09873714670538905),
+            (5, 5, 1.0),
+        ] {
+            let found = p_value(&of(before), &of(after), (1e6, 1e6));
+            assert!((found - p).abs() < 1e-3, "{before} {after}: {found}, not {p}");
+        }
+    }
+
+    #[test]
+    fn many_samples_have_the_normal_test() {
+        // 2 * scipy.stats.norm.sf(3)
+        let n = 1_000_000.0_f64;
+        let after = (n + 3.0 * (2.0 * n).sqrt()) as u64;
+        let found = p_value(&of(n as u64), &of(after), (1e6, 1e6));
+        assert!((found / 0.0027 - 1.0).abs() < 0.02, "{found}");
+        // Where the two ways meet.
+        let at = |n: u64| p_value(&of(n / 2 - 400), &of(n / 2 + 400), (1e6, 1e6));
+        let (exact, normal) = (at(99_900), at(100_200));
+        assert!((exact / normal - 1.0).abs() < 0.03, "{exact} {normal}");
+    }
+
+    #[test]
+    fn different_intervals_are_allowed_for() {
+        // Twice as many samples at half the interval are the same.
+        let before = Sum::of_value(40.0 * 1e6, 8.0, 8.0, 1e6);
+        let after = Sum::of_value(80.0 * 5e5, 8.0, 8.0, 5e5);
+        assert_eq!(p_value(&before, &after, (1e6, 5e5)), 1.0);
+        // scipy.stats.binomtest(30, 30 + 20, 2 / 3).pvalue / 1, both tails doubled: 0.393
+        let after = Sum::of_value(30.0 * 5e5, 8.0, 8.0, 5e5);
+        let found = p_value(&of(20), &after, (1e6, 5e5));
+        assert!((found - 0.393).abs() < 0.01, "{found}");
+    }
+
+    #[test]
+    fn what_is_certain_has_changed_if_it_differs() {
+        let of = |n: f64| Sum::of_value(n * 1e6, 1e6, 1e6, 1e3);
+        assert_eq!(p_value(&of(3.0), &of(4.0), (1e3, 1e3)), 0.0);
+        assert_eq!(p_value(&of(3.0), &of(3.0), (1e3, 1e3)), 1.0);
+        let none = Sum::default();
+        assert_eq!(p_value(&none, &none, (1e3, 1e3)), 1.0);
+    }
+
+    #[test]
+    fn false_discovery_rates_are_those_of_r() {
+        // p.adjust(p, "BH")
+        let found = q_values(&[0.01, 0.02, 0.03, 0.04, 0.05, 0.001]);
+        let wanted = [0.03, 0.04, 0.045, 0.048, 0.05, 0.006];
+        for (found, wanted) in found.iter().zip(wanted) {
+            assert!((found - wanted).abs() < 1e-12, "{found} {wanted}");
+        }
+        assert!(q_values(&[]).is_empty());
+        assert_eq!(q_values(&[0.9, 1.0]), [1.0, 1.0]);
+    }
+}

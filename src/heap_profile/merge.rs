@@ -1,0 +1,132 @@
+//! Several profiles as one.
+
+use super::build::{FunctionParts, StackBuilder};
+use super::labels::LabelSets;
+use super::row::RowData;
+use super::sample_type::{SampleType, SampleTypes};
+use super::whole::{About, HeapProfile};
+use crate::callgraph::{NONE, NodesError};
+
+/// Why profiles cannot be merged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MergeError {
+    /// There are none.
+    #[error("no profile to merge")]
+    Nothing,
+    /// There is no sample type that all of them have.
+    #[error("the profiles have no sample type in common")]
+    NothingInCommon,
+    /// Their values add up to more than numbers can say exactly.
+    #[error("the profiles add up to more than 2^53 {sample_type}")]
+    TooMuch {
+        /// Of which values.
+        sample_type: SampleType,
+    },
+    /// There are too many contexts.
+    #[error(transparent)]
+    Nodes(#[from] NodesError),
+}
+
+impl HeapProfile {
+    /// Adds profiles up, of several isolates, processes or windows: stacks that are the same are one.
+    ///
+    /// The result has the sample types that all of them have, and the interval if it is the same for
+    /// all. Labels go along: [`add_label`](Self::add_label) beforehand keeps the profiles apart. Ids of
+    /// contexts and of scripts with names, and the order of samples, are lost, as each process has its
+    /// own. Linear in contexts and values.
+    ///
+    /// ```
+    /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// #     SamplerOptions};
+    /// # let nodes = vec![Node::new(NodeId(1), "(root)")];
+    /// # let samples = vec![Sample::new(NodeId(1), 64, SampleId(1), true)];
+    /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
+    /// # let one = HeapProfile::from_profile(&profile)?;
+    /// # let other = one.clone();
+    /// let both = HeapProfile::merge([&one, &other])?;
+    /// assert_eq!(both.total(SampleType::InuseSpace), Some(128.0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`MergeError`] if there is no profile, nothing that all have in common, or too much of it.
+    pub fn merge<'p>(profiles: impl IntoIterator<Item = &'p Self>) -> Result<Self, MergeError> {
+        let mut profiles = profiles.into_iter().peekable();
+        let first = profiles.peek().ok_or(MergeError::Nothing)?;
+        let mut about = first.about.clone();
+        let mut types: Vec<SampleType> = SampleType::ALL.into();
+        let mut builder = StackBuilder::new((&**first.root().function()).into());
+        let mut label_sets = LabelSets::default();
+        let mut totals = [0.0; 4];
+        for (at, profile) in profiles.enumerate() {
+            types.retain(|&sample_type| profile.has(sample_type));
+            if at > 0 {
+                about = together(about, &profile.about);
+            }
+            let mut functions = vec![NONE; profile.functions.len()];
+            let mut contexts: Vec<u32> = Vec::with_capacity(profile.len());
+            for (rank, &function) in profile.function_of.iter().enumerate() {
+                let parent = profile.parents[rank];
+                contexts.push(if parent == NONE {
+                    StackBuilder::ROOT
+                } else {
+                    let number = &mut functions[function as usize];
+                    if *number == NONE {
+                        let function = &*profile.functions[function as usize];
+                        let script_id = function.script_id;
+                        *number = builder.functions.number(FunctionParts {
+                            script_id: script_id.filter(|_| function.script_name.is_empty()),
+                            ..function.into()
+                        });
+                    }
+                    builder.callee(contexts[parent as usize], *number)?
+                });
+            }
+            let labels: Vec<u32> =
+                profile.label_sets().map(|set| label_sets.push(set.to_vec())).collect();
+            for row in &profile.rows {
+                totals.iter_mut().zip(row.values).for_each(|(total, value)| *total += value);
+                builder.push_row(RowData {
+                    context: contexts[row.context as usize],
+                    labels: labels[row.labels as usize],
+                    ..*row
+                });
+            }
+        }
+        if types.is_empty() {
+            return Err(MergeError::NothingInCommon);
+        }
+        for &sample_type in &types {
+            if totals[sample_type.index()] > Self::MOST as f64 {
+                return Err(MergeError::TooMuch { sample_type });
+            }
+        }
+        let types = SampleTypes::of(types);
+        builder.keep_values(types);
+        Ok(builder.finish(types, label_sets, None, about)?)
+    }
+}
+
+/// What is known of two profiles together.
+fn together(one: About, other: &About) -> About {
+    let end = |about: &About| Some(about.started? + about.duration?);
+    let started = one.started.zip(other.started).map(|(one, other)| one.min(other));
+    let ended = end(&one).zip(end(other)).map(|(one, other)| one.max(other));
+    let duration = started.zip(ended).and_then(|(start, end)| end.duration_since(start).ok());
+    let mut comments = one.comments;
+    for comment in &other.comments {
+        if !comments.contains(comment) {
+            comments.push(comment.clone());
+        }
+    }
+    About {
+        interval: one.interval.filter(|_| one.interval == other.interval),
+        started,
+        duration,
+        default_sample_type: one.default_sample_type.or(other.default_sample_type),
+        unattributed_samples: one.unattributed_samples + other.unattributed_samples,
+        comments,
+    }
+}
