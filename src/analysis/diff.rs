@@ -1,21 +1,19 @@
 //! What has changed from one profile to another.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
 use serde::Serialize;
 
 use super::change::Change;
 use super::evidence::{Evidence, NoSuchValues};
-use super::group::{self, Group, GroupBy, Numbers};
+use super::group::{self, Group, GroupBy, join};
+use super::joined::{JoinedTree, shown_stack};
 use super::shared::{SampleSums, Sessions, shared_samples};
 use super::significance::{q_values, shown_p};
 use super::table::Table;
 use super::top::Measure;
 use super::totals::{GroupSums, group_sums, of_groups};
-use crate::callgraph::NONE;
 use crate::estimate::Sum;
 use crate::heap_profile::{HeapProfile, SampleType};
 use crate::profile::Function;
@@ -259,10 +257,7 @@ impl Sides<'_> {
         let (before, after) = self.profiles;
         let ((mut groups, of_before), (groups_after, mut of_after)) =
             (group::of_functions(before, by), group::of_functions(after, by));
-        let joined = join(&mut groups, groups_after, by);
-        for group in of_after.iter_mut().filter(|group| **group != NONE) {
-            *group = joined[*group as usize];
-        }
+        join(&mut groups, groups_after, &mut of_after, by);
         let all = groups.len();
         let sums_before = of_groups(before, &self.before, all, &of_before);
         let sums_after = of_groups(after, &self.after, all, &of_after);
@@ -281,7 +276,8 @@ impl Sides<'_> {
         let (before, after) = self.profiles;
         let (mut groups, mut sums_before) = before.label_sums(&self.before, key);
         let (groups_after, of_after) = after.label_sums(&self.after, key);
-        let joined = join(&mut groups, groups_after, &GroupBy::Label(key.to_owned()));
+        let mut joined: Vec<u32> = (0..groups_after.len() as u32).collect();
+        join(&mut groups, groups_after, &mut joined, &GroupBy::Label(key.to_owned()));
         let mut sums_after = vec![GroupSums::default(); groups.len()];
         for (sums, at) in of_after.into_iter().zip(joined) {
             sums_after[at as usize] = sums;
@@ -325,37 +321,7 @@ impl Sides<'_> {
 
     fn by_stack(&self, options: &DiffOptions) -> Diff {
         let (before, after) = self.profiles;
-        let by = GroupBy::Function;
-        let ((mut groups, of_before), (groups_after, of_after)) =
-            (group::of_functions(before, &by), group::of_functions(after, &by));
-        let joined = join(&mut groups, groups_after, &by);
-        // One tree of both: for each of its contexts the caller and the function.
-        let mut tree: Vec<(u32, u32)> = vec![(NONE, NONE)];
-        let mut numbers: HashMap<(u32, u32), u32, RandomState> = HashMap::default();
-        let mut add = |profile: &HeapProfile, group: &dyn Fn(u32) -> u32| {
-            let mut contexts: Vec<u32> = Vec::with_capacity(profile.len());
-            for (rank, &function) in profile.function_numbers().iter().enumerate() {
-                let parent = profile.parents()[rank];
-                contexts.push(if parent == NONE {
-                    0
-                } else {
-                    let key = (contexts[parent as usize], group(function));
-                    let next = tree.len() as u32;
-                    *numbers.entry(key).or_insert_with(|| {
-                        tree.push(key);
-                        next
-                    })
-                });
-            }
-            contexts
-        };
-        let contexts_before = add(before, &|function| of_before[function as usize]);
-        let contexts_after = add(after, &|function| match of_after[function as usize] {
-            NONE => NONE,
-            group => joined[group as usize],
-        });
-        drop(numbers);
-
+        let (tree, [contexts_before, contexts_after]) = JoinedTree::new(before, after);
         // The rows of both, by context of the tree.
         let rows_by_context = |profile: &HeapProfile, contexts: &[u32]| {
             let mut rows: Vec<(u32, u32)> = (0..)
@@ -398,16 +364,8 @@ impl Sides<'_> {
             })
             .collect();
         self.finish(options, cells, |context| {
-            let mut stack = Vec::new();
-            let mut at = context;
-            while at != 0 {
-                let (caller, group) = tree[at as usize];
-                let function = groups.get(group as usize).and_then(|group| group.function.clone());
-                stack.extend(function);
-                at = caller;
-            }
-            let names: Vec<String> = stack.iter().map(ToString::to_string).collect();
-            let name = if names.is_empty() { "(root)".to_owned() } else { names.join(" < ") };
+            let mut stack = tree.stack(context);
+            let name = shown_stack(&stack);
             let function = stack.first().cloned();
             stack.reverse();
             let (before, after, shared) = sums(context);
@@ -463,24 +421,6 @@ impl Sides<'_> {
             measure: options.measure,
         }
     }
-}
-
-/// Adds groups to those of another profile; says which of these each is.
-fn join(groups: &mut Vec<Group>, more: Vec<Group>, by: &GroupBy) -> Vec<u32> {
-    let mut numbers = Numbers::default();
-    let keys: Vec<_> = groups.iter().map(|group| group.key(by)).collect();
-    for key in &keys {
-        numbers.of(key.clone());
-    }
-    more.into_iter()
-        .map(|group| {
-            let number = numbers.of(group.key(by));
-            if number as usize == groups.len() {
-                groups.push(group);
-            }
-            number
-        })
-        .collect()
 }
 
 impl fmt::Display for Diff {

@@ -197,3 +197,23 @@ fn package_name_of(function: &Function) -> String {
         name => package_of(name).unwrap_or_else(|| "(own code)".to_owned()),
     }
 }
+
+/// Adds the groups of another profile to those of one, and renumbers which group each of its things is
+/// in.
+pub(super) fn join(groups: &mut Vec<Group>, more: Vec<Group>, group_of: &mut [u32], by: &GroupBy) {
+    let mut numbers = Numbers::default();
+    for group in &*groups {
+        numbers.of(group.key(by));
+    }
+    let mut joined = Vec::with_capacity(more.len());
+    for group in more {
+        let number = numbers.of(group.key(by));
+        if number as usize == groups.len() {
+            groups.push(group);
+        }
+        joined.push(number);
+    }
+    for group in group_of.iter_mut().filter(|group| **group != NONE) {
+        *group = joined[*group as usize];
+    }
+}

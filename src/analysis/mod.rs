@@ -12,7 +12,7 @@
 //! | what does recursion hold? | [`cycles`](crate::HeapProfile::cycles) |
 //! | and without that library, from this function on? | [`Query`] |
 //! | what has changed? | [`diff()`] |
-//! | what leaks? | [`leaks`] |
+//! | what leaks? | [`leaks()`] |
 //!
 //! Every number is an [`Amount`], which knows how sure it is; its [`Uncertainty`] says from what. All
 //! answers can be written by serde, and displayed as text.
@@ -30,6 +30,8 @@ mod dominators;
 mod evidence;
 mod group;
 mod hot_path;
+mod joined;
+mod leaks;
 mod package;
 mod pattern;
 mod peek;
@@ -41,6 +43,7 @@ mod table;
 mod top;
 mod totals;
 mod tree;
+mod trend;
 
 pub use amount::{Amount, Uncertainty};
 pub use change::Change;
@@ -50,6 +53,7 @@ pub use dominators::{Dominator, Dominators};
 pub use evidence::NoSuchValues;
 pub use group::{GroupBy, UnknownGroup};
 pub use hot_path::{HotPath, HotStep};
+pub use leaks::{Leak, LeakError, LeakOptions, LeakPath, Leaks, Rate, RateUnit, leaks};
 pub use pattern::Pattern;
 #[cfg(feature = "regex")]
 pub use pattern::PatternError;

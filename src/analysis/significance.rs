@@ -35,8 +35,8 @@ pub(super) fn p_value(before: &Sum, after: &Sum, intervals: (f64, f64)) -> f64 {
     }
     let chance = w1 / (w1 + w2);
     // Of n2 or more, and of n2 or less; numbers need not be whole.
-    let more = if n2 > 0.0 { beta(chance, n2, n1 + 1.0) } else { 1.0 };
-    let less = if n1 > 0.0 { beta(1.0 - chance, n1, n2 + 1.0) } else { 1.0 };
+    let more = binomial_tail(n2, all, chance);
+    let less = binomial_tail(n1, all, 1.0 - chance);
     (2.0 * more.min(less)).clamp(0.0, 1.0)
 }
 
@@ -61,6 +61,17 @@ pub(super) fn q_values(p_values: &[f64]) -> Vec<f64> {
         q_values[number as usize] = least;
     }
     q_values
+}
+
+/// The quantile of the standard normal distribution.
+pub(super) fn normal_quantile(level: f64) -> f64 {
+    std::f64::consts::SQRT_2 * (2.0 * level - 1.0).inv_error()
+}
+
+/// How likely `n` events or more, or of a number that is not whole as many, are among `all` if each is one
+/// with a chance.
+pub(super) fn binomial_tail(n: f64, all: f64, chance: f64) -> f64 {
+    if n > 0.0 { beta(chance, n, (all - n).max(0.0) + 1.0) } else { 1.0 }
 }
 
 /// A probability as it is shown.

@@ -1,0 +1,778 @@
+//! What leaks, from snapshots of one process.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+
+use super::amount::{Amount, percent};
+use super::change::Change;
+use super::evidence::{Evidence, NoSuchValues};
+use super::group::{self, Group, GroupBy, join};
+use super::joined::{JoinedTree, shown_stack};
+use super::pattern::Pattern;
+use super::shared::{SampleSums, Sessions, shared_samples};
+use super::significance::{binomial_tail, q_values, shown_p};
+use super::table::Table;
+use super::trend::{p_of_rise, theil_sen};
+use crate::callgraph::NONE;
+use crate::estimate::{Confidence, Sum, shown};
+use crate::heap_profile::{HeapProfile, SampleType};
+use crate::profile::{Bytes, Function, Objects};
+
+/// What [`leaks`] looks for.
+///
+/// ```
+/// use v8_heap_sampler::analysis::{GroupBy, LeakOptions};
+/// let options = LeakOptions::new().by(GroupBy::Package).count(5);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct LeakOptions {
+    /// Which value. Default: bytes in use.
+    pub sample_type: SampleType,
+    /// By what it is added up: functions, scripts, packages; labels are not followed. Default: by
+    /// function.
+    pub by: GroupBy,
+    /// How many rows to keep. Default: 20.
+    pub count: usize,
+    /// How many call paths to name for each leak. Default: 3.
+    pub paths: usize,
+    /// How large a part of the leaks found may be none, on average, from 0 to 1. Default: 0.05.
+    pub false_discovery_rate: f64,
+    /// Whether what built-in functions such as `push` and `map` allocate counts as allocated by the
+    /// function that called them. Default: yes.
+    pub fold_builtins: bool,
+    /// Whether the snapshots are of one session. Default: found out.
+    pub sessions: Sessions,
+}
+
+impl LeakOptions {
+    /// By function, of the bytes in use.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            sample_type: SampleType::InuseSpace,
+            by: GroupBy::Function,
+            count: 20,
+            paths: 3,
+            false_discovery_rate: 0.05,
+            fold_builtins: true,
+            sessions: Sessions::Detect,
+        }
+    }
+
+    /// Sets [`sample_type`](#structfield.sample_type).
+    #[must_use]
+    pub const fn sample_type(mut self, sample_type: SampleType) -> Self {
+        self.sample_type = sample_type;
+        self
+    }
+
+    /// Sets [`by`](#structfield.by).
+    #[must_use]
+    pub fn by(mut self, by: GroupBy) -> Self {
+        self.by = by;
+        self
+    }
+
+    /// Sets [`count`](#structfield.count).
+    #[must_use]
+    pub const fn count(mut self, rows: usize) -> Self {
+        self.count = rows;
+        self
+    }
+
+    /// Sets [`paths`](#structfield.paths).
+    #[must_use]
+    pub const fn paths(mut self, paths: usize) -> Self {
+        self.paths = paths;
+        self
+    }
+
+    /// Sets [`false_discovery_rate`](#structfield.false_discovery_rate).
+    #[must_use]
+    pub const fn false_discovery_rate(mut self, rate: f64) -> Self {
+        self.false_discovery_rate = rate;
+        self
+    }
+
+    /// Sets [`fold_builtins`](#structfield.fold_builtins).
+    #[must_use]
+    pub const fn fold_builtins(mut self, fold: bool) -> Self {
+        self.fold_builtins = fold;
+        self
+    }
+
+    /// Sets [`sessions`](#structfield.sessions).
+    #[must_use]
+    pub const fn sessions(mut self, sessions: Sessions) -> Self {
+        self.sessions = sessions;
+        self
+    }
+}
+
+impl Default for LeakOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Why leaks cannot be looked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LeakError {
+    /// Growth that goes on is seen from three snapshots on.
+    #[error("{snapshots} snapshots are too few to tell a leak: take three or more, better ten")]
+    TooFew {
+        /// How many there are.
+        snapshots: usize,
+    },
+    /// A snapshot was taken before the one in front of it.
+    #[error("snapshot {at} was taken before the one in front of it: pass them in order")]
+    Order {
+        /// Which, from 1.
+        at: usize,
+    },
+    /// A snapshot does not have the values.
+    #[error("snapshot {at}: {error}")]
+    NoSuchValues {
+        /// Which, from 1.
+        at: usize,
+        /// What it has.
+        error: NoSuchValues,
+    },
+}
+
+/// What a [`Rate`] is per.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RateUnit {
+    /// Per second.
+    Second,
+    /// From one snapshot to the next, where their times are not known.
+    Snapshot,
+}
+
+/// How fast something grows: an estimate with its 95 % limits.
+///
+/// Displayed as `+1.2 MB/s (1.0 to 1.4)`, per second, minute or hour.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Rate {
+    /// Bytes or objects.
+    pub sample_type: SampleType,
+    /// Per what.
+    pub per: RateUnit,
+    /// So many.
+    pub value: f64,
+    /// The lower limit.
+    pub lower: f64,
+    /// The upper limit.
+    pub upper: f64,
+}
+
+/// What grows: see [`leaks`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Leaks {
+    /// Which value.
+    pub sample_type: SampleType,
+    /// How many snapshots there are.
+    pub snapshots: usize,
+    /// From the first to the last; `None` if their times are not known.
+    pub duration: Option<Duration>,
+    /// Whether the snapshots are of one session, so that single objects were followed.
+    pub same_session: bool,
+    /// How fast the whole grows.
+    pub total: Rate,
+    /// The rows: leaks first, and among these the fastest first.
+    pub rows: Vec<Leak>,
+    /// How many rows there would be if none was cut off.
+    pub all: usize,
+    /// How many leaks there are.
+    pub leaks: usize,
+    /// How large a part of these may be none, on average.
+    pub false_discovery_rate: f64,
+    #[serde(skip)]
+    by: String,
+}
+
+/// A row of [`Leaks`]: how a function, a script, ... grows.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Leak {
+    /// What it is of, as it is shown.
+    pub name: String,
+    /// The function, where the rows are functions.
+    #[serde(serialize_with = "super::place::serialize_some")]
+    pub function: Option<Arc<Function>>,
+    /// How fast it grows.
+    pub rate: Rate,
+    /// How much of the growth of the whole that is; `None` if the whole does not grow. More than 1 if
+    /// something else shrinks.
+    pub share: Option<f64>,
+    /// How likely such growth is if none goes on; `None` if it cannot be said.
+    pub p_value: Option<f64>,
+    /// The least false discovery rate at which it is a leak; `None` if it cannot be said.
+    pub q_value: Option<f64>,
+    /// Whether it grows and goes on growing, at the false discovery rate that was asked for.
+    pub is_leak: bool,
+    /// What there was in each snapshot.
+    pub levels: Vec<Amount>,
+    /// The stacks that have grown most from the first snapshot to the last, of leaks.
+    pub paths: Vec<LeakPath>,
+}
+
+/// A stack that has grown.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct LeakPath {
+    /// The functions, the outermost first.
+    #[serde(serialize_with = "super::place::serialize_all")]
+    pub stack: Vec<Arc<Function>>,
+    /// By how much, from the first snapshot to the last.
+    pub change: Change,
+}
+
+/// Of what they must have if growth went on evenly, parts of the time with less have levelled off.
+const LEVELLED_OFF: f64 = 0.4;
+
+/// From so many snapshots on a series tells by itself how much it wavers.
+const ENOUGH_FOR_TREND: usize = 6;
+
+/// What leaks: the functions whose live bytes grow and go on growing over three or more snapshots of one
+/// process, in the order in which they were taken.
+///
+/// Growth that stops is no leak (a cache that fills, code that is compiled), nor is what comes and goes (a
+/// ring of sessions, garbage that has not been collected yet). Two tests ask that of each function; if
+/// both can be made, the smaller p-value counts, doubled:
+///
+/// - **Survivors**, of snapshots of one session ([`Sessions`]): the objects that are alive in the last
+///   snapshot, by the time of their allocation. Something that leaks has survivors from all of the time;
+///   a cache that is full, only from its beginning; what is replaced or not yet collected, only from the
+///   end. The time between the first snapshot and the last but one is divided into thirds, by allocations; in each
+///   there must be more survivors than 40 % of an even share (a binomial test). This sees a leak of one
+///   per cent in a function whose garbage comes and goes by the megabyte.
+/// - **Trend**: with six snapshots or more, the live bytes must rise by Mann's test, over all of the time
+///   and over the later two thirds, rise at least 40 % as steeply in the later half as on the whole, and
+///   never fall by more than half of what they have risen. With fewer snapshots, each must have more than
+///   the one before, by more than sampling explains.
+///
+/// The false discovery rate over all functions is controlled by the procedure of Benjamini and Hochberg.
+/// The rate of growth is that of the survivors, with the interval of an estimate; or the median slope
+/// (Theil and Sen), with Sen's interval.
+///
+/// Take snapshots at even work, after a warm-up, and with a garbage collection before each if that is
+/// possible ([`SamplerOptions::force_gc`](crate::SamplerOptions#structfield.force_gc)): objects that have
+/// died but not been collected are alive to V8. With one session for all snapshots, of
+/// [`live_heap`](crate::SamplerOptions::live_heap) options, survivors can be followed.
+///
+/// Linear in contexts, values and samples of all snapshots, and in the square of their number.
+///
+/// ```
+/// # #[cfg(feature = "v8")] {
+/// # let (mut isolate, realm) = fixtures::realm();
+/// use v8_heap_sampler::analysis::{LeakOptions, leaks};
+/// use v8_heap_sampler::{HeapProfile, HeapSampler, SamplerOptions};
+///
+/// # realm.run(&mut isolate, "server.js",
+/// #     "const kept = []; function handle() { kept.push({ at: [kept.length] }); } ''");
+/// let options = SamplerOptions::live_heap().interval_bytes(1024).force_gc(true);
+/// let mut sampler = HeapSampler::with_options(&mut isolate, options)?;
+/// let mut snapshots = Vec::new();
+/// for _ in 0..8 {
+/// #   realm.run(&mut sampler, "load.js", "for (let i = 0; i < 1000; i++) handle(); ''");
+///     // ... some work ...
+///     snapshots.push(HeapProfile::from_profile(&sampler.collect_profile()?)?);
+/// }
+/// let leaks = leaks(&snapshots, &LeakOptions::new())?;
+/// assert!(leaks.rows[0].is_leak && leaks.rows[0].name.starts_with("handle "));
+/// println!("{leaks}");
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`LeakError`] if there are fewer than three snapshots, they are not in order, or one does not have the
+/// values.
+pub fn leaks<'p>(
+    snapshots: impl IntoIterator<Item = &'p HeapProfile>,
+    options: &LeakOptions,
+) -> Result<Leaks, LeakError> {
+    let profiles: Vec<&HeapProfile> = snapshots.into_iter().collect();
+    if profiles.len() < 3 {
+        return Err(LeakError::TooFew { snapshots: profiles.len() });
+    }
+    let evidence = (1..).zip(&profiles).map(|(at, profile)| {
+        Evidence::new(profile, options.sample_type)
+            .map_err(|error| LeakError::NoSuchValues { at, error })
+    });
+    let evidence = evidence.collect::<Result<Vec<_>, _>>()?;
+    let same_session = profiles.windows(2).all(|pair| options.sessions.are_same(pair[0], pair[1]));
+    Snapshots { clock: Clock::of(&profiles)?, profiles, evidence, same_session }.leaks(options)
+}
+
+/// When the snapshots were taken.
+struct Clock {
+    per: RateUnit,
+    /// In seconds or snapshots since the first.
+    times: Vec<f64>,
+}
+
+impl Clock {
+    fn of(profiles: &[&HeapProfile]) -> Result<Self, LeakError> {
+        let taken = |profile: &&HeapProfile| -> Option<SystemTime> {
+            profile.about.started?.checked_add(profile.about.duration?)
+        };
+        let by_number = || Self {
+            per: RateUnit::Snapshot,
+            times: (0..profiles.len()).map(|at| at as f64).collect(),
+        };
+        let Some(taken) = profiles.iter().map(taken).collect::<Option<Vec<_>>>() else {
+            return Ok(by_number());
+        };
+        let mut times = Vec::with_capacity(taken.len());
+        for (at, time) in taken.iter().enumerate() {
+            match time.duration_since(taken[at.saturating_sub(1)]) {
+                Ok(since) => {
+                    times.push(times.last().copied().unwrap_or(0.0) + since.as_secs_f64());
+                }
+                Err(_) => return Err(LeakError::Order { at: at + 1 }),
+            }
+        }
+        let all_differ = times.windows(2).all(|pair| pair[0] < pair[1]);
+        Ok(if all_differ { Self { per: RateUnit::Second, times } } else { by_number() })
+    }
+
+    fn last(&self) -> f64 {
+        self.times.last().copied().unwrap_or_default()
+    }
+}
+
+struct Snapshots<'p> {
+    profiles: Vec<&'p HeapProfile>,
+    evidence: Vec<Evidence<'p>>,
+    clock: Clock,
+    same_session: bool,
+}
+
+/// A p-value and the rate that goes with it.
+struct Finding {
+    p_value: Option<f64>,
+    value: f64,
+    lower: f64,
+    upper: f64,
+}
+
+impl Snapshots<'_> {
+    fn leaks(self, options: &LeakOptions) -> Result<Leaks, LeakError> {
+        // By label there is nothing to follow from one snapshot to the next but the functions.
+        let by = match &options.by {
+            GroupBy::Label(_) => &GroupBy::Function,
+            by => by,
+        };
+        let (groups, group_at) = self.groups(by, options.fold_builtins);
+        let levels = self.levels(groups.len(), &group_at);
+        let survivors = self
+            .same_session
+            .then(|| self.survivors(groups.len(), group_at.last().map_or(&[], Vec::as_slice)))
+            .flatten();
+        let first_to_last = self.first_to_last();
+
+        let mut findings: Vec<(usize, Finding)> = Vec::new();
+        for at in 0..groups.len() {
+            let series: Vec<Sum> = levels.iter().map(|level| level[at]).collect();
+            if series.iter().any(|sum| sum.value() > 0.0) {
+                let survivors = survivors.as_ref().map(|survivors| &survivors[at]);
+                findings.push((at, self.finding(&series, survivors)));
+            }
+        }
+        let known: Vec<usize> =
+            (0..findings.len()).filter(|&at| findings[at].1.p_value.is_some()).collect();
+        let p_values: Vec<f64> = known.iter().filter_map(|&at| findings[at].1.p_value).collect();
+        let mut adjusted = vec![None; findings.len()];
+        for (at, q) in known.into_iter().zip(q_values(&p_values)) {
+            adjusted[at] = Some(q);
+        }
+
+        let whole: Vec<Sum> = self.evidence.iter().map(|evidence| evidence.total().sum).collect();
+        let total = self.trend(&whole);
+        let rate = |finding: &Finding| Rate {
+            sample_type: options.sample_type,
+            per: self.clock.per,
+            value: finding.value,
+            lower: finding.lower,
+            upper: finding.upper,
+        };
+        let mut rows: Vec<(usize, Leak)> = findings
+            .iter()
+            .zip(adjusted)
+            .map(|((at, finding), q_value)| {
+                let q_is_small = q_value.is_some_and(|q| q <= options.false_discovery_rate);
+                let levels = levels.iter().zip(&self.evidence);
+                let row = Leak {
+                    name: groups[*at].name.clone(),
+                    function: groups[*at].function.clone(),
+                    rate: rate(finding),
+                    share: (total.value > 0.0).then(|| finding.value / total.value),
+                    p_value: finding.p_value,
+                    q_value,
+                    is_leak: q_is_small && finding.value > 0.0,
+                    levels: levels.map(|(level, evidence)| evidence.amount(level[*at])).collect(),
+                    paths: Vec::new(),
+                };
+                (*at, row)
+            })
+            .collect();
+        rows.sort_by(|(_, one), (_, other)| {
+            let by_rate = other.rate.value.total_cmp(&one.rate.value);
+            other.is_leak.cmp(&one.is_leak).then(by_rate)
+        });
+        let (all, leaks) = (rows.len(), rows.iter().filter(|(_, row)| row.is_leak).count());
+        rows.truncate(options.count);
+        let last_groups = group_at.last().map_or(&[][..], Vec::as_slice);
+        for (at, row) in rows.iter_mut().filter(|(_, row)| row.is_leak) {
+            row.paths = first_to_last.paths(&self, last_groups, *at as u32, options.paths);
+        }
+        Ok(Leaks {
+            sample_type: options.sample_type,
+            snapshots: self.profiles.len(),
+            duration: (self.clock.per == RateUnit::Second)
+                .then(|| Duration::from_secs_f64(self.clock.last())),
+            same_session: self.same_session,
+            total: rate(&total),
+            rows: rows.into_iter().map(|(_, row)| row).collect(),
+            all,
+            leaks,
+            false_discovery_rate: options.false_discovery_rate,
+            by: by.heading().to_owned(),
+        })
+    }
+
+    /// The groups of all snapshots together, and the group of each context of each.
+    fn groups(&self, by: &GroupBy, fold_builtins: bool) -> (Vec<Group>, Vec<Vec<u32>>) {
+        let builtin = Pattern::builtin();
+        let mut groups = Vec::new();
+        let mut group_at = Vec::with_capacity(self.profiles.len());
+        for profile in &self.profiles {
+            let (more, mut group_of) = group::of_functions(profile, by);
+            join(&mut groups, more, &mut group_of, by);
+            let is_folded: Vec<bool> = profile
+                .functions()
+                .iter()
+                .map(|function| fold_builtins && builtin.matches(function))
+                .collect();
+            let mut at: Vec<u32> = Vec::with_capacity(profile.len());
+            for (&function, &parent) in profile.function_numbers().iter().zip(profile.parents()) {
+                let caller = at.get(parent as usize).copied().unwrap_or(NONE);
+                let is_folded = is_folded[function as usize] && caller != NONE;
+                at.push(if is_folded { caller } else { group_of[function as usize] });
+            }
+            group_at.push(at);
+        }
+        (groups, group_at)
+    }
+
+    /// What each group has in each snapshot.
+    fn levels(&self, groups: usize, group_at: &[Vec<u32>]) -> Vec<Vec<Sum>> {
+        let of_snapshots = self.profiles.iter().zip(&self.evidence).zip(group_at);
+        let levels = of_snapshots.map(|((profile, evidence), group_at)| {
+            let mut sums = vec![Sum::default(); groups];
+            for (at, row) in profile.row_data().iter().enumerate() {
+                if let Some(sum) = sums.get_mut(group_at[row.context as usize] as usize) {
+                    *sum += evidence.of_row(at);
+                }
+            }
+            sums
+        });
+        levels.collect()
+    }
+
+    /// How a group grows, and whether it goes on.
+    fn finding(&self, series: &[Sum], survivors: Option<&Survivors>) -> Finding {
+        let trend = self.trend(series);
+        let Some(survivors) = survivors else { return trend };
+        let survived = survivors.finding(&self.clock);
+        let doubled = |p: Option<f64>| p.map(|p| (2.0 * p).min(1.0));
+        match (survived.p_value, trend.p_value) {
+            (Some(survived), Some(rising)) if rising < survived => {
+                Finding { p_value: doubled(Some(rising)), ..trend }
+            }
+            (Some(_), Some(_)) => Finding { p_value: doubled(survived.p_value), ..survived },
+            (Some(_), None) => survived,
+            (None, _) => trend,
+        }
+    }
+
+    /// How a series grows, and whether it goes on.
+    fn trend(&self, series: &[Sum]) -> Finding {
+        let values: Vec<f64> = series.iter().map(Sum::value).collect();
+        let points: Vec<(f64, f64)> =
+            self.clock.times.iter().copied().zip(values.iter().copied()).collect();
+        let count = points.len();
+        let (Some(slope), Some(late)) = (theil_sen(&points), theil_sen(&points[(count - 1) / 2..]))
+        else {
+            return Finding { p_value: None, value: 0.0, lower: 0.0, upper: 0.0 };
+        };
+        let goes_on = late.value >= LEVELLED_OFF * slope.value && slope.value > 0.0;
+        if count >= ENOUGH_FOR_TREND {
+            let mut highest = f64::NEG_INFINITY;
+            let mut fall: f64 = 0.0;
+            for &value in &values {
+                highest = highest.max(value);
+                fall = fall.max(highest - value);
+            }
+            let is_kept = fall <= 0.5 * (highest - values[0]);
+            let p_value = if goes_on && is_kept {
+                p_of_rise(&values).max(p_of_rise(&values[count / 3..]))
+            } else {
+                1.0
+            };
+            let (lower, upper) = (slope.lower, slope.upper);
+            return Finding { p_value: Some(p_value), value: slope.value, lower, upper };
+        }
+        // Each step against what sampling explains. Samples in common are not told apart here, which
+        // makes it harder to find something.
+        let steps = series.windows(2).zip(self.evidence.windows(2)).map(|(sums, evidence)| {
+            let change =
+                Change::new((sums[0], &evidence[0]), (sums[1], &evidence[1]), &Sum::default());
+            let rises = change.value() > 0.0;
+            change.p_value().map(|p| if rises { p / 2.0 } else { 1.0 })
+        });
+        let p_value = steps
+            .collect::<Option<Vec<f64>>>()
+            .map(|steps| if goes_on { steps.into_iter().fold(0.0, f64::max) } else { 1.0 });
+        let ends = [0, count - 1].map(|at| (series[at], &self.evidence[at]));
+        let change = Change::new(ends[0], ends[1], &Sum::default());
+        let per = 1.0 / self.clock.last();
+        let value = change.value() * per;
+        let (lower, upper) =
+            change.interval(Confidence::P95).map_or((slope.lower, slope.upper), |interval| {
+                (interval.lower * per, interval.upper * per)
+            });
+        Finding { p_value, value, lower, upper }
+    }
+
+    /// What is alive in the last snapshot, by group and by the snapshots between which it was
+    /// allocated. `None` if nothing is known of samples.
+    fn survivors(&self, groups: usize, group_at: &[u32]) -> Option<Vec<Survivors>> {
+        let (last, evidence) = (self.profiles.last()?, self.evidence.last()?);
+        let mut sums = SampleSums::new(evidence)?;
+        let ends: Vec<u64> = self
+            .profiles
+            .iter()
+            .map(|profile| profile.samples().and_then(<[_]>::last).map_or(0, |last| last.ordinal))
+            .collect();
+        let mut survivors = vec![Survivors::new(&ends); groups];
+        for sample in last.samples()?.iter().filter(|sample| !sample.is_dead) {
+            let cohort = ends.partition_point(|&end| end < sample.ordinal);
+            if let Some(of) = survivors.get_mut(group_at[sample.context as usize] as usize) {
+                of.add(cohort, sums.of(sample));
+            }
+        }
+        Some(survivors)
+    }
+
+    fn first_to_last(&self) -> FirstToLast {
+        let (first, last) = (self.profiles[0], self.profiles[self.profiles.len() - 1]);
+        let (tree, joined) = JoinedTree::new(first, last);
+        FirstToLast { tree, joined }
+    }
+}
+
+/// What is alive at the end, of one group, by when it was allocated.
+#[derive(Clone)]
+struct Survivors {
+    blocks: Vec<Block>,
+    /// By cohort, which is what was allocated between one snapshot and the next, its block.
+    block_of: Vec<usize>,
+    /// The sums over the blocks.
+    sum: Sum,
+    /// Of squares, of what the samples stand for.
+    squares: f64,
+    /// Up to which snapshot.
+    until: usize,
+}
+
+/// A part of the time.
+#[derive(Clone, Copy, Default)]
+struct Block {
+    /// The part of all that was allocated in the meantime, by the numbers of samples.
+    fair: f64,
+    value: f64,
+}
+
+impl Survivors {
+    /// Of cohorts that end at these ordinals; the first one is what was there already.
+    fn new(ends: &[u64]) -> Self {
+        // What is newest has not had its garbage collection yet.
+        let until = if ends.len() >= 5 { ends.len() - 2 } else { ends.len() - 1 };
+        let count = until.min(3);
+        let all = ends[until].saturating_sub(ends[0]) as f64;
+        let mut blocks = vec![Block::default(); count];
+        let mut block_of = vec![usize::MAX; ends.len() + 1];
+        for cohort in 1..=until {
+            let block = (cohort - 1) * count / until;
+            block_of[cohort] = block;
+            blocks[block].fair += ends[cohort].saturating_sub(ends[cohort - 1]) as f64 / all;
+        }
+        Self { blocks, block_of, sum: Sum::default(), squares: 0.0, until }
+    }
+
+    fn add(&mut self, cohort: usize, sum: Sum) {
+        if let Some(block) = self.blocks.get_mut(self.block_of[cohort]) {
+            block.value += sum.value();
+            self.squares += sum.value() * sum.value();
+            self.sum += sum;
+        }
+    }
+
+    fn finding(&self, clock: &Clock) -> Finding {
+        let total = self.sum.value();
+        // As many samples, all alike, would be as uncertain.
+        let samples = if self.squares > 0.0 { total * total / self.squares } else { 0.0 };
+        let p_value = self.blocks.iter().map(|block| {
+            let is_fair = block.fair > 0.0 && total > 0.0;
+            if !is_fair {
+                return 1.0;
+            }
+            binomial_tail(samples * block.value / total, samples, LEVELLED_OFF * block.fair)
+        });
+        let p_value = Some(p_value.fold(0.0, f64::max));
+        let per = 1.0 / clock.times[self.until];
+        let interval = self.sum.interval(Confidence::P95);
+        let [value, lower, upper] =
+            [total, interval.lower, interval.upper].map(|growth| growth * per);
+        Finding { p_value, value, lower, upper }
+    }
+}
+
+/// The first snapshot and the last one, as one tree.
+struct FirstToLast {
+    tree: JoinedTree,
+    joined: [Vec<u32>; 2],
+}
+
+impl FirstToLast {
+    /// The stacks of a group that have grown most.
+    fn paths(
+        &self,
+        snapshots: &Snapshots<'_>,
+        group_at: &[u32],
+        group: u32,
+        count: usize,
+    ) -> Vec<LeakPath> {
+        let ends = [0, snapshots.profiles.len() - 1];
+        let of_end = |end: usize| (snapshots.profiles[ends[end]], &snapshots.evidence[ends[end]]);
+        let sample_type = snapshots.evidence[0].sample_type;
+        let (first, last) = (of_end(0), of_end(1));
+        // The contexts of the group, by their numbers in the tree.
+        let mut growth: std::collections::HashMap<u32, f64> = Default::default();
+        for row in last.0.row_data() {
+            if group_at[row.context as usize] == group {
+                let context = self.joined[1][row.context as usize];
+                *growth.entry(context).or_default() += row.value(sample_type);
+            }
+        }
+        for row in first.0.row_data() {
+            if let Some(growth) = growth.get_mut(&self.joined[0][row.context as usize]) {
+                *growth -= row.value(sample_type);
+            }
+        }
+        let mut contexts: Vec<(u32, f64)> =
+            growth.into_iter().filter(|&(_, growth)| growth > 0.0).collect();
+        contexts.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
+        contexts.truncate(count);
+        let sums = SampleSums::new(last.1).filter(|_| snapshots.same_session);
+        let mut shared: std::collections::HashMap<u32, Sum> = Default::default();
+        if let Some(mut sums) = sums {
+            for sample in shared_samples(first.0, last.0, sample_type.counted()) {
+                let context = self.joined[1][sample.context as usize];
+                *shared.entry(context).or_default() += sums.of(sample);
+            }
+        }
+        contexts
+            .into_iter()
+            .map(|(context, _)| {
+                let of = |(profile, evidence): (&HeapProfile, &Evidence<'_>), joined: &[u32]| {
+                    let rows = profile.row_data().iter().enumerate();
+                    let rows = rows.filter(|(_, row)| joined[row.context as usize] == context);
+                    evidence.of_rows(rows.map(|(at, _)| at))
+                };
+                let (before, after) = (of(first, &self.joined[0]), of(last, &self.joined[1]));
+                let shared = shared.get(&context).copied().unwrap_or_default();
+                let mut stack = self.tree.stack(context);
+                stack.reverse();
+                let change = Change::new((before, first.1), (after, last.1), &shared);
+                LeakPath { stack, change }
+            })
+            .collect()
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // In a unit of time in which it is a number that can be imagined.
+        let (times, unit) = match (self.per, self.value.abs()) {
+            (RateUnit::Snapshot, _) => (1.0, "snapshot"),
+            (_, value) if value >= 1000.0 => (1.0, "s"),
+            (_, value) if value * 60.0 >= 1000.0 => (60.0, "min"),
+            _ => (3600.0, "h"),
+        };
+        let number = |value: f64| match self.sample_type.unit() {
+            "bytes" => shown::<Bytes>(value * times, 0.0),
+            _ => shown::<Objects>(value * times, 0.0),
+        };
+        let sign = if self.value > 0.0 { "+" } else { "" };
+        let (lower, upper) = (number(self.lower), number(self.upper));
+        f.pad(&format!("{sign}{}/{unit} ({lower} to {upper})", number(self.value)))
+    }
+}
+
+impl fmt::Display for Leaks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {} snapshots", self.sample_type, self.snapshots)?;
+        if let Some(duration) = self.duration {
+            write!(f, " in {duration:.1?}")?;
+        }
+        writeln!(f, ": {} (95 % intervals)", self.total)?;
+        writeln!(
+            f,
+            "{} of {} grow and go on growing (marked *; false discovery rate {} %)",
+            self.leaks,
+            self.all,
+            self.false_discovery_rate * 100.0
+        )?;
+        let mut table = Table::new(["", "growth", "of all growth", "q", "first", "last", &self.by]);
+        for row in &self.rows {
+            let [first, last] = [row.levels.first(), row.levels.last()]
+                .map(|level| level.map(Amount::short).unwrap_or_default());
+            table.push([
+                if row.is_leak { "*" } else { "" }.to_owned(),
+                row.rate.to_string(),
+                row.share.map_or_else(String::new, percent),
+                row.q_value.map_or("?".to_owned(), shown_p),
+                first,
+                last,
+                row.name.clone(),
+            ]);
+            for path in &row.paths {
+                let stack: Vec<_> = path.stack.iter().rev().cloned().collect();
+                let none = String::new();
+                table.push([
+                    none.clone(),
+                    path.change.to_string(),
+                    none.clone(),
+                    none.clone(),
+                    none.clone(),
+                    none,
+                    format!("  {}", shown_stack(&stack)),
+                ]);
+            }
+        }
+        write!(f, "{table}")
+    }
+}
