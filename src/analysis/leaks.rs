@@ -13,7 +13,7 @@ use super::group::{self, Group, GroupBy, join};
 use super::joined::{JoinedTree, shown_stack};
 use super::pattern::Pattern;
 use super::shared::{SampleSums, Sessions, shared_samples};
-use super::significance::{binomial_tail, q_values, shown_p};
+use super::significance::{poisson_tail, q_values, shown_p};
 use super::table::Table;
 use super::trend::{p_of_rise, theil_sen};
 use crate::callgraph::NONE;
@@ -236,7 +236,7 @@ pub struct LeakPath {
     pub change: Change,
 }
 
-/// Of what they must have if growth went on evenly, parts of the time with less have levelled off.
+/// Parts of the time with less of the usual growth than this have levelled off.
 const LEVELLED_OFF: f64 = 0.4;
 
 /// From so many snapshots on a series tells by itself how much it wavers.
@@ -249,12 +249,14 @@ const ENOUGH_FOR_TREND: usize = 6;
 /// ring of sessions, garbage that has not been collected yet). Two tests ask that of each function; if
 /// both can be made, the smaller p-value counts, doubled:
 ///
-/// - **Survivors**, of snapshots of one session ([`Sessions`]): the objects that are alive in the last
-///   snapshot, by the time of their allocation. Something that leaks has survivors from all of the time;
+/// - **Survivors**, of snapshots of one session ([`Sessions`]): the objects that are alive in a late
+///   snapshot, by the time of their allocation. (The one with the least alive of the last third: the
+///   soonest after a garbage collection.) Something that leaks has survivors from all of the time;
 ///   a cache that is full, only from its beginning; what is replaced or not yet collected, only from the
-///   end. The time between the first snapshot and the last but one is divided into thirds, by allocations; in each
-///   there must be more survivors than 40 % of an even share (a binomial test). This sees a leak of one
-///   per cent in a function whose garbage comes and goes by the megabyte.
+///   end. The time from the first snapshot to the one before that is divided into thirds; each must have
+///   more survivors, for what was allocated in it, than 40 % of the usual rate, which is the median over
+///   the times between two snapshots (Poisson's distribution). This sees a leak of one per cent in a
+///   function whose garbage comes and goes by the megabyte.
 /// - **Trend**: with six snapshots or more, the live bytes must rise by Mann's test, over all of the time
 ///   and over the later two thirds, rise at least 40 % as steeply in the later half as on the whole, and
 ///   never fall by more than half of what they have risen. With fewer snapshots, each must have more than
@@ -376,10 +378,8 @@ impl Snapshots<'_> {
         };
         let (groups, group_at) = self.groups(by, options.fold_builtins);
         let levels = self.levels(groups.len(), &group_at);
-        let survivors = self
-            .same_session
-            .then(|| self.survivors(groups.len(), group_at.last().map_or(&[], Vec::as_slice)))
-            .flatten();
+        let survivors =
+            self.same_session.then(|| self.survivors(groups.len(), &group_at)).flatten();
         let first_to_last = self.first_to_last();
 
         let mut findings: Vec<(usize, Finding)> = Vec::new();
@@ -556,20 +556,22 @@ impl Snapshots<'_> {
         Finding { p_value, value, lower, upper }
     }
 
-    /// What is alive in the last snapshot, by group and by the snapshots between which it was
+    /// What is alive in a late snapshot, by group and by the snapshots between which it was
     /// allocated. `None` if nothing is known of samples.
-    fn survivors(&self, groups: usize, group_at: &[u32]) -> Option<Vec<Survivors>> {
-        let (last, evidence) = (self.profiles.last()?, self.evidence.last()?);
-        let mut sums = SampleSums::new(evidence)?;
-        let ends: Vec<u64> = self
-            .profiles
+    fn survivors(&self, groups: usize, group_at: &[Vec<u32>]) -> Option<Vec<Survivors>> {
+        let count = self.profiles.len();
+        let alive = |at: &usize| self.evidence[*at].total().value();
+        let late = (count - count.div_ceil(3)..count).rev();
+        let late = late.min_by(|one, other| alive(one).total_cmp(&alive(other)))?;
+        let mut sums = SampleSums::new(&self.evidence[late])?;
+        let ends: Vec<u64> = self.profiles[..=late]
             .iter()
             .map(|profile| profile.samples().and_then(<[_]>::last).map_or(0, |last| last.ordinal))
             .collect();
         let mut survivors = vec![Survivors::new(&ends); groups];
-        for sample in last.samples()?.iter().filter(|sample| !sample.is_dead) {
+        for sample in self.profiles[late].samples()?.iter().filter(|sample| !sample.is_dead) {
             let cohort = ends.partition_point(|&end| end < sample.ordinal);
-            if let Some(of) = survivors.get_mut(group_at[sample.context as usize] as usize) {
+            if let Some(of) = survivors.get_mut(group_at[late][sample.context as usize] as usize) {
                 of.add(cohort, sums.of(sample));
             }
         }
@@ -587,8 +589,11 @@ impl Snapshots<'_> {
 #[derive(Clone)]
 struct Survivors {
     blocks: Vec<Block>,
-    /// By cohort, which is what was allocated between one snapshot and the next, its block.
-    block_of: Vec<usize>,
+    /// By cohort, which is what was allocated between one snapshot and the next, its block, and the part
+    /// of all that was allocated meanwhile, by the numbers of samples.
+    cohorts: Vec<(usize, f64)>,
+    /// By cohort, what is alive of it.
+    values: Vec<f64>,
     /// The sums over the blocks.
     sum: Sum,
     /// Of squares, of what the samples stand for.
@@ -600,8 +605,8 @@ struct Survivors {
 /// A part of the time.
 #[derive(Clone, Copy, Default)]
 struct Block {
-    /// The part of all that was allocated in the meantime, by the numbers of samples.
-    fair: f64,
+    /// The part of all that was allocated meanwhile.
+    part: f64,
     value: f64,
 }
 
@@ -613,18 +618,24 @@ impl Survivors {
         let count = until.min(3);
         let all = ends[until].saturating_sub(ends[0]) as f64;
         let mut blocks = vec![Block::default(); count];
-        let mut block_of = vec![usize::MAX; ends.len() + 1];
-        for cohort in 1..=until {
-            let block = (cohort - 1) * count / until;
-            block_of[cohort] = block;
-            blocks[block].fair += ends[cohort].saturating_sub(ends[cohort - 1]) as f64 / all;
+        let cohorts: Vec<(usize, f64)> = (1..=until)
+            .map(|cohort| {
+                let allocated = ends[cohort].saturating_sub(ends[cohort - 1]) as f64;
+                ((cohort - 1) * count / until, allocated / all)
+            })
+            .collect();
+        for &(block, part) in &cohorts {
+            blocks[block].part += part;
         }
-        Self { blocks, block_of, sum: Sum::default(), squares: 0.0, until }
+        let values = vec![0.0; cohorts.len()];
+        Self { blocks, cohorts, values, sum: Sum::default(), squares: 0.0, until }
     }
 
     fn add(&mut self, cohort: usize, sum: Sum) {
-        if let Some(block) = self.blocks.get_mut(self.block_of[cohort]) {
-            block.value += sum.value();
+        // What was there before the first snapshot, and what is newest, is left out.
+        if let Some(at) = cohort.checked_sub(1).filter(|&at| at < self.cohorts.len()) {
+            self.blocks[self.cohorts[at].0].value += sum.value();
+            self.values[at] += sum.value();
             self.squares += sum.value() * sum.value();
             self.sum += sum;
         }
@@ -634,12 +645,22 @@ impl Survivors {
         let total = self.sum.value();
         // As many samples, all alike, would be as uncertain.
         let samples = if self.squares > 0.0 { total * total / self.squares } else { 0.0 };
+        let mut rates: Vec<f64> = self
+            .cohorts
+            .iter()
+            .zip(&self.values)
+            .filter(|((_, part), _)| *part > 0.0)
+            .map(|((_, part), value)| value / part)
+            .collect();
+        rates.sort_by(f64::total_cmp);
+        // The lower one of two in the middle.
+        let usual = rates.get(rates.len().saturating_sub(1) / 2).copied().unwrap_or_default();
         let p_value = self.blocks.iter().map(|block| {
-            let is_fair = block.fair > 0.0 && total > 0.0;
-            if !is_fair {
+            if usual <= 0.0 {
                 return 1.0;
             }
-            binomial_tail(samples * block.value / total, samples, LEVELLED_OFF * block.fair)
+            let expected = LEVELLED_OFF * usual * block.part;
+            poisson_tail(block.value * samples / total, expected * samples / total)
         });
         let p_value = Some(p_value.fold(0.0, f64::max));
         let per = 1.0 / clock.times[self.until];

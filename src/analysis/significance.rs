@@ -1,6 +1,6 @@
 //! Whether a change is more than sampling explains.
 
-use special::{Beta, Error};
+use special::{Beta, Error, Gamma};
 
 use crate::estimate::Sum;
 
@@ -70,8 +70,21 @@ pub(super) fn normal_quantile(level: f64) -> f64 {
 
 /// How likely `n` events or more, or of a number that is not whole as many, are among `all` if each is one
 /// with a chance.
-pub(super) fn binomial_tail(n: f64, all: f64, chance: f64) -> f64 {
+fn binomial_tail(n: f64, all: f64, chance: f64) -> f64 {
     if n > 0.0 { beta(chance, n, (all - n).max(0.0) + 1.0) } else { 1.0 }
+}
+
+/// How likely `n` events or more, or of a number that is not whole as many, are where so many are
+/// expected.
+pub(super) fn poisson_tail(n: f64, expected: f64) -> f64 {
+    if n <= 0.0 {
+        return 1.0;
+    }
+    if n > NEARLY_NORMAL {
+        let z = (n - expected) / expected.sqrt().max(f64::MIN_POSITIVE);
+        return (z / std::f64::consts::SQRT_2).compl_error() / 2.0;
+    }
+    if expected > 0.0 { expected.inc_gamma(n) } else { 0.0 }
 }
 
 /// A probability as it is shown.
