@@ -592,12 +592,10 @@ struct Survivors {
     /// By cohort, which is what was allocated between one snapshot and the next, its block, and the part
     /// of all that was allocated meanwhile, by the numbers of samples.
     cohorts: Vec<(usize, f64)>,
-    /// By cohort, what is alive of it.
-    values: Vec<f64>,
-    /// The sums over the blocks.
+    /// By cohort, how many samples of it are alive.
+    samples: Vec<u32>,
+    /// What these stand for.
     sum: Sum,
-    /// Of squares, of what the samples stand for.
-    squares: f64,
     /// Up to which snapshot.
     until: usize,
 }
@@ -607,7 +605,7 @@ struct Survivors {
 struct Block {
     /// The part of all that was allocated meanwhile.
     part: f64,
-    value: f64,
+    samples: u32,
 }
 
 impl Survivors {
@@ -627,30 +625,27 @@ impl Survivors {
         for &(block, part) in &cohorts {
             blocks[block].part += part;
         }
-        let values = vec![0.0; cohorts.len()];
-        Self { blocks, cohorts, values, sum: Sum::default(), squares: 0.0, until }
+        let samples = vec![0; cohorts.len()];
+        Self { blocks, cohorts, samples, sum: Sum::default(), until }
     }
 
     fn add(&mut self, cohort: usize, sum: Sum) {
         // What was there before the first snapshot, and what is newest, is left out.
         if let Some(at) = cohort.checked_sub(1).filter(|&at| at < self.cohorts.len()) {
-            self.blocks[self.cohorts[at].0].value += sum.value();
-            self.values[at] += sum.value();
-            self.squares += sum.value() * sum.value();
+            self.blocks[self.cohorts[at].0].samples += 1;
+            self.samples[at] += 1;
             self.sum += sum;
         }
     }
 
     fn finding(&self, clock: &Clock) -> Finding {
-        let total = self.sum.value();
-        // As many samples, all alike, would be as uncertain.
-        let samples = if self.squares > 0.0 { total * total / self.squares } else { 0.0 };
+        // Samples are what is random: a single large object must not drown the others.
         let mut rates: Vec<f64> = self
             .cohorts
             .iter()
-            .zip(&self.values)
+            .zip(&self.samples)
             .filter(|((_, part), _)| *part > 0.0)
-            .map(|((_, part), value)| value / part)
+            .map(|((_, part), &samples)| f64::from(samples) / part)
             .collect();
         rates.sort_by(f64::total_cmp);
         // The lower one of two in the middle.
@@ -660,13 +655,13 @@ impl Survivors {
                 return 1.0;
             }
             let expected = LEVELLED_OFF * usual * block.part;
-            poisson_tail(block.value * samples / total, expected * samples / total)
+            poisson_tail(f64::from(block.samples), expected)
         });
         let p_value = Some(p_value.fold(0.0, f64::max));
         let per = 1.0 / clock.times[self.until];
         let interval = self.sum.interval(Confidence::P95);
         let [value, lower, upper] =
-            [total, interval.lower, interval.upper].map(|growth| growth * per);
+            [self.sum.value(), interval.lower, interval.upper].map(|growth| growth * per);
         Finding { p_value, value, lower, upper }
     }
 }
