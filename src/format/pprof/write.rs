@@ -103,13 +103,64 @@ impl HeapProfile {
         writer: impl Write,
         options: &PprofOptions,
     ) -> Result<(), WriteError> {
+        self.write_pprof_signed(writer, options, &[])
+    }
+
+    /// Writes what has changed since `before` as one pprof profile: this one's values, and those of
+    /// `before` as negative ones with the label `pprof::base`, which is what `go tool pprof -diff_base`
+    /// makes of two files. Its reports then show changes, in per cent of `before`.
+    ///
+    /// It has the sample types that both have. (To have pprof do it, write both, and pass `before` by
+    /// `-diff_base`.) Memory beyond the profiles: as for
+    /// [`write_pprof`](Self::write_pprof), and a copy of both.
+    ///
+    /// ```
+    /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// #     SamplerOptions};
+    /// # let nodes = vec![Node::new(NodeId(1), "(root)")];
+    /// # let samples = vec![Sample::new(NodeId(1), 64, SampleId(1), true)];
+    /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
+    /// # let before = HeapProfile::from_profile(&profile)?;
+    /// # let after = before.clone();
+    /// use v8_heap_sampler::format::PprofOptions;
+    /// let mut pprof = Vec::new();
+    /// after.write_pprof_diff(&mut pprof, &before, &PprofOptions::new())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`] if the profiles have no sample type in common, or `writer` fails.
+    pub fn write_pprof_diff(
+        &self,
+        writer: impl Write,
+        before: &Self,
+        options: &PprofOptions,
+    ) -> Result<(), WriteError> {
+        let mut base = before.clone();
+        base.add_label(crate::Label::text(BASE, "true"));
+        let both = Self::merge([self, &base])
+            .map_err(|error| WriteError::Format { format: "pprof", problem: error.to_string() })?;
+        drop(base);
+        let is_base = |set: &[crate::Label]| set.iter().any(|label| label.key == BASE);
+        let negative: Vec<bool> = both.label_sets().map(is_base).collect();
+        both.write_pprof_signed(writer, options, &negative)
+    }
+
+    /// Writes values as negative ones if their label set's place in `negative` says so.
+    fn write_pprof_signed(
+        &self,
+        writer: impl Write,
+        options: &PprofOptions,
+        negative: &[bool],
+    ) -> Result<(), WriteError> {
         let gzip = GzEncoder::new(writer, Compression::new(options.compression.min(9)));
         let mut encoder = Encoder::new(gzip);
         let types: Vec<SampleType> = self.sample_types().collect();
         encoder.string("")?;
         encoder.header(self, &types)?;
         encoder.functions(self)?;
-        encoder.samples(self, &types, options)?;
+        encoder.samples(self, &types, options, negative)?;
         encoder.flush()?;
         Ok(encoder.writer.finish()?.flush()?)
     }
@@ -121,6 +172,9 @@ struct Encoder<W> {
     buffer: Vec<u8>,
     strings: HashMap<String, i64, RandomState>,
 }
+
+/// The label by which pprof knows what differences are shown in per cent of.
+const BASE: &str = "pprof::base";
 
 /// Whole fields are collected up to here.
 const BLOCK: usize = 64 * 1024;
@@ -220,6 +274,7 @@ impl<W: Write> Encoder<W> {
         profile: &HeapProfile,
         types: &[SampleType],
         options: &PprofOptions,
+        negative: &[bool],
     ) -> io::Result<()> {
         let mut label_sets = Vec::new();
         for labels in profile.label_sets() {
@@ -239,7 +294,7 @@ impl<W: Write> Encoder<W> {
         }
         let bytes = if options.object_sizes { self.string("bytes")? } else { 0 };
 
-        let mut roundings = vec![Rounding::default(); types.len()];
+        let mut roundings = [0; 2].map(|_| vec![Rounding::default(); types.len()]);
         let mut walk = StackWalk::new(profile, EncodedStack::default());
         let mut sample = EncodedSample::default();
         // Rows are sorted by context, labels and size.
@@ -249,9 +304,12 @@ impl<W: Write> Encoder<W> {
         };
         for rows in profile.row_data().chunk_by(are_one) {
             sample.value.clear();
-            for (sample_type, rounding) in types.iter().zip(&mut roundings) {
+            let is_negative = negative.get(rows[0].labels as usize).is_some_and(|&is| is);
+            let roundings = &mut roundings[usize::from(is_negative)];
+            for (sample_type, rounding) in types.iter().zip(roundings) {
                 let value = rows.iter().map(|row| row.value(*sample_type)).sum();
-                sample.value.push(rounding.next(value) as i64);
+                let value = rounding.next(value) as i64;
+                sample.value.push(if is_negative { -value } else { value });
             }
             if sample.value.iter().all(|&value| value == 0) {
                 continue;
