@@ -1,0 +1,81 @@
+//! Reading files, with progress where it takes long.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use v8_heap_sampler::HeapProfile;
+use v8_heap_sampler::format::ReadOptions;
+
+use crate::Failure;
+
+/// What takes longer shows its progress, on standard error if that is a terminal.
+const LONG: Duration = Duration::from_secs(1);
+
+/// Reads a file, or standard input if that is `-`.
+pub(crate) fn read(path: &Path, options: &ReadOptions) -> Result<HeapProfile, Failure> {
+    let failed =
+        |error: &dyn std::fmt::Display| Failure::Failed(format!("{}: {error}", path.display()));
+    if path == Path::new("-") {
+        let reader = Watched::new(io::stdin().lock(), None, path);
+        return options.read(reader).map_err(|error| failed(&error));
+    }
+    let file = File::open(path).map_err(|error| failed(&error))?;
+    let length = file.metadata().ok().filter(|about| about.is_file()).map(|about| about.len());
+    options.read(Watched::new(file, length, path)).map_err(|error| failed(&error))
+}
+
+/// Reads files as one profile.
+pub(crate) fn read_all(paths: &[PathBuf], options: &ReadOptions) -> Result<HeapProfile, Failure> {
+    let mut profiles = Vec::with_capacity(paths.len());
+    for path in paths {
+        profiles.push(read(path, options)?);
+    }
+    if profiles.len() == 1 {
+        return Ok(profiles.remove(0));
+    }
+    HeapProfile::merge(&profiles).map_err(|error| Failure::Failed(error.to_string()))
+}
+
+/// A reader that shows how far it has come.
+struct Watched<R> {
+    reader: R,
+    bar: ProgressBar,
+    start: Instant,
+    is_shown: bool,
+}
+
+impl<R> Watched<R> {
+    fn new(reader: R, length: Option<u64>, path: &Path) -> Self {
+        let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::hidden());
+        let template = match length {
+            Some(_) => "{msg}: {bar:30} {bytes} of {total_bytes}, {eta} left",
+            None => "{msg}: {bytes}",
+        };
+        let style = ProgressStyle::with_template(template).expect("the template is right");
+        bar.set_style(style);
+        bar.set_message(path.display().to_string());
+        Self { reader, bar, start: Instant::now(), is_shown: false }
+    }
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        self.bar.inc(read as u64);
+        if !self.is_shown && self.start.elapsed() > LONG {
+            // Draws nothing if that is no terminal.
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+            self.is_shown = true;
+        }
+        Ok(read)
+    }
+}
+
+impl<R> Drop for Watched<R> {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
