@@ -150,8 +150,8 @@ pub use heap_profile::{
 pub use petgraph;
 pub use profile::{
     Allocation, Allocations, Bytes, ChildIds, Function, HeapStatistics, KeepDead, Name, Node,
-    NodeId, Objects, OptionsError, OwnWork, Profile, ProfileError, PseudoFrame, Sample, SampleId,
-    SamplerOptions, ScriptId, ShortVec, Timestamp, Unit, V8Estimate,
+    NodeId, Objects, OptionsError, Original, OwnWork, Profile, ProfileError, PseudoFrame, Sample,
+    SampleId, SamplerOptions, ScriptId, ShortVec, Timestamp, Unit, V8Estimate,
 };
 #[cfg(feature = "v8")]
 pub use sampler::{CollectOptions, HeapSampler};

@@ -222,7 +222,8 @@ impl<W: Weight> Callgraph<W> {
         self.index.get(function).copied()
     }
 
-    /// The functions with a name, of which there can be several. Linear in the functions.
+    /// The functions with a name, of which there can be several: the
+    /// [original](crate::Function::original) name where it is known. Linear in the functions.
     ///
     /// ```
     /// # use v8_heap_sampler::{Allocation, Callgraph, Node, NodeId};
@@ -239,7 +240,9 @@ impl<W: Weight> Callgraph<W> {
     /// # Ok::<(), v8_heap_sampler::NodesError>(())
     /// ```
     pub fn find(&self, name: &str) -> impl Iterator<Item = NodeIndex> {
-        self.graph.node_indices().filter(move |&index| self.graph[index].function.name == *name)
+        self.graph
+            .node_indices()
+            .filter(move |&index| *self.graph[index].function.shown_name() == *name)
     }
 
     /// All functions, in the order of their indices.

@@ -1,6 +1,7 @@
 //! Call graphs to and from any format.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use petgraph::graph::{Graph, NodeIndex};
 use petgraph::visit::{Dfs, EdgeRef};
@@ -10,7 +11,8 @@ use super::graph::{Call, Callgraph, FunctionNode};
 use super::nodes_error::NodesError;
 use super::topology::check_count;
 use crate::profile::{
-    Allocations, Function, Name, ScriptId, V8Estimate, written_line, written_start_position,
+    Allocations, Function, Name, Original, ScriptId, V8Estimate, written_line,
+    written_start_position,
 };
 
 /// A graph as it is written: functions and calls refer to each other by place in the list.
@@ -32,6 +34,9 @@ struct WrittenFunction {
     line_number: u32,
     column_number: u32,
     start_position: i64,
+    /// Written even where there is none: formats that do not name fields count them.
+    #[serde(default)]
+    original: Option<Original>,
     contexts: u32,
     allocations: Allocations,
     #[serde(rename = "self")]
@@ -59,6 +64,7 @@ impl Serialize for Callgraph {
                 line_number: written_line(function.line_number),
                 column_number: written_line(function.column_number),
                 start_position: written_start_position(function.start_position),
+                original: function.original.as_deref().cloned(),
                 contexts: vertex.contexts,
                 allocations: vertex.allocations.clone(),
                 self_estimate: vertex.self_estimate,
@@ -171,7 +177,7 @@ impl TryFrom<WrittenFunction> for FunctionNode {
         if !written.allocations.is_sorted_by(|one, next| one.size < next.size) {
             return Err("its allocations are not in ascending order of size".to_owned());
         }
-        let function = Function::from_written(
+        let mut function = Function::from_written(
             written.script_id,
             written.script_name,
             written.name,
@@ -179,6 +185,7 @@ impl TryFrom<WrittenFunction> for FunctionNode {
             written.column_number,
             written.start_position,
         )?;
+        function.original = written.original.map(Arc::new);
         Ok(Self {
             function: function.into(),
             contexts: written.contexts,

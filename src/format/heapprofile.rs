@@ -16,7 +16,8 @@ impl HeapProfile {
     /// in use or of what was allocated: that is for `counted` to choose. The samples are in it if the
     /// profile has them, those of dead objects only for [`Counted::Allocated`]. Values are rounded such
     /// that the sum is right. The format is `SamplingHeapProfile` in V8's `js_protocol.pdl`; it carries no
-    /// objects, start positions, times, interval or labels.
+    /// objects, start positions, times, interval, labels or [original](crate::Function::original) places:
+    /// its viewers apply source maps themselves.
     ///
     /// Pass a buffered writer. Memory beyond the profile: the functions' text, and 8 bytes a level.
     ///

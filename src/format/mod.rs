@@ -18,6 +18,10 @@
 //! They flush the writer at the end. None takes the profile away or changes it: if writing fails, write
 //! again elsewhere.
 //!
+//! Functions stand at their [original](crate::Function::original) place where that is known. pprof and nodes
+//! carry the generated one as well, and reading them gives both back; a `.heapprofile` has the generated
+//! one alone, as its viewers apply source maps themselves.
+//!
 //! [`write_heapprofile`]: crate::HeapProfile::write_heapprofile
 //! [`write_pprof`]: crate::HeapProfile::write_pprof
 //! [`write_speedscope`]: crate::HeapProfile::write_speedscope

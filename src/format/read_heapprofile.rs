@@ -205,6 +205,7 @@ impl NodeFields for Fields {
                     line_number: *line_number,
                     column_number: *column_number,
                     start_position: None,
+                    original: None,
                 },
             );
         }

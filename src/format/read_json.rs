@@ -25,7 +25,7 @@ pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfi
             "version" | "options" | "started" | "collected" | "heap_at_start" | "heap"
             | "own_work" | "nodes" => return read_profile::read(json, key, options),
             "id" | "script_id" | "script_name" | "line_number" | "column_number"
-            | "start_position" | "allocations" | "child_ids" | "children" => {
+            | "start_position" | "original" | "allocations" | "child_ids" | "children" => {
                 return read_nodes::read_nested(json, &key, options);
             }
             // Many an object has a name.

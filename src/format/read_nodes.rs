@@ -15,7 +15,8 @@ use super::read_error::ReadError;
 use super::read_tree::{CHILDREN, NodeFields, Start, read_fields, read_tree};
 use crate::callgraph::{IdIndex, NONE, NodesError};
 use crate::heap_profile::{
-    About, Builder, Counted, FunctionParts, Functions, HeapProfile, LabelSets, RowData, push,
+    About, Builder, Counted, FunctionParts, Functions, HeapProfile, LabelSets, OriginalParts,
+    RowData, push,
 };
 use crate::profile::{Allocation, Node, NodeId, ScriptId};
 
@@ -30,6 +31,7 @@ const ALLOCATIONS: u16 = 1 << 7;
 const CHILD_IDS: u16 = 1 << 8;
 /// What the nodes of CPU profiles have.
 const OF_CPU: u16 = 1 << 9;
+const ORIGINAL: u16 = 1 << 10;
 
 /// Reads the rest of a tree of nodes, of whose root `key` has been read.
 pub(crate) fn read_nested<R: Read>(
@@ -218,6 +220,8 @@ struct Fields {
     line_number: Option<NonZeroU32>,
     column_number: Option<NonZeroU32>,
     start_position: Option<u32>,
+    has_original: bool,
+    original: OriginalFields,
     allocations: Vec<Allocation>,
     id: Option<Id>,
     child_ids: Vec<Id>,
@@ -232,6 +236,72 @@ struct Fields {
     is_of_cpu: bool,
     /// How many bytes the fields of one node may hold.
     most: usize,
+}
+
+/// Where its function stands in the original source; of the texts, an empty one is unknown.
+#[derive(Default)]
+struct OriginalFields {
+    source: String,
+    name: String,
+    line_number: Option<NonZeroU32>,
+    column_number: Option<NonZeroU32>,
+}
+
+impl OriginalFields {
+    fn clear(&mut self) {
+        self.source.clear();
+        self.name.clear();
+        (self.line_number, self.column_number) = (None, None);
+    }
+
+    fn read(&mut self, json: &mut Jiter<'_>) -> Result<(), Problem> {
+        #[derive(Clone, Copy)]
+        enum Key {
+            Source,
+            Name,
+            LineNumber,
+            ColumnNumber,
+            Other,
+        }
+        fn key_of(key: &str) -> Key {
+            match key {
+                "source" => Key::Source,
+                "name" => Key::Name,
+                "line_number" => Key::LineNumber,
+                "column_number" => Key::ColumnNumber,
+                _ => Key::Other,
+            }
+        }
+        let text = |json: &mut Jiter<'_>, into: &mut String, field| {
+            into.clear();
+            into.push_str(json.next_str().map_err(|e| of(field, e))?);
+            Ok::<(), Problem>(())
+        };
+        let place = |json: &mut Jiter<'_>, field| {
+            Ok::<_, Problem>(NonZeroU32::new(integer(json, field, 0, u32::MAX.into())? as u32))
+        };
+        let mut key = json.next_object().map_err(|e| of("original", e))?.map(key_of);
+        while let Some(is) = key {
+            match is {
+                Key::Source => text(json, &mut self.source, "original.source")?,
+                Key::Name => text(json, &mut self.name, "original.name")?,
+                Key::LineNumber => self.line_number = place(json, "original.line_number")?,
+                Key::ColumnNumber => self.column_number = place(json, "original.column_number")?,
+                Key::Other => json.next_skip()?,
+            }
+            key = json.next_key()?.map(key_of);
+        }
+        Ok(())
+    }
+
+    fn parts(&self) -> OriginalParts<'_> {
+        OriginalParts {
+            source: &self.source,
+            name: &self.name,
+            line_number: self.line_number,
+            column_number: self.column_number,
+        }
+    }
 }
 
 /// What a node lacks that has neither children nor allocations, nor lists of these that are empty.
@@ -269,6 +339,7 @@ impl Fields {
             line_number: self.line_number,
             column_number: self.column_number,
             start_position: self.start_position,
+            original: self.has_original.then(|| self.original.parts()),
         }
     }
 
@@ -319,6 +390,8 @@ impl Fields {
         self.texts.capacity()
             + self.name.capacity()
             + self.script_name.capacity()
+            + self.original.source.capacity()
+            + self.original.name.capacity()
             + self.allocations.capacity() * size_of::<Allocation>()
             + self.child_ids.capacity() * (size_of::<Id>() + size_of::<NodeId>())
     }
@@ -334,6 +407,7 @@ impl NodeFields for Fields {
             "line_number" => LINE_NUMBER,
             "column_number" => COLUMN_NUMBER,
             "start_position" => START_POSITION,
+            "original" => ORIGINAL,
             "allocations" => ALLOCATIONS,
             "child_ids" => CHILD_IDS,
             "children" => CHILDREN,
@@ -348,6 +422,8 @@ impl NodeFields for Fields {
         self.script_name.clear();
         self.script_id = None;
         (self.line_number, self.column_number, self.start_position) = (None, None, None);
+        self.has_original = false;
+        self.original.clear();
         self.allocations.clear();
         self.id = None;
         self.child_ids.clear();
@@ -370,6 +446,11 @@ impl NodeFields for Fields {
                 // -1 where it is unknown: 0 is the start of a script.
                 let position = integer(json, "start_position", -1, MOST)?;
                 self.start_position = u32::try_from(position).ok();
+            }
+            ORIGINAL if json.peek()? == Peek::Null => json.next_null()?,
+            ORIGINAL => {
+                self.original.read(json)?;
+                self.has_original = true;
             }
             ALLOCATIONS => {
                 let mut more = json.next_array().map_err(|e| of("allocations", e))?.is_some();
@@ -398,7 +479,7 @@ impl NodeFields for Fields {
     }
 
     const TOGETHER: u16 =
-        NAME | SCRIPT_ID | SCRIPT_NAME | LINE_NUMBER | COLUMN_NUMBER | START_POSITION;
+        NAME | SCRIPT_ID | SCRIPT_NAME | LINE_NUMBER | COLUMN_NUMBER | START_POSITION | ORIGINAL;
 
     fn take_over(&mut self, noted: u16, rank: u32, builder: &mut Builder) -> Result<(), ReadError> {
         if noted & Self::TOGETHER != 0 {

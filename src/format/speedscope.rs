@@ -110,13 +110,14 @@ fn json(writer: &mut impl Write, text: &str) -> io::Result<()> {
 fn frame(writer: &mut impl Write, function: &Function) -> io::Result<()> {
     writer.write_all(br#"{"name":"#)?;
     json(writer, &function.to_string())?;
-    if !function.script_name.is_empty() {
+    let (file, line_number, column_number) = function.shown_place();
+    if !file.is_empty() {
         writer.write_all(br#","file":"#)?;
-        json(writer, &function.script_name)?;
+        json(writer, file)?;
     }
-    if let Some(line) = function.line_number {
+    if let Some(line) = line_number {
         write!(writer, r#","line":{line}"#)?;
-        if let Some(column) = function.column_number {
+        if let Some(column) = column_number {
             write!(writer, r#","col":{column}"#)?;
         }
     }

@@ -13,7 +13,7 @@ use super::row::RowData;
 use super::sample_type::SampleTypes;
 use super::whole::{About, HeapProfile, OrdinalSample};
 use crate::callgraph::{NONE, NodesError, check_count};
-use crate::profile::{Function, Name, NodeId, ScriptId};
+use crate::profile::{Function, Name, NodeId, Original, ScriptId};
 
 /// Appends to a vector that grows by a quarter: what is read is large, and memory that is merely
 /// reserved counts as well.
@@ -44,6 +44,37 @@ pub(crate) struct FunctionParts<'f> {
     pub(crate) line_number: Option<NonZeroU32>,
     pub(crate) column_number: Option<NonZeroU32>,
     pub(crate) start_position: Option<u32>,
+    pub(crate) original: Option<OriginalParts<'f>>,
+}
+
+/// An [`Original`] as it stands in a file.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct OriginalParts<'f> {
+    pub(crate) source: &'f str,
+    /// Empty where unknown.
+    pub(crate) name: &'f str,
+    pub(crate) line_number: Option<NonZeroU32>,
+    pub(crate) column_number: Option<NonZeroU32>,
+}
+
+impl<'f> From<&'f Original> for OriginalParts<'f> {
+    fn from(original: &'f Original) -> Self {
+        Self {
+            source: &original.source,
+            name: original.name.as_deref().unwrap_or_default(),
+            line_number: original.line_number,
+            column_number: original.column_number,
+        }
+    }
+}
+
+impl OriginalParts<'_> {
+    fn is(&self, original: &Original) -> bool {
+        self.line_number == original.line_number
+            && self.column_number == original.column_number
+            && original.source == *self.source
+            && original.name.as_deref().unwrap_or_default() == self.name
+    }
 }
 
 impl<'f> From<&'f Function> for FunctionParts<'f> {
@@ -55,6 +86,7 @@ impl<'f> From<&'f Function> for FunctionParts<'f> {
             line_number: function.line_number,
             column_number: function.column_number,
             start_position: function.start_position,
+            original: function.original.as_deref().map(OriginalParts::from),
         }
     }
 }
@@ -72,6 +104,11 @@ impl FunctionParts<'_> {
             && self.start_position == function.start_position
             && function.name == *self.name
             && function.script_name == *self.script_name
+            && match (&self.original, &function.original) {
+                (None, None) => true,
+                (Some(parts), Some(original)) => parts.is(original),
+                _ => false,
+            }
     }
 }
 
@@ -90,6 +127,7 @@ impl Functions {
             line_number: parts.line_number,
             column_number: parts.column_number,
             start_position: parts.start_position,
+            original: parts.original.map(|original| self.original(original)),
         };
         self.push(hash, Arc::new(function))
     }
@@ -109,6 +147,15 @@ impl Functions {
             |&number: &u32| FunctionParts::from(&*functions[number as usize]).hash(hasher);
         self.numbers.insert_unique(hash, number, hash_of);
         number
+    }
+
+    fn original(&mut self, parts: OriginalParts<'_>) -> Arc<Original> {
+        self.bytes += size_of::<Original>() + 2 * size_of::<usize>();
+        let mut original = Original::new(self.name(parts.source));
+        original.name = (!parts.name.is_empty()).then(|| self.name(parts.name));
+        original.line_number = parts.line_number;
+        original.column_number = parts.column_number;
+        original.into()
     }
 
     fn name(&mut self, text: &str) -> Name {

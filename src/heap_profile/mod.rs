@@ -15,7 +15,7 @@ mod row;
 mod sample_type;
 mod whole;
 
-pub(crate) use build::{Builder, FunctionParts, Functions, StackBuilder, push};
+pub(crate) use build::{Builder, FunctionParts, Functions, OriginalParts, StackBuilder, push};
 pub(crate) use labels::LabelSets;
 pub use merge::MergeError;
 pub use of_nodes::Counted;

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
-use super::{Name, ScriptId};
+use super::original::push_place;
+use super::{Name, Original, ScriptId};
 
 /// The identity of a function: two nodes are the same function if all of this is equal.
 ///
@@ -12,7 +14,8 @@ use super::{Name, ScriptId};
 /// all of it counts; within one collection that comes to the same.
 ///
 /// Displayed as `name script:line:column`, with `(anonymous)` for an empty name and without the
-/// parts that are unknown:
+/// parts that are unknown. Where the [original](Self::original) place is known, that is what is
+/// displayed:
 ///
 /// ```
 /// use std::num::NonZeroU32;
@@ -43,6 +46,11 @@ pub struct Function {
     /// Where the function starts in its script, in UTF-16 units from the script's beginning;
     /// `None` where there is no script or V8 does not know.
     pub start_position: Option<u32>,
+    /// Where the function stands in the source that its script was made of; `None` as long as no
+    /// source map was applied. All other fields are about the generated script, the one that V8 ran.
+    ///
+    /// Shared, as most functions of a profile have none.
+    pub original: Option<Arc<Original>>,
 }
 
 impl Function {
@@ -70,30 +78,52 @@ impl Function {
         self.pseudo_frame().is_some()
     }
 
-    /// The name, or `(anonymous)` if there is none: for display.
+    /// The name that a person knows the function by: the original one where it is known, else the
+    /// one in the script that V8 ran. Empty for anonymous functions.
+    #[must_use]
+    pub fn shown_name(&self) -> &Name {
+        self.original.as_ref().and_then(|original| original.name.as_ref()).unwrap_or(&self.name)
+    }
+
+    /// File, line and column that a person knows the function by: the original ones where they are
+    /// known, else those in the script that V8 ran.
+    #[must_use]
+    pub fn shown_place(&self) -> (&Name, Option<NonZeroU32>, Option<NonZeroU32>) {
+        match &self.original {
+            Some(original) => (&original.source, original.line_number, original.column_number),
+            None => (&self.script_name, self.line_number, self.column_number),
+        }
+    }
+
+    /// The [shown name](Self::shown_name), or `(anonymous)` if there is none: for display.
     #[must_use]
     pub fn display_name(&self) -> &str {
-        match self.name.as_str() {
+        match self.shown_name().as_str() {
             "" => "(anonymous)",
             name => name,
         }
     }
 
-    /// Where the function starts, as `script:line:column` without the parts that are unknown;
-    /// empty if nothing is known: for display.
+    /// Where the function starts, as `file:line:column` without the parts that are unknown; empty if
+    /// nothing is known: for display. In the original source where that is known.
     #[must_use]
     pub fn display_location(&self) -> String {
+        let Some(original) = &self.original else { return self.generated_location() };
+        let mut location = original.source.to_string();
+        push_place(&mut location, original.line_number, original.column_number);
+        location
+    }
+
+    /// Where the function starts in the script that V8 ran, as `script:line:column` without the parts
+    /// that are unknown; empty if nothing is known: for display.
+    #[must_use]
+    pub fn generated_location(&self) -> String {
         let mut location = match (self.script_name.as_str(), self.script_id) {
             ("", None) => return String::new(),
             ("", Some(id)) => format!("(script {id})"),
             (name, _) => name.to_owned(),
         };
-        if let Some(line) = self.line_number {
-            location += &format!(":{line}");
-            if let Some(column) = self.column_number {
-                location += &format!(":{column}");
-            }
-        }
+        push_place(&mut location, self.line_number, self.column_number);
         location
     }
 }
@@ -224,5 +254,22 @@ mod tests {
         function.script_name = "a.js".into();
         function.column_number = NonZeroU32::new(14);
         assert_eq!(function.to_string(), "(anonymous) a.js:3:14");
+    }
+
+    #[test]
+    fn what_is_original_is_displayed() {
+        let mut function = Function::named("a");
+        function.script_name = "bundle.js".into();
+        (function.line_number, function.column_number) = (NonZeroU32::new(1), NonZeroU32::new(99));
+        let mut original = Original::new("src/a.ts");
+        (original.line_number, original.column_number) = (NonZeroU32::new(7), NonZeroU32::new(3));
+        function.original = Some(original.clone().into());
+        // Without a name of its own, it keeps the one that it has.
+        assert_eq!(function.to_string(), "a src/a.ts:7:3");
+        original.name = Some("area".into());
+        function.original = Some(original.into());
+        assert_eq!(function.to_string(), "area src/a.ts:7:3");
+        assert_eq!(function.generated_location(), "bundle.js:1:99");
+        assert_eq!(function.name, "a");
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Function, Name, NodeId, ScriptId, ShortVec};
+use super::{Function, Name, NodeId, Original, ScriptId, ShortVec};
 
 /// The ids of a node's children, in V8's order.
 pub type ChildIds = ShortVec<NodeId, 4>;
@@ -127,7 +127,8 @@ impl Sum for V8Estimate {
 /// The field names are those of the Node module `sample-heap-allocations`: `id`, `script_id`,
 /// `script_name`, `name`, `line_number`, `column_number`, `start_position`, `allocations` of
 /// `{count, size}`, and `child_ids`. As there, and as in V8, 0 stands for "no script" and for an
-/// unknown line or column; an unknown start position is -1.
+/// unknown line or column; an unknown start position is -1. A function's [`Original`] is one more
+/// field, `original`, which texts leave out where there is none.
 ///
 /// ```
 /// use std::num::NonZeroU32;
@@ -230,13 +231,16 @@ impl Function {
             line_number: NonZeroU32::new(line_number),
             column_number: NonZeroU32::new(column_number),
             start_position,
+            original: None,
         })
     }
 }
 
 impl Serialize for Node {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut node = serializer.serialize_struct("Node", 9)?;
+        // Formats that do not name fields count them, and then none may be missing.
+        let has_original = self.original.is_some() || !serializer.is_human_readable();
+        let mut node = serializer.serialize_struct("Node", 9 + usize::from(has_original))?;
         node.serialize_field("id", &self.id)?;
         node.serialize_field("script_id", &self.script_id.map_or(0, ScriptId::get))?;
         node.serialize_field("script_name", &self.script_name)?;
@@ -247,6 +251,9 @@ impl Serialize for Node {
         node.serialize_field("start_position", &start_position)?;
         node.serialize_field("allocations", &self.allocations)?;
         node.serialize_field("child_ids", &self.child_ids)?;
+        if has_original {
+            node.serialize_field("original", &self.original.as_deref())?;
+        }
         node.end()
     }
 }
@@ -272,6 +279,8 @@ struct WrittenNode {
     allocations: Allocations,
     #[serde(default)]
     child_ids: ChildIds,
+    #[serde(default)]
+    original: Option<Original>,
 }
 
 fn unknown_start_position() -> i64 {
@@ -281,7 +290,7 @@ fn unknown_start_position() -> i64 {
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let written = WrittenNode::deserialize(deserializer)?;
-        let function = Function::from_written(
+        let mut function = Function::from_written(
             written.script_id,
             written.script_name,
             written.name,
@@ -290,6 +299,7 @@ impl<'de> Deserialize<'de> for Node {
             written.start_position,
         )
         .map_err(|error| serde::de::Error::custom(format_args!("node {}: {error}", written.id)))?;
+        function.original = written.original.map(Arc::new);
         Ok(Self {
             id: written.id,
             function: function.into(),
@@ -341,6 +351,28 @@ mod tests {
 
         let error = serde_json::from_str::<Node>(r#"{"id":4,"script_id":1,"start_position":-2}"#);
         assert!(error.unwrap_err().to_string().contains("node 4: start_position -2"));
+    }
+
+    #[test]
+    fn the_original_is_a_field_only_where_it_is_known() {
+        let mut node = Node::new(NodeId(7), "a");
+        assert!(!serde_json::to_string(&node).unwrap().contains("original"));
+        let mut original = Original::new("src/a.ts");
+        original.line_number = NonZeroU32::new(3);
+        node.original = Some(original.clone().into());
+        let json = serde_json::to_value(&node).unwrap();
+        let expected = serde_json::json!(
+            {"source": "src/a.ts", "name": "", "line_number": 3, "column_number": 0}
+        );
+        assert_eq!(json["original"], expected);
+        assert_eq!(serde_json::from_value::<Node>(json).unwrap(), node);
+        original.name = Some("area".into());
+        original.column_number = NonZeroU32::new(9);
+        node.original = Some(original.into());
+        let json = serde_json::to_string(&node).unwrap();
+        assert_eq!(serde_json::from_str::<Node>(&json).unwrap(), node);
+        let null = r#"{"id":7,"name":"a","original":null}"#;
+        assert_eq!(serde_json::from_str::<Node>(null).unwrap().original, None);
     }
 
     #[test]

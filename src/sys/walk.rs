@@ -293,6 +293,7 @@ impl<'a> Functions<'a> {
             line_number: positive(raw.line_number).and_then(NonZeroU32::new),
             column_number: positive(raw.column_number).and_then(NonZeroU32::new),
             start_position: script_id.and_then(|_| positive(raw.start_position)),
+            original: None,
         };
         self.functions.push(Arc::new(function));
         let place = self.functions.len() - 1;

@@ -9,10 +9,94 @@ mod write;
 pub(super) use read::read;
 pub use write::PprofOptions;
 
-use crate::profile::Function;
+use std::fmt::Write as _;
+use std::num::NonZeroU32;
+
+use crate::heap_profile::FunctionParts;
+use crate::profile::{Function, written_line};
 
 /// The name that an anonymous function goes by: pprof's reports tell functions apart by name alone, so
 /// its place is in it.
 fn anonymous_name(function: &Function) -> Option<String> {
-    function.name.is_empty().then(|| function.to_string())
+    function.shown_name().is_empty().then(|| function.to_string())
+}
+
+/// What the `system_name` of a function starts with whose original place is known: such a function has
+/// its original name, file and line where pprof looks for them, and here, in
+/// `generated "<script>":<line>:<column> <name>`, what V8 calls it. In the script's name `\` and `"` have a
+/// `\` before them; 0 is a line or column that is not known; the name, which may be empty, goes to the
+/// end.
+const GENERATED: &str = "generated \"";
+
+/// The `system_name` of a function whose original place is known.
+fn generated_name(function: &Function) -> String {
+    let mut text = GENERATED.to_owned();
+    for character in function.script_name.chars() {
+        if matches!(character, '"' | '\\') {
+            text.push('\\');
+        }
+        text.push(character);
+    }
+    let [line, column] = [function.line_number, function.column_number].map(written_line);
+    // Writing to a string does not fail.
+    let _ = write!(text, "\":{line}:{column} {}", function.name);
+    text
+}
+
+/// What [`generated_name`] says, with the script's name put into `script_name`; `None` for any other
+/// text.
+fn generated_parts<'t>(text: &'t str, script_name: &'t mut String) -> Option<FunctionParts<'t>> {
+    let mut rest = text.strip_prefix(GENERATED)?.chars();
+    loop {
+        match rest.next()? {
+            '"' => break,
+            '\\' => script_name.push(rest.next()?),
+            character => script_name.push(character),
+        }
+    }
+    let (place, name) = rest.as_str().strip_prefix(':')?.split_once(' ')?;
+    let (line, column) = place.split_once(':')?;
+    Some(FunctionParts {
+        name,
+        script_name,
+        line_number: NonZeroU32::new(line.parse().ok()?),
+        column_number: NonZeroU32::new(column.parse().ok()?),
+        ..FunctionParts::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_names_are_read_again() {
+        for (script_name, name) in
+            [("a.js", "f"), ("", ""), (r#"C:\a "b":1:2 c\"#, "get x \" y"), ("scr\u{2028}\0", " ")]
+        {
+            let mut function = Function::named(name);
+            function.script_name = script_name.into();
+            for place in [None, NonZeroU32::new(1), NonZeroU32::new(u32::MAX)] {
+                (function.line_number, function.column_number) = (place, place);
+                let text = generated_name(&function);
+                let mut read = String::new();
+                let parts = generated_parts(&text, &mut read).expect(&text);
+                assert_eq!((parts.name, parts.script_name), (name, script_name));
+                assert_eq!((parts.line_number, parts.column_number), (place, place));
+            }
+        }
+        for other in [
+            "",
+            "main.main",
+            "generated",
+            "generated \"",
+            "generated \"a\"",
+            "generated \"a\":1:2",
+            "generated \"a\":1:-2 f",
+            "generated \"a\":4294967296:2 f",
+            "generated \"a\\",
+        ] {
+            assert!(generated_parts(other, &mut String::new()).is_none(), "{other}");
+        }
+    }
 }

@@ -10,13 +10,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use foldhash::fast::RandomState;
 use prost::Message;
 
-use super::anonymous_name;
 use super::messages::{self, Header, Location, Sample, field};
+use super::{anonymous_name, generated_parts};
 use crate::format::read::{Limit, ReadOptions};
 use crate::format::read_error::ReadError;
 use crate::heap_profile::{
-    About, FunctionParts, HeapProfile, Label, LabelSets, RowData, SampleType, SampleTypes,
-    StackBuilder, push,
+    About, FunctionParts, HeapProfile, Label, LabelSets, OriginalParts, RowData, SampleType,
+    SampleTypes, StackBuilder, push,
 };
 use crate::profile::{Bytes, Function};
 
@@ -433,14 +433,15 @@ impl<'p> Stacks<'p> {
         line: &messages::Line,
     ) -> Result<u32, ReadError> {
         let field = |name: &str| format!("function with id {}, {name}", function.id);
+        // It is compared with others again and again.
+        let check_len = |len: usize, name| {
+            let problem = || format!("{len} bytes, and {LONGEST_NAME} are supported");
+            if len > LONGEST_NAME { Err(wrong(field(name), problem())) } else { Ok(()) }
+        };
         let text = |index, name| {
             let text = self.parts.string(index, || field(name))?;
-            // It is compared with others again and again.
-            if text.len() > LONGEST_NAME {
-                let problem = format!("{} bytes, and {LONGEST_NAME} are supported", text.len());
-                return Err(wrong(field(name), problem));
-            }
-            Ok(text)
+            check_len(text.len(), name)?;
+            Ok::<_, ReadError>(text)
         };
         let name = text(function.name, "name")?;
         let script_name = text(function.filename, "filename")?;
@@ -466,6 +467,24 @@ impl<'p> Stacks<'p> {
         };
         if is_anonymous(&parts) {
             parts.name = "";
+        }
+        // It is there in nearly all profiles, and mostly says the same as the name.
+        let system_name = match function.system_name {
+            0 => "",
+            index if index == function.name => "",
+            index => self.parts.string(index, || field("system_name"))?,
+        };
+        let mut script_name = String::new();
+        if let Some(generated) = generated_parts(system_name, &mut script_name) {
+            check_len(generated.name.len().max(generated.script_name.len()), "system_name")?;
+            let original = OriginalParts {
+                source: parts.script_name,
+                // One that both have is the generated one.
+                name: if parts.name == generated.name { "" } else { parts.name },
+                line_number: parts.line_number,
+                column_number: parts.column_number,
+            };
+            parts = FunctionParts { original: Some(original), ..generated };
         }
         Ok(self.builder.functions.number(parts))
     }

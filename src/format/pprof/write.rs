@@ -9,8 +9,8 @@ use flate2::write::GzEncoder;
 use foldhash::fast::RandomState;
 use prost::Message;
 
-use super::anonymous_name;
 use super::messages::{EncodedSample, Function, Header, Label, Line, Location, ValueType, field};
+use super::{anonymous_name, generated_name};
 use crate::format::rounding::Rounding;
 use crate::format::stack_walk::{Stack, StackWalk};
 use crate::format::write_error::WriteError;
@@ -71,6 +71,10 @@ impl HeapProfile {
     /// That it says "Main binary filename not available" does no harm.) The root is left out but where it allocated itself. The interval is
     /// the period. Labels with an empty text are left out. The format has no room for contexts without
     /// values of their own and below them, ids, start positions and the order of samples.
+    ///
+    /// A function whose [original](crate::Function::original) place is known stands there, and has in its
+    /// `system_name` what V8 calls it and where: `generated "<script>":<line>:<column> <name>`, with a `\`
+    /// before each `\` and `"` in the script's name. Reading gives both back.
     ///
     /// Memory beyond the profile: the table of strings, a buffer, and what gzip takes. Pass a file or
     /// socket as it is: what is written is compressed and in blocks.
@@ -250,19 +254,22 @@ impl<W: Write> Encoder<W> {
     /// The functions, and for each its location, with the function's place in the list, from 1, as id.
     fn functions(&mut self, profile: &HeapProfile) -> io::Result<()> {
         for (id, function) in (1..).zip(profile.functions()) {
-            let start_line = i64::from(written_line(function.line_number));
-            // `system_name` is what the runtime calls it: nothing, if the name was made up here.
-            let (name, system_name) = match anonymous_name(function) {
-                Some(name) => (self.string(&name)?, 0),
-                None => {
-                    let name = self.string(&function.name)?;
-                    (name, name)
-                }
+            let (file, line_number, column_number) = function.shown_place();
+            let start_line = i64::from(written_line(line_number));
+            let (name, is_made_up) = match anonymous_name(function) {
+                Some(name) => (self.string(&name)?, true),
+                None => (self.string(function.shown_name())?, false),
             };
-            let filename = self.string(&function.script_name)?;
+            // What the runtime calls it: nothing, if the name was made up here.
+            let system_name = match &function.original {
+                Some(_) => self.string(&generated_name(function))?,
+                None if is_made_up => 0,
+                None => name,
+            };
+            let filename = self.string(file)?;
             let message = Function { id, name, system_name, filename, start_line };
             self.message(field::FUNCTION, &message)?;
-            let column = i64::from(written_line(function.column_number));
+            let column = i64::from(written_line(column_number));
             let line = vec![Line { function_id: id, line: start_line, column }];
             self.message(field::LOCATION, &Location { id, address: 0, line })?;
         }
