@@ -106,6 +106,12 @@
 //! standard [formats](mod@format) carry: what is collected opens in Chrome DevTools, `go tool pprof`,
 //! speedscope and others, and what they and other runtimes write is read.
 //!
+//! # Source maps and source lines
+//!
+//! [`HeapProfile::map_sources`] says which original function a compiled, bundled or minified one was, and
+//! [`HeapProfile::listing`] shows the lines where functions start with what they allocated: see
+//! [`source`].
+//!
 //! # Features
 //!
 //! - `v8` (default): collecting from an isolate.
@@ -116,11 +122,15 @@
 //! - `flamegraph`: flame graphs as SVG.
 //! - `firefox`: the Firefox Profiler's format.
 //! - `formats`: all of these but `v8`.
+//! - `sourcemap`: source maps, [`HeapProfile::map_sources`].
 
 #![deny(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // The documentation speaks of the sampler and of all formats whether or not they are compiled in.
-#![cfg_attr(not(all(feature = "v8", feature = "formats")), allow(rustdoc::broken_intra_doc_links))]
+#![cfg_attr(
+    not(all(feature = "v8", feature = "formats", feature = "sourcemap")),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 
 pub mod analysis;
 mod callgraph;
@@ -131,6 +141,7 @@ mod heap_profile;
 mod profile;
 #[cfg(feature = "v8")]
 mod sampler;
+pub mod source;
 #[cfg(feature = "v8")]
 mod sys;
 

@@ -7,6 +7,8 @@ use super::build::merge_rows;
 use super::labels::LabelSets;
 use super::row::{Label, Row, RowData};
 use super::sample_type::{SampleType, SampleTypes};
+#[cfg(feature = "sourcemap")]
+use crate::callgraph::FunctionNumbers;
 use crate::callgraph::NONE;
 use crate::profile::{Bytes, Function, NodeId};
 
@@ -229,6 +231,35 @@ impl HeapProfile {
     #[must_use]
     pub fn samples(&self) -> Option<&[OrdinalSample]> {
         self.samples.as_deref()
+    }
+
+    /// Puts a function in the place of another. [`merge_equal_functions`](Self::merge_equal_functions)
+    /// must follow.
+    #[cfg(feature = "sourcemap")]
+    pub(crate) fn replace_function(&mut self, number: usize, function: Arc<Function>) {
+        self.functions[number] = function;
+    }
+
+    /// Makes functions one that have become equal.
+    #[cfg(feature = "sourcemap")]
+    pub(crate) fn merge_equal_functions(&mut self) {
+        let mut numbers = FunctionNumbers::default();
+        let renumbered: Vec<u32> = self.functions.iter().map(|f| numbers.of(f)).collect();
+        let mut next = 0;
+        let is_first = renumbered.iter().map(|&number| {
+            let is_first = number == next;
+            next += u32::from(is_first);
+            is_first
+        });
+        let is_first: Vec<bool> = is_first.collect();
+        if next as usize == self.functions.len() {
+            return;
+        }
+        let mut is_first = is_first.into_iter();
+        self.functions.retain(|_| is_first.next().unwrap_or(true));
+        for function in &mut self.function_of {
+            *function = renumbered[*function as usize];
+        }
     }
 
     /// The contexts have no ids of their own after all.

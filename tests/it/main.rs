@@ -5,3 +5,5 @@ mod guard;
 mod oracle;
 mod profile;
 mod real_program;
+#[cfg(feature = "sourcemap")]
+mod source_maps;

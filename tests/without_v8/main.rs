@@ -11,3 +11,6 @@ mod formats;
 mod random_nodes;
 #[cfg(feature = "formats")]
 mod repeat;
+mod source;
+#[cfg(feature = "sourcemap")]
+mod source_maps;

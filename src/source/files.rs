@@ -1,0 +1,180 @@
+//! Texts and maps in files.
+
+use std::borrow::Cow;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::provider::{Script, SourceProvider};
+use super::urls::{percent_decoded, scheme_end};
+
+/// Texts and source maps in files: names of scripts are paths, or `file:` URLs, or URLs for which a
+/// folder is [named](Self::prefix).
+///
+/// A profile says which files are read. If it comes from somebody else, name a [root](Self::root):
+/// nothing outside of it is read then, neither by `..` nor through links. Only regular files are read,
+/// of up to 512 MiB.
+///
+/// ```
+/// use v8_heap_sampler::source::{FileSources, Script, SourceProvider};
+///
+/// let root = env!("CARGO_MANIFEST_DIR");
+/// let mut files = FileSources::new().root(root).prefix("https://example.com/static/", root);
+/// let text = files.source(Script::named("https://example.com/static/src/lib.rs"))?;
+/// assert!(text.is_some_and(|text| text.contains("V8")));
+/// assert!(files.source(Script::named("src/missing.js"))?.is_none());
+/// assert!(files.source(Script::named("/etc/passwd")).is_err());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct FileSources {
+    root: Option<PathBuf>,
+    prefixes: Vec<(String, PathBuf)>,
+}
+
+/// The largest file that is read, in bytes.
+const MOST: u64 = 512 << 20;
+
+impl FileSources {
+    /// Any file; relative names are relative to the current folder.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only what is in this folder; relative names are relative to it.
+    #[must_use]
+    pub fn root(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.root = Some(folder.into());
+        self
+    }
+
+    /// What has names that start with `prefix` is in `folder`: the first one that fits counts.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<String>, folder: impl Into<PathBuf>) -> Self {
+        self.prefixes.push((prefix.into(), folder.into()));
+        self
+    }
+
+    /// The paths that a name can mean; none if it means no file.
+    fn paths(&self, name: &str) -> Vec<PathBuf> {
+        let prefix = self.prefixes.iter().find_map(|(prefix, folder)| {
+            let rest = name.strip_prefix(prefix.as_str())?;
+            Some((folder, rest.trim_start_matches('/')))
+        });
+        let (folder, rest, is_url) = match (prefix, scheme_end(name)) {
+            (Some((folder, rest)), _) => (Some(folder), rest, true),
+            (None, None) => (None, name, false),
+            (None, Some(_)) => match name.strip_prefix("file://") {
+                // Of a host, if there is one, nothing is known.
+                Some(path) if cfg!(windows) => (None, path.trim_start_matches('/'), true),
+                Some(path) => (None, path, true),
+                None => return Vec::new(),
+            },
+        };
+        let rest = if is_url { rest.split(['?', '#']).next().unwrap_or_default() } else { rest };
+        if rest.is_empty() {
+            return Vec::new();
+        }
+        let decoded = String::from_utf8(percent_decoded(rest)).ok();
+        // In a path a `%` is most likely itself, in a URL it is not; but a map's URL is relative to
+        // either.
+        let (first, second) = match decoded {
+            Some(decoded) if is_url => (decoded, Some(rest.to_owned())),
+            decoded => (rest.to_owned(), decoded),
+        };
+        let second = second.filter(|second| *second != first);
+        let folder = folder.or(self.root.as_ref());
+        let path = |rest: String| match folder {
+            Some(folder) => folder.join(rest),
+            None => PathBuf::from(rest),
+        };
+        std::iter::once(first).chain(second).map(path).collect()
+    }
+
+    /// The file that a name means; `None` if there is none.
+    fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        for path in self.paths(name) {
+            match self.read_path(&path) {
+                Ok(content) => return Ok(Some(content)),
+                Err(error) if is_absent(&error) => {}
+                Err(error) => {
+                    let problem = format!("{}: {error}", path.display());
+                    return Err(io::Error::new(error.kind(), problem));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn read_path(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let outside = || {
+            let problem =
+                "outside of the root folder of FileSources: set another root if this is wanted";
+            io::Error::new(io::ErrorKind::PermissionDenied, problem)
+        };
+        let path = match &self.root {
+            None => path.to_owned(),
+            Some(root) => {
+                let root = root.canonicalize()?;
+                let found = path.canonicalize();
+                // Whether there is a file outside is nobody's business either.
+                match found {
+                    Ok(path) if path.starts_with(&root) => path,
+                    Ok(_) => return Err(outside()),
+                    Err(error) if is_lexically_within(path, &root, self.root.as_deref()) => {
+                        return Err(error);
+                    }
+                    Err(_) => return Err(outside()),
+                }
+            }
+        };
+        let metadata = fs::metadata(&path)?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        let mut content = Vec::new();
+        fs::File::open(&path)?.take(MOST + 1).read_to_end(&mut content)?;
+        if content.len() as u64 > MOST {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "larger than 512 MiB"));
+        }
+        Ok(content)
+    }
+}
+
+/// Whether a path that does not exist would be in the root.
+fn is_lexically_within(path: &Path, canonical: &Path, root: Option<&Path>) -> bool {
+    let climbs = path.components().any(|part| part == std::path::Component::ParentDir);
+    !climbs && (path.starts_with(canonical) || root.is_some_and(|root| path.starts_with(root)))
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+impl SourceProvider for FileSources {
+    fn source(&mut self, script: Script<'_>) -> io::Result<Option<Cow<'_, str>>> {
+        let Some(content) = self.read(script.name)? else { return Ok(None) };
+        // As V8's embedders decode it, without the mark that no script's position counts.
+        let content = match content.strip_prefix(b"\xEF\xBB\xBF") {
+            Some(content) => content.to_owned(),
+            None => content,
+        };
+        let text = String::from_utf8(content)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        Ok(Some(text.into()))
+    }
+
+    /// The file that `url` names; without a URL, the script's name with `.map` behind it.
+    fn source_map(
+        &mut self,
+        script: Script<'_>,
+        url: Option<&str>,
+    ) -> io::Result<Option<Cow<'_, [u8]>>> {
+        let found = match url {
+            Some(url) => self.read(url)?,
+            None => self.read(&format!("{}.map", script.name))?,
+        };
+        Ok(found.map(Cow::Owned))
+    }
+}

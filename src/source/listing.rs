@@ -1,0 +1,522 @@
+//! Source lines with the cost of the functions that start there, as `pprof -list` shows them.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+use super::provider::{Script, SourceProvider};
+use super::text::Text;
+use crate::heap_profile::{HeapProfile, SampleType};
+use crate::profile::{Function, Name, ScriptId, written_line};
+
+/// Which lines a listing shows.
+///
+/// ```
+/// use v8_heap_sampler::source::ListOptions;
+/// let options = ListOptions::new().before(0).after(10).width(80);
+/// assert!(!options.callers);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListOptions {
+    /// How many lines to show before a function's first line. Default: 2.
+    pub before: usize,
+    /// How many lines to show after a function's first line. Default: 5.
+    pub after: usize,
+    /// How many characters of a line to show, at least 8: of a longer one, which may be a whole
+    /// minified program, what is around the function's start. Default: 100.
+    pub width: usize,
+    /// Whether functions are listed that allocated nothing themselves, but called one that did.
+    /// Default: no.
+    pub callers: bool,
+}
+
+impl ListOptions {
+    /// The defaults.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { before: 2, after: 5, width: 100, callers: false }
+    }
+
+    /// Sets [`before`](#structfield.before).
+    #[must_use]
+    pub const fn before(mut self, lines: usize) -> Self {
+        self.before = lines;
+        self
+    }
+
+    /// Sets [`after`](#structfield.after).
+    #[must_use]
+    pub const fn after(mut self, lines: usize) -> Self {
+        self.after = lines;
+        self
+    }
+
+    /// Sets [`width`](#structfield.width); below 8 is 8.
+    #[must_use]
+    pub const fn width(mut self, characters: usize) -> Self {
+        self.width = if characters < 8 { 8 } else { characters };
+        self
+    }
+
+    /// Sets [`callers`](#structfield.callers).
+    #[must_use]
+    pub const fn callers(mut self, wanted: bool) -> Self {
+        self.callers = wanted;
+        self
+    }
+}
+
+impl Default for ListOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A function with what it cost: what a listing is made of.
+///
+/// The cost is anything that can be shown: a [`ListingCost`], an [`Estimate`](crate::Estimate) with its
+/// uncertainty, or a number of the caller's own.
+///
+/// ```
+/// use v8_heap_sampler::{Function, source::ListedFunction};
+/// let listed = ListedFunction::new(Function::named("render"), "1.65 MB ± 0.17", "2 MB ± 0.2");
+/// assert_eq!(listed.own, "1.65 MB ± 0.17");
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ListedFunction<C> {
+    /// Which function.
+    pub function: Arc<Function>,
+    /// What it allocated itself. Written as `self`.
+    pub own: C,
+    /// What it and all that it called allocated.
+    pub total: C,
+}
+
+impl<C> ListedFunction<C> {
+    /// A function and its costs.
+    #[must_use]
+    pub fn new(function: impl Into<Arc<Function>>, own: C, total: C) -> Self {
+        Self { function: function.into(), own, total }
+    }
+}
+
+/// Written as `name`, `location`, `generated_location`, `self` and `total`.
+impl<C: Serialize> Serialize for ListedFunction<C> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut function = serializer.serialize_struct("ListedFunction", 5)?;
+        function.serialize_field("name", self.function.shown_name())?;
+        function.serialize_field("location", &self.function.display_location())?;
+        let generated = self.function.generated_location();
+        function.serialize_field("generated_location", &generated)?;
+        function.serialize_field("self", &self.own)?;
+        function.serialize_field("total", &self.total)?;
+        function.end()
+    }
+}
+
+/// One of a profile's values, as a listing shows it.
+///
+/// ```
+/// use v8_heap_sampler::{SampleType, source::ListingCost};
+/// let cost = ListingCost::new(1_650_000.0, SampleType::InuseSpace);
+/// assert_eq!(cost.to_string(), "1.6 MB");
+/// assert_eq!(ListingCost::new(0.0, SampleType::InuseSpace).to_string(), "."); // as in pprof
+/// assert_eq!(serde_json::to_string(&cost)?, "1650000.0");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ListingCost {
+    /// The value, in the sample type's unit: an estimate, unless everything was sampled.
+    pub value: f64,
+    /// What the value is of.
+    pub sample_type: SampleType,
+}
+
+impl ListingCost {
+    /// A value.
+    #[must_use]
+    pub const fn new(value: f64, sample_type: SampleType) -> Self {
+        Self { value, sample_type }
+    }
+}
+
+impl fmt::Display for ListingCost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.value == 0.0 {
+            return f.pad(".");
+        }
+        f.pad(&self.sample_type.display(self.value).to_string())
+    }
+}
+
+/// Written as the number.
+impl Serialize for ListingCost {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.value)
+    }
+}
+
+/// Source lines with the cost of the functions that start there.
+///
+/// V8 records where a function *starts*, not the line that allocates: a cost stands at its function's
+/// first line, and the line to blame is somewhere below.
+///
+/// Made by [`HeapProfile::listing`] or [`list`]; displayed as a text with aligned columns, like that of
+/// `go tool pprof -list`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Listing<C> {
+    /// The files, in the order in which the functions named them first.
+    pub files: Vec<ListedFile<C>>,
+    /// Functions whose source is not at hand.
+    pub unlisted: Vec<Unlisted<C>>,
+}
+
+/// A file of a [`Listing`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ListedFile<C> {
+    /// The path or URL of the original file, or the script's name.
+    pub name: Name,
+    /// V8's id of the script; `None` for original files, and where the profile does not tell.
+    pub script_id: Option<ScriptId>,
+    /// Lines in ascending order, with gaps. One at which several functions start is there once for
+    /// each, in the order of their columns.
+    pub lines: Vec<ListedLine<C>>,
+}
+
+/// A line of a [`ListedFile`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ListedLine<C> {
+    /// The line's number, from 1.
+    pub number: usize,
+    /// The line without its terminator; `…` stands for what was cut off.
+    pub text: String,
+    /// The function that starts here, if one does that is listed.
+    pub function: Option<ListedFunction<C>>,
+}
+
+/// A function whose source is not at hand.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Unlisted<C> {
+    /// The function and its cost.
+    pub function: ListedFunction<C>,
+    /// Why there is no line to show.
+    pub reason: String,
+}
+
+impl HeapProfile {
+    /// Shows the source around the first lines of the functions for which `is_wanted`, with one of the
+    /// profile's values for each, those that allocated most first; `None` if the profile does not have
+    /// the sample type.
+    ///
+    /// Functions stand in their [original](Function::original) source where that is known: see
+    /// [`map_sources`](Self::map_sources). Linear in the contexts and in the length of the texts.
+    ///
+    /// ```
+    /// # use std::num::NonZeroU32;
+    /// # use v8_heap_sampler::{Allocation, Counted, HeapProfile, Node, NodeId, SampleType};
+    /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "rows")];
+    /// # nodes[0].child_ids.push(NodeId(2));
+    /// # nodes[1].allocations.push(Allocation { count: 100, size: 8016 });
+    /// # nodes[1].script_name = "app.js".into();
+    /// # nodes[1].line_number = NonZeroU32::new(2);
+    /// # let profile = HeapProfile::from_nodes(&nodes, Counted::InUse)?;
+    /// use v8_heap_sampler::source::{ListOptions, MemorySources};
+    ///
+    /// let mut sources = MemorySources::new();
+    /// sources.insert_source("app.js", "\"use strict\";\nfunction rows(n) {\n  return Array(n);\n}\n");
+    /// let options = ListOptions::new().before(1).after(1);
+    /// let listing = profile
+    ///     .listing(SampleType::InuseSpace, |function| function.name == "rows", &mut sources, &options)
+    ///     .expect("the profile has it");
+    /// let shown = "\
+    /// FILE ======================== app.js
+    ///         self       total
+    ///            .           .      1:\"use strict\";
+    ///     801.6 kB    801.6 kB      2:function rows(n) {
+    ///            .           .      3:  return Array(n);
+    /// ";
+    /// assert!(listing.to_string().ends_with(shown), "{listing}");
+    /// # Ok::<(), v8_heap_sampler::NodesError>(())
+    /// ```
+    #[must_use]
+    pub fn listing(
+        &self,
+        sample_type: SampleType,
+        mut is_wanted: impl FnMut(&Function) -> bool,
+        provider: &mut dyn SourceProvider,
+        options: &ListOptions,
+    ) -> Option<Listing<ListingCost>> {
+        let callgraph = self.callgraph(sample_type)?;
+        let mut functions: Vec<_> = callgraph
+            .functions()
+            .filter(|vertex| vertex.self_estimate > 0.0 || options.callers && vertex.total > 0.0)
+            .filter(|vertex| is_wanted(&vertex.function))
+            .map(|vertex| {
+                let [own, total] = [vertex.self_estimate, vertex.total]
+                    .map(|value| ListingCost::new(value, sample_type));
+                ListedFunction::new(Arc::clone(&vertex.function), own, total)
+            })
+            .collect();
+        functions.sort_by(|one, other| {
+            let by_own = other.own.value.total_cmp(&one.own.value);
+            by_own.then(other.total.value.total_cmp(&one.total.value))
+        });
+        Some(list(functions, provider, options))
+    }
+}
+
+/// Shows the source around the first lines of functions, with their costs, whatever these are.
+///
+/// [`HeapProfile::listing`] does so with a profile's values. [`ListOptions::callers`] does not matter
+/// here: all functions are listed. Linear in the functions and in the length of the texts.
+///
+/// ```
+/// use std::num::NonZeroU32;
+/// use v8_heap_sampler::Function;
+/// use v8_heap_sampler::source::{ListOptions, ListedFunction, MemorySources, list};
+///
+/// let mut function = Function::named("b");
+/// function.script_name = "min.js".into();
+/// function.line_number = NonZeroU32::new(1);
+/// function.column_number = NonZeroU32::new(35);
+/// let mut sources = MemorySources::new();
+/// sources.insert_source("min.js", "var a=1;".repeat(3) + "function b(){return[a]}" + &";".repeat(99));
+///
+/// let options = ListOptions::new().width(20);
+/// let listing = list([ListedFunction::new(function, "3 kB", "4 kB")], &mut sources, &options);
+/// assert_eq!(listing.files[0].lines[0].text, "…ion b(){return[a]};;;…");
+/// ```
+#[must_use]
+pub fn list<C>(
+    functions: impl IntoIterator<Item = ListedFunction<C>>,
+    provider: &mut dyn SourceProvider,
+    options: &ListOptions,
+) -> Listing<C> {
+    let mut listing = Listing { files: Vec::new(), unlisted: Vec::new() };
+    let mut places: HashMap<(Option<ScriptId>, Name), usize> = HashMap::new();
+    let mut by_file: Vec<(Option<ScriptId>, Name, Vec<ListedFunction<C>>)> = Vec::new();
+    for listed in functions {
+        let Some(Script { id, name }) = Script::shown(&listed.function) else {
+            let reason = "it is of no script".to_owned();
+            listing.unlisted.push(Unlisted { function: listed, reason });
+            continue;
+        };
+        let name = Name::from(name);
+        let place = *places.entry((id, name.clone())).or_insert(by_file.len());
+        if place == by_file.len() {
+            by_file.push((id, name, Vec::new()));
+        }
+        by_file[place].2.push(listed);
+    }
+    for (script_id, name, functions) in by_file {
+        let unlist = |reason: &str| {
+            let reason = reason.to_owned();
+            move |function| Unlisted { function, reason: reason.clone() }
+        };
+        let text = match provider.source(Script { id: script_id, name: &name }) {
+            Ok(Some(text)) => text,
+            Ok(None) => {
+                listing
+                    .unlisted
+                    .extend(functions.into_iter().map(unlist("its source is not at hand")));
+                continue;
+            }
+            Err(error) => {
+                let reason = format!("its source cannot be read: {error}");
+                listing.unlisted.extend(functions.into_iter().map(unlist(&reason)));
+                continue;
+            }
+        };
+        let text = Text::new(&text);
+        let mut starts = Vec::new();
+        for listed in functions {
+            let (_, line, column) = listed.function.shown_place();
+            match written_line(line) as usize {
+                0 => {
+                    let unlisted = unlist("its line is not known")(listed);
+                    listing.unlisted.push(unlisted);
+                }
+                line if line > text.line_count() => {
+                    let reason = format!(
+                        "the source at hand has {} lines: it is not the one that ran",
+                        text.line_count()
+                    );
+                    listing.unlisted.push(unlist(&reason)(listed));
+                }
+                line => starts.push((line, written_line(column) as usize, listed)),
+            }
+        }
+        if !starts.is_empty() {
+            // Stable: those at one place stay in the order in which they came.
+            starts.sort_by_key(|&(line, column, _)| (line, column));
+            let lines = lines(&text, starts, options);
+            listing.files.push(ListedFile { name, script_id, lines });
+        }
+    }
+    listing
+}
+
+/// The lines around the places where functions start, which are in ascending order.
+fn lines<C>(
+    text: &Text<'_>,
+    starts: Vec<(usize, usize, ListedFunction<C>)>,
+    options: &ListOptions,
+) -> Vec<ListedLine<C>> {
+    let mut lines: Vec<ListedLine<C>> = Vec::new();
+    let plain = |number: usize| {
+        let line = text.line(number - 1).unwrap_or_default();
+        ListedLine { number, text: cut(line, 0, options.width), function: None }
+    };
+    // The first line that is not shown, and up to which lines follow the last function.
+    let (mut next, mut until) = (1, 0);
+    for (number, column, listed) in starts {
+        let first = number.saturating_sub(options.before).max(1);
+        // What follows the one before goes up to here.
+        while next <= until && next < number {
+            lines.push(plain(next));
+            next += 1;
+        }
+        next = next.max(first);
+        while next < number {
+            lines.push(plain(next));
+            next += 1;
+        }
+        let line = text.line(number - 1).unwrap_or_default();
+        let at = text.byte_of(number - 1, column.saturating_sub(1)).unwrap_or(0);
+        let cut = cut(line, at, options.width);
+        lines.push(ListedLine { number, text: cut, function: Some(listed) });
+        next = number + 1;
+        until = number.saturating_add(options.after).min(text.line_count());
+    }
+    while next <= until {
+        lines.push(plain(next));
+        next += 1;
+    }
+    lines
+}
+
+/// What is around the byte `at` of a line, in about so many characters.
+fn cut(line: &str, at: usize, width: usize) -> String {
+    let width = width.max(8);
+    if line.chars().nth(width).is_none() {
+        return line.to_owned();
+    }
+    // A quarter of it before the place; more if the line ends soon.
+    let after = line[at..].chars().take(width).count();
+    let before = (width / 4).max(width - after);
+    let start = match before.checked_sub(1) {
+        None => at,
+        Some(last) => line[..at].char_indices().rev().nth(last).map_or(0, |(start, _)| start),
+    };
+    let end = line[start..].char_indices().nth(width).map_or(line.len(), |(end, _)| start + end);
+    let (left, right) = (start > 0, end < line.len());
+    let mark = |cut: bool| if cut { "…" } else { "" };
+    format!("{}{}{}", mark(left), &line[start..end], mark(right))
+}
+
+impl<C: fmt::Display> fmt::Display for Listing<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "V8 records where a function starts, not the line that allocates: costs stand at first lines."
+        )?;
+        let listed = self
+            .files
+            .iter()
+            .flat_map(|file| &file.lines)
+            .filter_map(|line| line.function.as_ref());
+        let all = listed.chain(self.unlisted.iter().map(|unlisted| &unlisted.function));
+        let width_of = |cost: &C| cost.to_string().chars().count();
+        let widths = all.map(|listed| [width_of(&listed.own), width_of(&listed.total)]);
+        let [own, total] =
+            widths.fold([10, 10], |[own, total], [one, other]| [own.max(one), total.max(other)]);
+        for file in &self.files {
+            match (file.name.as_str(), file.script_id) {
+                ("", Some(id)) => writeln!(f, "\nFILE ======================== (script {id})")?,
+                (name, _) => writeln!(f, "\nFILE ======================== {}", Plain(name))?,
+            }
+            writeln!(f, "{:>own$} {:>total$}", "self", "total", own = own + 2, total = total + 1)?;
+            let mut last = None;
+            for line in &file.lines {
+                if last.is_some_and(|last| last + 1 < line.number) {
+                    writeln!(f, "{:>1$}", "...", own + total + 11)?;
+                }
+                last = Some(line.number);
+                let text = Plain(&line.text);
+                let Some(listed) = &line.function else {
+                    write!(f, "  {:>own$}  {:>total$} {:>6}:{text}", ".", ".", line.number)?;
+                    writeln!(f)?;
+                    continue;
+                };
+                let costs = [listed.own.to_string(), listed.total.to_string()];
+                write!(f, "  {:>own$}  {:>total$} {:>6}:{text}", costs[0], costs[1], line.number)?;
+                // Compiled names, and those that V8 makes up, are not in the text.
+                let name = listed.function.shown_name();
+                if line.text.contains(name.as_str()) {
+                    writeln!(f)?;
+                } else {
+                    writeln!(f, "  <- {}", Plain(name))?;
+                }
+            }
+        }
+        if self.unlisted.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\nWITHOUT SOURCE ==============")?;
+        for Unlisted { function: listed, reason } in &self.unlisted {
+            let costs = [listed.own.to_string(), listed.total.to_string()];
+            let function = listed.function.to_string();
+            writeln!(
+                f,
+                "  {:>own$}  {:>total$}  {} ({})",
+                costs[0],
+                costs[1],
+                Plain(&function),
+                Plain(reason)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// A text without what moves a terminal's cursor.
+struct Plain<'t>(&'t str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write as _;
+        self.0.chars().try_for_each(|character| match character {
+            '\t' => f.write_str("    "),
+            character if character.is_control() => f.write_char(' '),
+            character => f.write_char(character),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lines_are_cut_around_a_column() {
+        assert_eq!(cut("0123456789", 3, 10), "0123456789");
+        let line = "0123456789".repeat(10);
+        assert_eq!(cut(&line, 0, 8), "01234567…");
+        assert_eq!(cut(&line, 50, 8), "…89012345…");
+        assert_eq!(cut(&line, 99, 8), "…23456789");
+        assert_eq!(cut(&line, 100, 8), "…23456789");
+        assert_eq!(cut(&line, 1, 8), "01234567…");
+        let wide = "é😀".repeat(50);
+        assert_eq!(cut(&wide, 60, 8), "…é😀é😀é😀é😀…");
+    }
+}

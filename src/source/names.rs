@@ -1,0 +1,429 @@
+//! The original name and place of a function, of a map and of both texts.
+//!
+//! V8 says that a function starts where its parameters do: at the `(`, or at the first word of an arrow
+//! function. Its name stands before that, if anywhere, and so does the token of the map that knows the
+//! original name. A token *at* the start is of no use for names: for `n=>n` it is the parameter's.
+
+use super::map::{Found, Map, Originals, Place};
+use super::text::Text;
+use crate::profile::Function;
+
+/// The original place and name of functions of one script.
+pub(super) struct Resolver<'m> {
+    map: &'m Map,
+    /// The script's.
+    text: Option<Text<'m>>,
+    originals: Originals<'m>,
+}
+
+/// Where a function stands in the original.
+pub(super) struct Resolved {
+    pub(super) place: Place,
+    /// Whether the column is known too.
+    pub(super) has_column: bool,
+    /// If it is not the one in the script.
+    pub(super) name: Option<String>,
+}
+
+impl<'m> Resolver<'m> {
+    pub(super) fn new(map: &'m Map, text: Option<&'m str>) -> Self {
+        Self { map, text: text.map(Text::new), originals: Originals::new(map) }
+    }
+
+    /// Where a function stands in the original; `None` if the map does not say, or says nothing that can
+    /// be relied on.
+    pub(super) fn resolve(&self, function: &Function) -> Option<Resolved> {
+        let line = function.line_number?.get() as usize - 1;
+        let column = function.column_number?.get() as usize - 1;
+        // A script as a whole is one original file's, or no one's.
+        let is_script = (line, column) == (0, 0) && function.name.is_empty();
+        if is_script && self.map.file_count() != 1 {
+            return None;
+        }
+        let head = match &self.text {
+            // A place that the text does not have: it is not the one that ran.
+            Some(text) => Some(Head::new(text, line, column)?),
+            None => None,
+        };
+        let found = self.map.find(line, column)?;
+        let place = found.place()?;
+        let place = match &head {
+            Some(head) => self.checked_place(head, line, found, place)?,
+            None => {
+                // As far before the start as the name and `async function* ` reach.
+                let most = function.name.encode_utf16().count() + "async function* ".len();
+                let is_near = column - found.column <= most;
+                let is_alone = || self.map.is_alone(line, found);
+                (is_near || is_alone()).then_some((place, is_near))?
+            }
+        };
+        let (mut place, has_column) = place;
+        if let Some(head) = &head
+            && found.column == column
+            && head.is_bare_parameter()
+        {
+            place = self.parenthesis_before(place);
+        }
+        let name = head.and_then(|head| {
+            let between = head.since(found.column);
+            let exact = matches!(between, Some("" | "("));
+            self.renamed(&head, function, line, place).or_else(|| {
+                let is_anonymous = function.name.is_empty() && !is_script;
+                (is_anonymous && has_column).then(|| self.declared(&head, place, exact))?
+            })
+        });
+        let name = name.filter(|name| !name.is_empty() && *name != *function.name);
+        Some(Resolved { place, has_column, name })
+    }
+
+    /// The place of a function whose token was found, and whether its column can be relied on. What
+    /// stands between the token and the function's start decides: a token of something else that merely
+    /// comes before says nothing.
+    fn checked_place(
+        &self,
+        head: &Head<'_>,
+        line: usize,
+        found: Found<'_>,
+        place: Place,
+    ) -> Option<(Place, bool)> {
+        let Some(between) = head.since(found.column) else {
+            return None;
+        };
+        if found.is_range() || between.is_empty() || is_head(between) {
+            return Some((place, true));
+        }
+        let text = self.originals.text(place.file);
+        let original = text.as_ref().and_then(|text| {
+            let at = text.byte_of(place.line, place.column)?;
+            text.line(place.line)?.get(at..)
+        });
+        if let Some(original) = original {
+            // Terser has the token of a function in parentheses at these.
+            if between == "(" && is_function_start(original) {
+                return Some((place, true));
+            }
+            // A map that knows little more than lines, of text that was taken over as it was.
+            if original.starts_with(between) {
+                let column = place.column + between.encode_utf16().count();
+                return Some((Place { column, ..place }, true));
+            }
+        }
+        self.map.is_alone(line, found).then_some((place, false))
+    }
+
+    /// For an arrow function that has lost the parentheses of its parameter, at which `place` is: where
+    /// they start in the original.
+    fn parenthesis_before(&self, place: Place) -> Place {
+        let parenthesis = || {
+            let text = self.originals.text(place.file)?;
+            let line = text.line(place.line)?;
+            let at = text.byte_of(place.line, place.column)?;
+            let after = line[at..].trim_start_matches(is_identifier_part);
+            if after.len() == line.len() - at || after.trim_start().starts_with("=>") {
+                return None;
+            }
+            let (mut number, mut before) = (place.line, without_comment(&line[..at]));
+            while before.is_empty() {
+                number = number.checked_sub(1)?;
+                before = without_comment(text.line(number)?);
+            }
+            let before = before.strip_suffix('(')?;
+            Some(Place { line: number, column: text.column_of(number, before.len()), ..place })
+        };
+        parenthesis().unwrap_or(place)
+    }
+
+    /// The original of the name that V8 tells, found where that name stands in the script.
+    fn renamed(
+        &self,
+        head: &Head<'_>,
+        function: &Function,
+        line: usize,
+        place: Place,
+    ) -> Option<String> {
+        let name = function.name.as_str();
+        let accessor = ["get ", "set "].into_iter().find(|accessor| name.starts_with(accessor));
+        let accessor = accessor.unwrap_or_default();
+        let bare = &name[accessor.len()..];
+        if bare.is_empty() || bare.starts_with('<') {
+            return None;
+        }
+        let before = head.before.trim_end();
+        // `name(`, of a declaration or a method.
+        if let Some(rest) = before.strip_suffix(bare)
+            && !rest.ends_with(is_identifier_part)
+        {
+            let at = head.column_of(rest.len());
+            let named = self.map.find_exactly(line, at);
+            let original = named.and_then(Found::name);
+            // Terser has the token of a method's name at the `(`.
+            let at_start = || {
+                let found = self.map.find_exactly(line, head.column)?;
+                found.name().filter(|_| head.after.starts_with('('))
+            };
+            let original = original.or_else(at_start).map(str::to_owned);
+            let original = original.or_else(|| {
+                let place = named.and_then(Found::place).filter(|_| !self.map.has_names())?;
+                self.identifier_at(place)
+            })?;
+            let sharp = if bare.starts_with('#') && !original.starts_with('#') { "#" } else { "" };
+            return Some(format!("{accessor}{sharp}{original}"));
+        }
+        if before.ends_with("constructor") && head.after.starts_with('(') {
+            return self.class_name(head, bare, place);
+        }
+        // `name=(`, `name:function(`, `object.name=async function*(`.
+        let before = before.strip_suffix('*').map_or(before, str::trim_end);
+        let before = without_word(without_word(before, "function"), "async");
+        let before = before.strip_suffix(['=', ':'])?.trim_end();
+        let mut parts: Vec<(usize, &str)> = Vec::new();
+        let mut rest = before;
+        loop {
+            let start = rest.trim_end_matches(is_identifier_part).len();
+            let part = &rest[start..];
+            if part.is_empty() {
+                return None;
+            }
+            parts.push((start, part));
+            match rest[..start].strip_suffix('.') {
+                Some(object) => rest = object,
+                None => break,
+            }
+        }
+        parts.reverse();
+        // As V8 makes names up: `A.f` for `A.prototype.f`.
+        parts.retain(|&(_, part)| part != "prototype");
+        let join = |parts: Vec<String>| parts.join(".");
+        if join(parts.iter().map(|&(_, part)| part.to_owned()).collect()) != bare {
+            return None;
+        }
+        let original = |&(start, part): &(usize, &str)| {
+            let found = self.map.find_exactly(line, head.column_of(start));
+            found.and_then(Found::name).unwrap_or(part).to_owned()
+        };
+        Some(join(parts.iter().map(original).collect()))
+    }
+
+    /// The original name of the class whose constructor the function is, found before it.
+    fn class_name(&self, head: &Head<'_>, name: &str, place: Place) -> Option<String> {
+        /// Classes start close to their constructors.
+        const FAR: usize = 1 << 20;
+        let text = self.text.as_ref()?;
+        let before = text.up_to(head.line, head.before.len(), FAR)?;
+        // `class name` and `name=class`, the last of which counts.
+        let declared = last_match(before, &format!("class {name}"), "class ".len());
+        let assigned = last_match(before, &format!("{name}=class"), 0);
+        let assigned_spaced = last_match(before, &format!("{name} = class"), 0);
+        let at = declared.max(assigned).max(assigned_spaced)?;
+        let (line, column) = text.place_of_byte(head.line, head.before.len(), before.len() - at)?;
+        let found = self.map.find_exactly(line, column)?;
+        let class = found.place()?;
+        // A class of the same name elsewhere is another one.
+        let is_it = class.file == place.file && class.line <= place.line;
+        found.name().filter(|_| is_it).map(str::to_owned)
+    }
+
+    /// The name that the original gives a function that has none in the script: minifiers take it away
+    /// where nothing refers to it.
+    fn declared(&self, head: &Head<'_>, place: Place, exact: bool) -> Option<String> {
+        let text = self.originals.text(place.file)?;
+        let line = text.line(place.line)?;
+        let (before, after) = line.split_at(text.byte_of(place.line, place.column)?);
+        if head.is_function() {
+            let mut rest = after;
+            for word in ["export", "default", "async"] {
+                rest = after_word(rest, word).unwrap_or(rest);
+            }
+            let rest = after_word(rest, "function")?.trim_start();
+            let rest = rest.strip_prefix('*').unwrap_or(rest).trim_start();
+            let identifier = identifier(rest);
+            if !identifier.is_empty() {
+                return Some(identifier.to_owned());
+            }
+        }
+        // Of something else than an arrow function, the name may be another one's.
+        let is_arrow = exact && head.is_arrow() && !after.starts_with("function");
+        let is_expression = head.is_function() && after_word(after, "function").is_some();
+        if is_arrow || is_expression { assigned_name(before) } else { None }
+    }
+
+    /// The identifier at a place of the original.
+    fn identifier_at(&self, place: Place) -> Option<String> {
+        let text = self.originals.text(place.file)?;
+        let at = text.byte_of(place.line, place.column)?;
+        let rest = &text.line(place.line)?[at..];
+        let identifier = identifier(rest);
+        // What follows the name of a function.
+        let follows = rest[identifier.len()..].trim_start();
+        let is_name = !identifier.is_empty() && follows.starts_with(['(', '<', '=', ':', '?']);
+        let is_word = ["function", "async", "get", "set", "static", "export"].contains(&identifier);
+        (is_name && !is_word).then(|| identifier.to_owned())
+    }
+}
+
+/// The line of the script on which a function starts.
+struct Head<'t> {
+    line: usize,
+    /// Where the function starts, in UTF-16 units.
+    column: usize,
+    before: &'t str,
+    after: &'t str,
+    text: &'t Text<'t>,
+}
+
+impl<'t> Head<'t> {
+    fn new<'o: 't>(text: &'t Text<'o>, line: usize, column: usize) -> Option<Self> {
+        let at = text.byte_of(line, column)?;
+        let (before, after) = text.line(line)?.split_at(at);
+        Some(Self { line, column, before, after, text })
+    }
+
+    fn column_of(&self, byte: usize) -> usize {
+        self.text.column_of(self.line, byte)
+    }
+
+    /// What stands between a column and the function's start.
+    fn since(&self, column: usize) -> Option<&'t str> {
+        let from = self.text.byte_of(self.line, column)?;
+        self.before.get(from..)
+    }
+
+    /// Whether it is an arrow function of one parameter without parentheses.
+    fn is_bare_parameter(&self) -> bool {
+        is_bare_arrow(self.after)
+    }
+
+    /// Whether it is a function by that word.
+    fn is_function(&self) -> bool {
+        let before = self.before.trim_end();
+        let before = before.strip_suffix('*').map_or(before, str::trim_end);
+        self.after.starts_with('(') && without_word(before, "function").len() < before.len()
+    }
+
+    /// Whether it can be an arrow function.
+    fn is_arrow(&self) -> bool {
+        let is_method = self.before.trim_end().ends_with(|c| is_identifier_part(c) || c == '"');
+        self.is_bare_parameter()
+            || after_word(self.after, "async").is_some()
+            || (self.after.starts_with('(') && !self.is_function() && !is_method)
+    }
+}
+
+/// Whether a text can stand between the token of a function and its parameters: words, a `*`, or a
+/// property's name in quotation marks or brackets.
+fn is_head(between: &str) -> bool {
+    let between = between.trim_end();
+    for quote in ['"', '\'', '`'] {
+        if let Some(name) = between.strip_prefix(quote)
+            && let Some(name) = name.strip_suffix(quote)
+        {
+            return !name.contains(quote);
+        }
+    }
+    let between = between.strip_suffix(']').unwrap_or(between);
+    between.chars().all(|c| is_identifier_part(c) || c.is_whitespace() || matches!(c, '*' | '['))
+}
+
+/// Whether a text starts with a function, and certainly so.
+fn is_function_start(text: &str) -> bool {
+    after_word(text, "function").is_some()
+        || after_word(text, "async")
+            .is_some_and(|rest| after_word(rest, "function").is_some() || rest.starts_with('('))
+        || is_bare_arrow(text)
+}
+
+/// Whether a text starts with `parameter =>`.
+fn is_bare_arrow(text: &str) -> bool {
+    let parameter = identifier(text);
+    !parameter.is_empty() && text[parameter.len()..].trim_start().starts_with("=>")
+}
+
+fn is_identifier_part(character: char) -> bool {
+    // Close enough to ECMAScript's, with the `#` of private names, and joiners.
+    character.is_alphanumeric() || matches!(character, '_' | '$' | '#' | '\u{200c}' | '\u{200d}')
+}
+
+/// The identifier that a text starts with; empty if there is none.
+fn identifier(text: &str) -> &str {
+    let end = text.find(|c| !is_identifier_part(c)).unwrap_or(text.len());
+    if text.starts_with(|c: char| c.is_numeric()) { "" } else { &text[..end] }
+}
+
+/// A text without a word at its end, and without the space before that.
+fn without_word<'t>(text: &'t str, word: &str) -> &'t str {
+    match text.strip_suffix(word) {
+        Some(rest) if !rest.ends_with(is_identifier_part) => rest.trim_end(),
+        _ => text,
+    }
+}
+
+/// A line of code without a comment and space at its end, as far as that is plain.
+fn without_comment(line: &str) -> &str {
+    let line = line.trim_end();
+    if let Some((code, _)) = line.strip_suffix("*/").and_then(|line| line.rsplit_once("/*")) {
+        return code.trim_end();
+    }
+    line.split_once("//").map_or(line, |(code, _)| code.trim_end())
+}
+
+/// What follows a word at a text's start.
+fn after_word<'t>(text: &'t str, word: &str) -> Option<&'t str> {
+    let rest = text.strip_prefix(word)?;
+    (!rest.starts_with(is_identifier_part)).then(|| rest.trim_start())
+}
+
+/// The variable or field to which what follows is assigned, if that is plain: `const name = `.
+fn assigned_name(before: &str) -> Option<String> {
+    let before = before.trim_end().strip_suffix('=')?.trim_end();
+    let rest = before.trim_end_matches(is_identifier_part);
+    let name = identifier(&before[rest.len()..]);
+    // Anything else may be the type of what is assigned to, or the object that it is of.
+    let words = ["const", "let", "var", "static", "readonly", "private", "protected", "public"];
+    let rest = rest.trim_end();
+    let is_plain = rest.is_empty()
+        || rest.ends_with([';', '{', '}', ',', '('])
+        || words.into_iter().any(|word| without_word(rest, word).len() < rest.len());
+    (is_plain && !name.is_empty()).then(|| name.to_owned())
+}
+
+/// Where the last whole occurrence of `pattern` starts in a text, plus `offset`.
+fn last_match(text: &str, pattern: &str, offset: usize) -> Option<usize> {
+    let is_whole = |&(at, found): &(usize, &str)| {
+        !text[..at].ends_with(is_identifier_part)
+            && !text[at + found.len()..].starts_with(is_identifier_part)
+    };
+    text.rmatch_indices(pattern).find(is_whole).map(|(at, _)| at + offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_of_functions_are_told_from_other_text() {
+        for head in ["a", "function", "async function* ", "get x", "#a", "\"a.b\"", "['a'", "x]"] {
+            let expected = !head.contains("['");
+            assert_eq!(is_head(head), expected, "{head}");
+        }
+        for other in ["a,", "a=", "a;b", "x(", "}", "\"a\",\"b\"", "a=>"] {
+            assert!(!is_head(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn names_are_taken_from_plain_assignments_only() {
+        for (before, name) in [
+            ("export const block = ", Some("block")),
+            ("a = ", Some("a")),
+            ("  static bound=", Some("bound")),
+            ("(x, y = ", Some("y")),
+            ("const f: Handler = ", None),
+            ("exports.f = ", None),
+            ("a == ", None),
+            ("call(", None),
+            ("", None),
+        ] {
+            assert_eq!(assigned_name(before).as_deref(), name, "{before}");
+        }
+    }
+}

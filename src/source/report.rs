@@ -1,0 +1,114 @@
+//! What became of each script's source map.
+
+use std::fmt;
+use std::io;
+
+use super::memory::MemorySources;
+use crate::profile::{Name, ScriptId};
+
+/// What [`HeapProfile::map_sources`](crate::HeapProfile::map_sources) has done, script by script.
+///
+/// Displayed as a line for each script.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct MapReport {
+    /// The scripts whose functions had no original place before, in the order in which the profile's
+    /// functions name them.
+    pub scripts: Vec<ScriptReport>,
+    /// The text of the original files that functions were mapped to, as far as the maps carry it: a
+    /// provider for [`HeapProfile::listing`](crate::HeapProfile::listing).
+    pub originals: MemorySources,
+}
+
+impl MapReport {
+    /// How many functions were mapped.
+    #[must_use]
+    pub fn mapped(&self) -> usize {
+        self.scripts.iter().map(|script| script.mapped).sum()
+    }
+
+    /// How many functions are in scripts and had no original place before.
+    #[must_use]
+    pub fn functions(&self) -> usize {
+        self.scripts.iter().map(|script| script.functions).sum()
+    }
+}
+
+impl fmt::Display for MapReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.scripts.iter().try_for_each(|script| writeln!(f, "{script}"))
+    }
+}
+
+/// What became of one script's source map.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ScriptReport {
+    /// V8's id of the script; `None` where the profile does not tell.
+    pub id: Option<ScriptId>,
+    /// The script's name.
+    pub name: Name,
+    /// Where the map was found: its URL, `inline` for one within the script's text, or `provider` for
+    /// one that the script's text does not name.
+    pub map: Option<String>,
+    /// How many of the script's functions had no original place before.
+    pub functions: usize,
+    /// How many of these have one now. The others are of no original file (a bundler's own code, the
+    /// script as a whole if it is made of several files), the map says nothing about them, or the
+    /// profile does not tell their line and column.
+    pub mapped: usize,
+    /// Why there is no map, or none that can be used; `None` if there is one.
+    pub problem: Option<MapProblem>,
+}
+
+impl fmt::Display for ScriptReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.name.as_str(), self.id) {
+            ("", Some(id)) => write!(f, "(script {id})")?,
+            (name, _) => f.write_str(name)?,
+        }
+        write!(f, ": {} of {} functions mapped", self.mapped, self.functions)?;
+        match &self.problem {
+            Some(problem) => write!(f, ": {problem}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why a script has no source map that can be used.
+///
+/// ```
+/// use v8_heap_sampler::source::MapProblem;
+/// let problem = MapProblem::NotFound { url: "dist/app.js.map".to_owned() };
+/// assert!(problem.to_string().starts_with("the source map dist/app.js.map is not there"));
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MapProblem {
+    /// Neither the script's text nor the provider has one.
+    #[error("it has no source map: build it with one, or have the provider supply it")]
+    NoMap,
+
+    /// The script's text names a map that the provider does not have.
+    #[error("the source map {url} is not there: have the provider supply it")]
+    NotFound {
+        /// The map's URL, resolved against the script's name.
+        url: String,
+    },
+
+    /// The provider failed.
+    #[error("{what} cannot be read: {error}")]
+    Unreadable {
+        /// What was to be read: the script's text, or its map.
+        what: &'static str,
+        /// What the provider says.
+        error: io::Error,
+    },
+
+    /// What was found is no source map of version 3, or a damaged one.
+    #[error("its source map is broken: {problem}; build it anew")]
+    Broken {
+        /// What is wrong.
+        problem: String,
+    },
+}

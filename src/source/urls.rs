@@ -1,0 +1,144 @@
+//! Names of scripts, which are URLs, paths or anything, and what is relative to them.
+
+/// Where a URL's scheme ends, its `:` included; `None` if it has none. A single letter is a drive.
+pub(super) fn scheme_end(name: &str) -> Option<usize> {
+    let colon = name.find(':')?;
+    let scheme = &name[..colon];
+    let is_scheme = scheme.len() > 1
+        && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+    is_scheme.then_some(colon + 1)
+}
+
+/// Whether a path is one from a drive's root: `C:\` or `C:/`.
+#[cfg(feature = "sourcemap")]
+fn has_drive(path: &str) -> bool {
+    let bytes = path.as_bytes();
+    bytes.len() > 2
+        && bytes[0].is_ascii_alphabetic()
+        && bytes[1] == b':'
+        && matches!(bytes[2], b'/' | b'\\')
+}
+
+/// Where the part of a name starts that `..` cannot leave: behind the scheme and the host of a URL.
+#[cfg(feature = "sourcemap")]
+fn root_end(name: &str) -> usize {
+    let Some(scheme) = scheme_end(name) else {
+        return if has_drive(name) { 2 } else { 0 };
+    };
+    match name[scheme..].strip_prefix("//") {
+        None => scheme,
+        Some(host) => scheme + 2 + host.find('/').unwrap_or(host.len()),
+    }
+}
+
+/// `reference` as seen from the script or map `base`: both may be URLs or paths.
+#[cfg(feature = "sourcemap")]
+pub(super) fn resolve(base: &str, reference: &str) -> String {
+    if scheme_end(reference).is_some() || has_drive(reference) {
+        return reference.to_owned();
+    }
+    let root = root_end(base);
+    if reference.starts_with("//") {
+        return format!("{}{reference}", &base[..scheme_end(base).unwrap_or(0)]);
+    }
+    if reference.starts_with('/') {
+        return format!("{}{reference}", &base[..root]);
+    }
+    // What follows `?` or `#` in a URL is no folder.
+    let path_end = match scheme_end(base) {
+        Some(_) => base[root..].find(['?', '#']).map_or(base.len(), |at| root + at),
+        None => base.len(),
+    };
+    let path = &base[root..path_end];
+    let (is_absolute, path) = match path.strip_prefix(['/', '\\']) {
+        Some(path) => (true, path),
+        // A URL of a host and nothing else.
+        None => (root > 0 && path.is_empty(), path),
+    };
+    let folder = &path[..path.rfind(['/', '\\']).map_or(0, |at| at + 1)];
+    let separator = if folder.contains('\\') && !folder.contains('/') { '\\' } else { '/' };
+    let mut parts: Vec<&str> = Vec::new();
+    let parts_of_folder = folder.split(['/', '\\']).filter(|part| !part.is_empty());
+    for part in parts_of_folder.chain(reference.split('/')) {
+        match part {
+            "." => {}
+            ".." if parts.last().is_some_and(|&last| last != "..") => {
+                parts.pop();
+            }
+            // Above the root there is nothing.
+            ".." if is_absolute => {}
+            part => parts.push(part),
+        }
+    }
+    let mut resolved = base[..root].to_owned();
+    for (place, part) in parts.into_iter().enumerate() {
+        if place > 0 || is_absolute {
+            resolved.push(separator);
+        }
+        resolved.push_str(part);
+    }
+    resolved
+}
+
+/// The bytes of a text in which `%` and two digits stand for a byte.
+pub(super) fn percent_decoded(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let digit = |at: usize| bytes.get(at).and_then(|&digit| char::from(digit).to_digit(16));
+        match (byte, digit(at + 1), digit(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            _ => {
+                decoded.push(byte);
+                at += 1;
+            }
+        }
+    }
+    decoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(feature = "sourcemap")]
+    fn references_are_resolved_as_urls_are() {
+        for (base, reference, resolved) in [
+            ("bundle.js", "bundle.js.map", "bundle.js.map"),
+            ("bundle.js", "../src/a.ts", "../src/a.ts"),
+            ("dist/bundle.js", "../src/./a.ts", "src/a.ts"),
+            ("../dist/bundle.js", "../../src/a.ts", "../../src/a.ts"),
+            ("/srv/dist/bundle.js", "../src/a.ts", "/srv/src/a.ts"),
+            ("/srv/bundle.js", "../../../a.ts", "/a.ts"),
+            ("/srv/bundle.js", "/a.ts", "/a.ts"),
+            ("file:///srv/dist/b.js", "../src/a.ts", "file:///srv/src/a.ts"),
+            ("file:///srv/dist/b.js", "/a.ts", "file:///a.ts"),
+            ("https://example.com/js/b.js?v=1/2", "b.map", "https://example.com/js/b.map"),
+            ("https://example.com", "b.map", "https://example.com/b.map"),
+            ("https://example.com/js/b.js", "//cdn.example/b.map", "https://cdn.example/b.map"),
+            ("https://example.com/js/b.js", "webpack:///./a.js", "webpack:///./a.js"),
+            ("node:internal/a", "b", "node:internal/b"),
+            (r"C:\srv\dist\b.js", "../src/a.ts", r"C:\srv\src\a.ts"),
+            (r"C:\srv\dist\b.js", r"D:\a.ts", r"D:\a.ts"),
+            ("", "a.ts", "a.ts"),
+            ("", "", ""),
+        ] {
+            assert_eq!(resolve(base, reference), resolved, "{reference} from {base}");
+        }
+    }
+
+    #[test]
+    fn escapes_are_decoded_and_what_is_none_stays() {
+        for (text, decoded) in
+            [("a%20b", "a b"), ("100%", "100%"), ("%zz%2", "%zz%2"), ("%C3%A9", "é")]
+        {
+            assert_eq!(String::from_utf8(percent_decoded(text)).unwrap(), decoded);
+        }
+    }
+}
