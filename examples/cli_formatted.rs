@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use clap::Parser;
 use v8_heap_sampler::Function;
+use v8_heap_sampler::source::{ListOptions, ListedFunction, MemorySources, list};
 
 mod support;
 
@@ -29,39 +30,22 @@ struct Cli {
 ///
 /// V8 knows where a function starts, but neither where it ends nor the line that allocated.
 fn first_lines(function: &Function, source: Option<&str>, lines: usize) -> Vec<String> {
-    let Some(start) = function.line_number.filter(|_| lines > 0) else {
+    let Some((start, after)) = function.line_number.zip(lines.checked_sub(1)) else {
         return Vec::new();
     };
-    let Some(source) = source else {
-        return vec![format!("{start:>12} | (the source is not at hand)")];
-    };
-    let numbered = (1..).zip(source_lines(source)).skip(start.get() as usize - 1);
-    numbered.take(lines).map(|(number, line)| format!("{number:>12} | {}", cut(line))).collect()
-}
-
-/// The lines of a script as JavaScript counts them, which knows more ends than `str::lines`.
-fn source_lines(source: &str) -> impl Iterator<Item = &str> {
-    let mut rest = Some(source);
-    std::iter::from_fn(move || {
-        let text = rest?;
-        let Some(end) = text.find(['\n', '\r', '\u{2028}', '\u{2029}']) else {
-            rest = None;
-            return Some(text);
-        };
-        let (line, after) = text.split_at(end);
-        let ending = if after.starts_with("\r\n") { 2 } else { after.chars().next()?.len_utf8() };
-        rest = Some(&after[ending..]);
-        Some(line)
-    })
-}
-
-/// The beginning of a line that may be a whole minified program.
-fn cut(line: &str) -> String {
-    const SHOWN: usize = 160;
-    match line.char_indices().nth(SHOWN) {
-        None => line.to_owned(),
-        Some((end, _)) => format!("{} ...", &line[..end]),
+    let mut sources = MemorySources::new();
+    if let Some(source) = source {
+        sources.insert_source(function.script_name.as_str(), source);
     }
+    // The costs are in the table above.
+    let listed = ListedFunction::new(function.clone(), (), ());
+    let listing =
+        list([listed], &mut sources, &ListOptions::new().before(0).after(after).width(160));
+    let shown = listing.files.iter().flat_map(|file| &file.lines);
+    let shown = shown.map(|line| format!("{:>12} | {}", line.number, line.text));
+    let missing =
+        listing.unlisted.iter().map(|unlisted| format!("{start:>12} | ({})", unlisted.reason));
+    shown.chain(missing).collect()
 }
 
 fn main() -> ExitCode {

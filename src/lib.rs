@@ -121,7 +121,7 @@
 //! - `pprof`: pprof profiles, both ways.
 //! - `flamegraph`: flame graphs as SVG.
 //! - `firefox`: the Firefox Profiler's format.
-//! - `formats`: all of these but `v8`.
+//! - `formats`: all of the above but `v8`.
 //! - `sourcemap`: source maps, [`HeapProfile::map_sources`].
 
 #![deny(missing_docs)]

@@ -243,8 +243,8 @@ impl CheckedMap<'_> {
         {
             return Err(format!("character {at} of its mappings is none of theirs"));
         }
-        let maps = self.sections.iter().flatten().filter_map(|section| section.map.as_ref());
-        maps.map(Self::check).collect()
+        let mut maps = self.sections.iter().flatten().filter_map(|section| section.map.as_ref());
+        maps.try_for_each(Self::check)
     }
 }
 

@@ -86,9 +86,7 @@ impl<'m> Resolver<'m> {
         found: Found<'_>,
         place: Place,
     ) -> Option<(Place, bool)> {
-        let Some(between) = head.since(found.column) else {
-            return None;
-        };
+        let between = head.since(found.column)?;
         if found.is_range() || between.is_empty() || is_head(between) {
             return Some((place, true));
         }
