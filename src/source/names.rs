@@ -41,8 +41,13 @@ impl<'m> Resolver<'m> {
             return None;
         }
         let head = match &self.text {
-            // A place that the text does not have: it is not the one that ran.
-            Some(text) => Some(Head::new(text, line, column)?),
+            // A place that the text does not have, or at which no function can start: it is not the
+            // text that ran.
+            Some(text) => {
+                let head = Head::new(text, line, column)?;
+                let is_any = is_script || function.name.starts_with('<');
+                Some(head).filter(|head| is_any || head.is_start()).map(Some)?
+            }
             None => None,
         };
         let found = self.map.find(line, column)?;
@@ -50,11 +55,9 @@ impl<'m> Resolver<'m> {
         let place = match &head {
             Some(head) => self.checked_place(head, line, found, place)?,
             None => {
-                // As far before the start as the name and `async function* ` reach.
-                let most = function.name.encode_utf16().count() + "async function* ".len();
-                let is_near = column - found.column <= most;
+                let is_head = found.is_range() || can_be_head(column - found.column, function);
                 let is_alone = || self.map.is_alone(line, found);
-                (is_near || is_alone()).then_some((place, is_near))?
+                (is_head || is_alone()).then_some((place, is_head))?
             }
         };
         let (mut place, has_column) = place;
@@ -205,7 +208,7 @@ impl<'m> Resolver<'m> {
     /// The original name of the class whose constructor the function is, found before it.
     fn class_name(&self, head: &Head<'_>, name: &str, place: Place) -> Option<String> {
         /// Classes start close to their constructors.
-        const FAR: usize = 1 << 20;
+        const FAR: usize = 256 << 10;
         let text = self.text.as_ref()?;
         let before = text.up_to(head.line, head.before.len(), FAR)?;
         // `class name` and `name=class`, the last of which counts.
@@ -286,6 +289,11 @@ impl<'t> Head<'t> {
         self.before.get(from..)
     }
 
+    /// Whether a function can start here.
+    fn is_start(&self) -> bool {
+        self.after.starts_with(|c| c == '(' || is_identifier_part(c))
+    }
+
     /// Whether it is an arrow function of one parameter without parentheses.
     fn is_bare_parameter(&self) -> bool {
         is_bare_arrow(self.after)
@@ -320,6 +328,16 @@ fn is_head(between: &str) -> bool {
     }
     let between = between.strip_suffix(']').unwrap_or(between);
     between.chars().all(|c| is_identifier_part(c) || c.is_whitespace() || matches!(c, '*' | '['))
+}
+
+/// Whether what is between a token and a function's start can be the function's head, of which only the
+/// length is known: nothing, its name, or a word.
+fn can_be_head(len: usize, function: &Function) -> bool {
+    let name = function.name.as_str();
+    let bare = ["get ", "set "].iter().find_map(|accessor| name.strip_prefix(accessor));
+    let heads =
+        ["", bare.unwrap_or(name), "function", "function*", "async function", "constructor"];
+    heads.iter().any(|head| head.encode_utf16().count() == len)
 }
 
 /// Whether a text starts with a function, and certainly so.

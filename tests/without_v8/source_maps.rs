@@ -397,6 +397,13 @@ fn a_map_of_another_text_is_not_believed() {
     let mut mapped = profile(&[("a", 1, 11)]);
     apply(&mut mapped, "short", &map);
     assert_eq!(shown(&mapped), ["a dist/app.js:1:11"]);
+    // Nor can one start at a semicolon.
+    apply(&mut mapped, "function a;(){}", &map);
+    assert_eq!(shown(&mapped), ["a dist/app.js:1:11"]);
+    // One token for a whole program says nothing.
+    let single = self::map(&["x.js"], None, &[], &[(0, 0, Some((0, 0, 0, None)))]);
+    apply(&mut mapped, "var a=wrap((n)=>n)", &single);
+    assert_eq!(shown(&mapped), ["a dist/app.js:1:11"]);
     // A negative line.
     let mut mapped = profile(&[("a", 1, 11)]);
     apply(&mut mapped, "function a(){}", r#"{"version":3,"sources":["x.js"],"mappings":"SADT"}"#);
