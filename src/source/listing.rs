@@ -294,7 +294,7 @@ impl HeapProfile {
 ///
 /// let options = ListOptions::new().width(20);
 /// let listing = list([ListedFunction::new(function, "3 kB", "4 kB")], &mut sources, &options);
-/// assert_eq!(listing.files[0].lines[0].text, "…ion b(){return[a]};;;…");
+/// assert_eq!(listing.files[0].lines[0].text, "…ion b(){return[a]};;…");
 /// ```
 #[must_use]
 pub fn list<C>(

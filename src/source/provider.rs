@@ -69,7 +69,8 @@ impl<'s> Script<'s> {
 ///         })
 ///     }
 /// }
-/// let text = Embedded.source(Script::named("ext:core/main.js"))?;
+/// let mut scripts = Embedded;
+/// let text = scripts.source(Script::named("ext:core/main.js"))?;
 /// assert_eq!(text.as_deref(), Some("function main() {}"));
 /// # Ok::<(), io::Error>(())
 /// ```

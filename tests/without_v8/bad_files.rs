@@ -92,6 +92,14 @@ fn bad_nodes_and_profiles() {
         (format!("[{}]", node.replace("\"id\":1,", "")), "id: the node that ends here lacks it"),
         (format!("[{}]", node.replace(":[]}", ":[\"x\"]}")), "all numbers or all texts"),
         (
+            format!("[{}]", node.replace(":[]}", ":[],\"original\":5}")),
+            "original: expected object but found int",
+        ),
+        (
+            format!("[{}]", node.replace(":[]}", ":[],\"original\":{\"line_number\":-1}}")),
+            "original.line_number: -1 is not from 0",
+        ),
+        (
             format!("[{}]", node.replace(":[],", ":[{\"size\":-8,\"count\":1}],")),
             "allocations.size: -8 is not from 1",
         ),
@@ -217,6 +225,8 @@ struct PprofFunction {
     id: u64,
     #[prost(int64, tag = "2")]
     name: i64,
+    #[prost(int64, tag = "3")]
+    system_name: i64,
     #[prost(int64, tag = "5")]
     start_line: i64,
 }
@@ -234,8 +244,8 @@ fn pprof() -> Profile {
             line: vec![Line { function_id: 1, line: 7 }, Line { function_id: 2, line: 9 }],
         }],
         function: vec![
-            PprofFunction { id: 1, name: 3, start_line: 5 },
-            PprofFunction { id: 2, name: 4, start_line: 0 },
+            PprofFunction { id: 1, name: 3, system_name: 3, start_line: 5 },
+            PprofFunction { id: 2, name: 4, system_name: 0, start_line: 0 },
         ],
         string_table: strings.map(str::to_owned).into(),
         period_type: Some(space),
@@ -253,7 +263,7 @@ fn bad_pprof() {
     assert_eq!(profile.functions()[2].line_number.unwrap().get(), 5);
 
     type Damage = fn(&mut Profile);
-    let cases: [(Damage, &str); 19] = [
+    let cases: [(Damage, &str); 21] = [
         (|p| p.sample[0].value[0] = -1, "sample[0].value[0]: -1 is not from 0 to 2^53"),
         (|p| p.sample[0].value[0] = i64::MAX, "sample[0].value[0]: 9223372036854775807 is not"),
         (|p| p.sample[0].value.push(1), "sample[0].value: there are 2 values for 1 sample types"),
@@ -261,6 +271,14 @@ fn bad_pprof() {
         (|p| p.location[0].line[1].function_id = 9, "line.function_id: function 9 is not there"),
         (|p| p.function[0].name = 99, "function with id 1, name: string 99, but the table has 5"),
         (|p| p.function[0].name = -1, "function with id 1, name: string -1"),
+        (|p| p.function[0].system_name = 99, "function with id 1, system_name: string 99, but"),
+        (
+            |p| {
+                p.string_table.push(format!("generated \"a.js\":1:1 {}", "x".repeat(1 << 17)));
+                p.function[0].system_name = 5;
+            },
+            "function with id 1, system_name: 131072 bytes, and 65536 are supported",
+        ),
         (|p| p.function[0].start_line = -4, "start_line: -4 is not from 0 to 4294967295"),
         (|p| p.location[0].line[1].line = -4, "line.line: -4 is not from 0 to 4294967295"),
         (|p| p.function[1].id = 1, "function[1].id: 1 is used twice"),
