@@ -318,7 +318,7 @@ fn indexed_maps_are_read() {
 fn maps_within_the_script_are_read() {
     let map = map(&["/x.js"], None, &[], &[(0, 9, Some((0, 6, 9, None)))]);
     let escaped: String = map.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    // Of "data-encoding"'s making, had the crate one: three bytes are four digits.
+    // Three bytes are four digits.
     let mut base64 = String::new();
     for bytes in map.as_bytes().chunks(3) {
         let bits =
