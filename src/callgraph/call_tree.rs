@@ -223,7 +223,7 @@ pub struct TreeNode<'t> {
 }
 
 impl<'t> TreeNode<'t> {
-    pub(super) fn rank(self) -> usize {
+    pub(crate) fn rank(self) -> usize {
         self.rank as usize
     }
 

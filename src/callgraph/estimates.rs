@@ -1,12 +1,13 @@
 //! Estimates summed up: over subtrees, and over the contexts of a function.
 
+use std::ops::AddAssign;
 use std::sync::Arc;
 
 use super::call_tree::{CallTree, TreeNode};
 use super::function_numbers::FunctionNumbers;
 use super::on_path::OnPath;
 use crate::estimate::{Estimates, Values};
-use crate::profile::Function;
+use crate::profile::{Function, Node};
 
 /// What each context of a [`CallTree`] allocated itself and in total, with its uncertainty.
 ///
@@ -40,12 +41,13 @@ impl CallTree {
     /// samples, and samples of contexts that are not in the tree are in no sum.
     #[must_use]
     pub fn estimates(&self, estimates: &Estimates) -> TreeEstimates {
-        TreeEstimates { own: estimates.clone(), totals: self.sum_up(estimates) }
+        let totals = self.sum_up(|node| estimates.of(node.id));
+        TreeEstimates { own: estimates.clone(), totals }
     }
 
     /// The sums over the subtrees, by rank.
-    fn sum_up(&self, estimates: &Estimates) -> Vec<Values> {
-        let mut totals: Vec<Values> = self.iter().map(|node| estimates.of(node.id)).collect();
+    pub(crate) fn sum_up<V: Copy + AddAssign>(&self, own: impl Fn(&Node) -> V) -> Vec<V> {
+        let mut totals: Vec<V> = self.nodes().iter().map(own).collect();
         let (parents, _) = self.parents_and_ends();
         // Children stand after their parents: from the back, every total is complete when it is
         // added.
@@ -65,31 +67,54 @@ impl CallTree {
     /// Contexts are matched as for [`estimates`](Self::estimates).
     #[must_use]
     pub fn function_estimates(&self, estimates: &Estimates) -> Vec<FunctionEstimates> {
-        let totals = self.sum_up(estimates);
+        let sums = self.function_sums(estimates.nothing(), |node| estimates.of(node.id));
+        let estimates = sums.into_iter().map(|sums| {
+            let FunctionSums { function, own, total, contexts } = sums;
+            FunctionEstimates { function, own, total, contexts }
+        });
+        estimates.collect()
+    }
+
+    /// Sums what contexts have of their own up over the contexts of each function, in the order of
+    /// [`function_estimates`](Self::function_estimates).
+    pub(crate) fn function_sums<V: Copy + AddAssign>(
+        &self,
+        nothing: V,
+        own: impl Fn(&Node) -> V,
+    ) -> Vec<FunctionSums<V>> {
+        let totals = self.sum_up(&own);
         let (_, ends) = self.parents_and_ends();
         let mut numbers = FunctionNumbers::default();
-        let mut functions: Vec<FunctionEstimates> = Vec::new();
+        let mut functions: Vec<FunctionSums<V>> = Vec::new();
         let mut on_path = OnPath::default();
         for (rank, node) in self.nodes().iter().enumerate() {
             on_path.leave(rank, ends);
             let number = numbers.of(&node.function);
             if number as usize == functions.len() {
-                functions.push(FunctionEstimates {
+                functions.push(FunctionSums {
                     function: Arc::clone(&node.function),
-                    own: estimates.nothing(),
-                    total: estimates.nothing(),
+                    own: nothing,
+                    total: nothing,
                     contexts: 0,
                 });
             }
             let function = &mut functions[number as usize];
             function.contexts += 1;
-            function.own += estimates.of(node.id);
+            function.own += own(node);
             if on_path.enter(rank, number) {
                 function.total += totals[rank];
             }
         }
         functions
     }
+}
+
+/// What the contexts of a function have of their own, and in total, each context once.
+pub(crate) struct FunctionSums<V> {
+    pub(crate) function: Arc<Function>,
+    pub(crate) own: V,
+    pub(crate) total: V,
+    pub(crate) contexts: u32,
 }
 
 impl TreeEstimates {

@@ -16,6 +16,7 @@ mod topology;
 mod weight;
 
 pub use call_tree::{CallTree, Children, Descendants, TreeNode};
+pub(crate) use estimates::FunctionSums;
 pub use estimates::{FunctionEstimates, TreeEstimates};
 pub(crate) use function_numbers::FunctionNumbers;
 pub use graph::{Call, Callgraph, FunctionNode, NeighborCall, RemovedCall};

@@ -247,7 +247,7 @@ impl Usage {
     }
 
     /// What no sample stands for: nothing, up to what can go unnoticed.
-    pub(super) fn none(interval_bytes: u64) -> Self {
+    pub(crate) fn none(interval_bytes: u64) -> Self {
         Self::of(0, Self::LEAST_SIZE, interval_bytes)
     }
 }
