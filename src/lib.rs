@@ -133,6 +133,7 @@
 )]
 
 pub mod analysis;
+pub mod budget;
 mod callgraph;
 mod error;
 mod estimate;

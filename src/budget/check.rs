@@ -1,0 +1,653 @@
+//! Holds a measurement against a budget, and says who is to blame.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::amount::{Amount, Amounts, in_full};
+use super::limits::{Budget, FunctionBudget, Which};
+use super::measurement::{Measurement, is_outside_javascript};
+use crate::callgraph::{FunctionNumbers, TreeNode};
+use crate::estimate::ConfidenceInterval;
+use crate::heap_profile::{Counted, SampleType};
+use crate::profile::Function;
+
+/// The budget was not kept: what was exceeded, and by whom.
+///
+/// The message lists every limit that was not kept, and for each the functions that allocated most
+/// of it, with the calls that led to the biggest part.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub struct OverBudget {
+    /// What is wrong, in the order of the budget; never empty.
+    pub violations: Vec<Violation>,
+}
+
+/// A part of a budget that was not kept.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Violation {
+    /// There is more than there may be.
+    Exceeded(Exceeded),
+    /// The function that the budget is of allocated nothing that is known of, or is called something
+    /// else.
+    Absent {
+        /// What the budget calls it.
+        function: String,
+        /// Functions with similar names, the most similar first.
+        near: Vec<Arc<Function>>,
+        /// Whether counts say so. Of estimates it can be that no sample was taken there.
+        is_exact: bool,
+    },
+    /// Stacks were cut at the depth that the options allow, so that the function's total may lack
+    /// what was called at greater depths, and is not known to be within its limits.
+    CutStacks {
+        /// What the budget calls the function.
+        function: String,
+        /// How many frames of a stack were kept.
+        stack_depth: u32,
+    },
+    /// The budget, or that of a function, has no limit that could be kept.
+    NoLimit {
+        /// What the budget calls the function; `None` for the whole.
+        function: Option<String>,
+    },
+}
+
+/// What a budget is of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scope {
+    /// Everything.
+    All,
+    /// Everything with a JavaScript function on the stack.
+    JavaScript,
+    /// A function, or several, and what they call.
+    Total(String),
+    /// A function, or several, without what they call.
+    Own(String),
+}
+
+/// A limit, and how it was exceeded.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Exceeded {
+    /// Whose limit it is.
+    pub scope: Scope,
+    /// What is limited: `Inuse...` is what was retained.
+    pub what: SampleType,
+    /// The most that was allowed, in bytes or objects.
+    pub limit: u64,
+    /// How much there is. Whole, if it was counted.
+    pub found: f64,
+    /// Where the truth lies, if that is an estimate.
+    pub interval: Option<ConfidenceInterval>,
+    /// The functions that have most of it, the one with the most first; five at most.
+    pub offenders: Vec<Offender>,
+    /// How many functions have some of it.
+    pub functions: usize,
+    shown: String,
+    strict: bool,
+}
+
+/// A function that has a part in what was exceeded.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Offender {
+    /// Which function.
+    pub function: Arc<Function>,
+    /// How much it allocated itself, or retains of that.
+    pub found: f64,
+    /// The calls that led to it where it allocated most: its caller first, the outermost last,
+    /// without the root.
+    pub callers: Vec<Arc<Function>>,
+    shown: String,
+}
+
+/// How many offenders are listed for a limit.
+const OFFENDERS: usize = 5;
+
+/// How many callers of the first one are shown.
+const CALLERS: usize = 8;
+
+/// How many similar names are listed.
+const NEAR: usize = 3;
+
+pub(super) fn check<A: Amount>(
+    measurement: &Measurement<A>,
+    budget: &Budget,
+) -> Result<(), OverBudget> {
+    let mut violations = Vec::new();
+    if budget.limits.is_empty() && budget.functions.is_empty() {
+        violations.push(Violation::NoLimit { function: None });
+    }
+    let (scope, amounts) = if budget.javascript_only {
+        (Scope::JavaScript, measurement.javascript())
+    } else {
+        (Scope::All, measurement.total())
+    };
+    for (what, limit) in budget.limits.iter() {
+        let exceeded = exceeded(measurement, budget, &scope, amounts, what, limit, |node| {
+            !(budget.javascript_only && is_outside_javascript(&node.function))
+        });
+        violations.extend(exceeded.map(Violation::Exceeded));
+    }
+    for function in &budget.functions {
+        check_function(measurement, budget, function, &mut violations);
+    }
+    if violations.is_empty() { Ok(()) } else { Err(OverBudget { violations }) }
+}
+
+fn check_function<A: Amount>(
+    measurement: &Measurement<A>,
+    budget: &Budget,
+    function: &FunctionBudget,
+    violations: &mut Vec<Violation>,
+) {
+    let name = || function.name.clone();
+    if function.limits.is_empty() {
+        violations.push(Violation::NoLimit { function: Some(name()) });
+    }
+    let found = measurement.functions_where(|candidate| function.is_of(candidate));
+    if found.is_none() && !function.may_be_absent {
+        let near = near(measurement, function);
+        violations.push(Violation::Absent { function: name(), near, is_exact: A::IS_EXACT });
+        return;
+    }
+    let nothing = Amounts::none(&measurement.profile().options);
+    let (scope, amounts) = if function.own {
+        (Scope::Own(name()), found.map_or(nothing, |found| found.own))
+    } else {
+        (Scope::Total(name()), found.map_or(nothing, |found| found.total))
+    };
+    let before = violations.len();
+    for (what, limit) in function.limits.iter() {
+        let mut covered = 0;
+        let exceeded = exceeded(measurement, budget, &scope, amounts, what, limit, |node| {
+            let is_it = function.is_of(&node.function);
+            if is_it && !function.own {
+                covered = covered.max(node.rank() + node.descendants().len());
+            }
+            is_it || node.rank() < covered
+        });
+        violations.extend(exceeded.map(Violation::Exceeded));
+    }
+    if violations.len() == before && !function.own && measurement.has_cut_stacks() {
+        let stack_depth = measurement.profile().options.stack_depth;
+        violations.push(Violation::CutStacks { function: name(), stack_depth });
+    }
+}
+
+/// Whether `amounts` are above the limit; if so, by whom. `is_in` is asked about each context in
+/// preorder.
+fn exceeded<A: Amount>(
+    measurement: &Measurement<A>,
+    budget: &Budget,
+    scope: &Scope,
+    amounts: Amounts<A>,
+    what: SampleType,
+    limit: u64,
+    is_in: impl FnMut(TreeNode<'_>) -> bool,
+) -> Option<Exceeded> {
+    let amount = amounts.of(what);
+    let interval = amount.interval(what, budget.confidence);
+    let decisive = match interval {
+        None => amount.value(what),
+        Some(interval) if budget.strict => interval.upper,
+        Some(interval) => interval.lower,
+    };
+    if decisive <= limit as f64 {
+        return None;
+    }
+    let (offenders, functions) = offenders(measurement, what, is_in);
+    Some(Exceeded {
+        scope: scope.clone(),
+        what,
+        limit,
+        found: amount.value(what),
+        interval,
+        offenders,
+        functions,
+        shown: amount.shown(what),
+        strict: budget.strict,
+    })
+}
+
+/// The functions that have most in the contexts of a scope, and how many have some.
+fn offenders<A: Amount>(
+    measurement: &Measurement<A>,
+    what: SampleType,
+    mut is_in: impl FnMut(TreeNode<'_>) -> bool,
+) -> (Vec<Offender>, usize) {
+    struct Part<'t, A> {
+        amount: A,
+        /// The context with the most.
+        biggest: TreeNode<'t>,
+        of_biggest: f64,
+    }
+    let mut numbers = FunctionNumbers::default();
+    let mut parts: Vec<Part<'_, A>> = Vec::new();
+    for node in measurement.tree() {
+        let amount = measurement.context(node.id).of(what);
+        let value = amount.value(what);
+        if !is_in(node) || value == 0.0 {
+            continue;
+        }
+        let number = numbers.of(&node.node().function) as usize;
+        match parts.get_mut(number) {
+            None => parts.push(Part { amount, biggest: node, of_biggest: value }),
+            Some(part) => {
+                part.amount += amount;
+                if value > part.of_biggest {
+                    (part.biggest, part.of_biggest) = (node, value);
+                }
+            }
+        }
+    }
+    let functions = parts.len();
+    let value = |part: &Part<'_, A>| part.amount.value(what);
+    // Stable, so that equal ones stay in the order of the tree.
+    parts.sort_by(|one, other| value(other).total_cmp(&value(one)));
+    let offenders = parts.into_iter().take(OFFENDERS).map(|part| Offender {
+        function: Arc::clone(&part.biggest.node().function),
+        found: part.amount.value(what),
+        callers: callers(part.biggest),
+        shown: part.amount.shown(what),
+    });
+    (offenders.collect(), functions)
+}
+
+fn callers(node: TreeNode<'_>) -> Vec<Arc<Function>> {
+    std::iter::successors(node.parent(), |node| node.parent())
+        .filter(|caller| caller.parent().is_some())
+        .map(|caller| Arc::clone(&caller.node().function))
+        .collect()
+}
+
+/// The functions whose names are most like the one that was not found.
+fn near<A: Amount>(measurement: &Measurement<A>, wanted: &FunctionBudget) -> Vec<Arc<Function>> {
+    if let Which::Where(_) = wanted.which {
+        return Vec::new();
+    }
+    let mut near: Vec<(usize, &Arc<Function>)> = measurement
+        .functions()
+        .iter()
+        .filter_map(|function| {
+            let distance = distance(&wanted.name, &function.function.name)?;
+            Some((distance, &function.function))
+        })
+        .collect();
+    near.sort_by_key(|&(distance, _)| distance);
+    near.into_iter().take(NEAR).map(|(_, function)| Arc::clone(function)).collect()
+}
+
+/// How many letters must be added, removed or replaced to make one name of the other; `None` if they
+/// are not similar. Upper and lower case are the same, as are `a.b` and `b`, and names are similar
+/// if one is a part of the other.
+fn distance(wanted: &str, name: &str) -> Option<usize> {
+    let last = |name: &str| -> Vec<char> {
+        let last = name.rsplit('.').next().unwrap_or(name);
+        last.to_lowercase().chars().collect()
+    };
+    let (wanted, name) = (last(wanted), last(name));
+    if wanted.is_empty() || name.is_empty() {
+        return None;
+    }
+    let contains = |one: &[char], other: &[char]| {
+        other.len() >= 3 && one.windows(other.len()).any(|part| part == other)
+    };
+    let distance = letters_apart(&wanted, &name);
+    let is_similar = distance <= 1 + wanted.len() / 4;
+    (is_similar || contains(&wanted, &name) || contains(&name, &wanted)).then_some(distance)
+}
+
+/// Levenshtein's distance.
+fn letters_apart(one: &[char], other: &[char]) -> usize {
+    // By letters of `other`: how far what was read of `one` is from so many of them.
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (at, letter) in one.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = at + 1;
+        for (column, other) in other.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != other);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+impl fmt::Display for OverBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("heap budget not kept")?;
+        self.violations.iter().try_for_each(|violation| write!(f, "\n- {violation}"))
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exceeded(exceeded) => exceeded.fmt(f),
+            Self::Absent { function, near, is_exact } => {
+                let why = if *is_exact {
+                    "it allocated nothing, nor did what it called, or it has another name"
+                } else {
+                    "nothing of it was sampled, or it has another name"
+                };
+                write!(f, "{function}: no such function in the measurement: {why}")?;
+                for (at, function) in near.iter().enumerate() {
+                    write!(f, "{}{function}", if at == 0 { "; there is " } else { ", " })?;
+                }
+                f.write_str(" (may_be_absent() allows for it)")
+            }
+            Self::CutStacks { function, stack_depth } => write!(
+                f,
+                "{function}: not known to be within its limits, as stacks were cut at {stack_depth} \
+                 frames, and it may stand below: allow for a greater stack depth, or limit what it \
+                 allocates itself"
+            ),
+            Self::NoLimit { function: None } => f.write_str("the budget has no limit"),
+            Self::NoLimit { function: Some(function) } => {
+                write!(f, "{function}: its budget has no limit")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("in all"),
+            Self::JavaScript => f.write_str("by JavaScript"),
+            Self::Total(function) => write!(f, "by {function} and what it calls"),
+            Self::Own(function) => write!(f, "by {function} itself"),
+        }
+    }
+}
+
+impl fmt::Display for Exceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = match self.what.counted() {
+            Counted::Allocated => "allocated",
+            Counted::InUse => "retained",
+        };
+        let limit = in_full(self.limit, self.what);
+        write!(f, "{verb} {}: {}, budget {limit}", self.scope, self.shown)?;
+        if let Some(interval) = &self.interval {
+            let (is, bound) = if self.strict {
+                ("not surely within", interval.upper)
+            } else {
+                ("surely above", interval.lower)
+            };
+            let side = if self.strict { "at most" } else { "at least" };
+            let bound = in_full(bound.round() as u64, self.what);
+            write!(f, " ({is}: {side} {bound} at {})", interval.confidence)?;
+        }
+        for (at, offender) in self.offenders.iter().enumerate() {
+            write!(f, "\n    {}  {}", offender.shown, offender.function)?;
+            if at == 0 {
+                for caller in offender.callers.iter().take(CALLERS) {
+                    write!(f, "\n        called by {caller}")?;
+                }
+                if let more @ 1.. = offender.callers.len().saturating_sub(CALLERS) {
+                    write!(f, "\n        and {more} more")?;
+                }
+            }
+        }
+        match self.functions - self.offenders.len() {
+            0 => Ok(()),
+            1 => f.write_str("\n    and 1 more function"),
+            more => write!(f, "\n    and {more} more functions"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::budget::Counts;
+    use crate::estimate::{Confidence, Usage};
+    use crate::profile::{
+        Bytes, KeepDead, Node, NodeId, Objects, Profile, PseudoFrame, Sample, SampleId,
+        SamplerOptions, ScriptId,
+    };
+
+    /// `(root)` -> `(PARSER)` and `main` -> `rows` -> `row` -> `rows` -> `row`, and `main` -> `row`.
+    fn profile(interval: u64) -> Profile {
+        let names = ["(root)", "(PARSER)", "main", "rows", "row", "rows", "row", "row"];
+        let children: [&[u32]; 8] = [&[2, 3], &[], &[4, 8], &[5], &[6], &[7], &[], &[]];
+        let mut nodes: Vec<Node> =
+            (1..).zip(names).map(|(id, name)| Node::new(NodeId(id), name)).collect();
+        for (node, children) in nodes.iter_mut().zip(children) {
+            node.child_ids.extend(children.iter().map(|&id| NodeId(id)));
+            if !node.name.starts_with('(') {
+                node.script_id = ScriptId::new(3);
+                node.script_name = "app.js".into();
+                node.line_number = NonZeroU32::new(node.name.len() as u32);
+            }
+        }
+        // Contexts, how many objects of how many bytes, and how many of them are alive.
+        let objects = [
+            (2, 2, 500, 1),
+            (3, 1, 100, 1),
+            (4, 10, 40, 0),
+            (5, 20, 24, 20),
+            (7, 30, 24, 30),
+            (8, 5, 1000, 0),
+        ];
+        let samples = objects
+            .iter()
+            .flat_map(|&(id, n, size, alive)| (0..n).map(move |at| (id, size, at < alive)))
+            .zip(1..)
+            .map(|((id, size, is_live), at)| Sample::new(NodeId(id), size, SampleId(at), is_live))
+            .collect();
+        let options = SamplerOptions::new().interval_bytes(interval).stack_depth(64);
+        Profile::new(nodes, samples, options.keep_dead(KeepDead::Both))
+    }
+
+    fn exact() -> Measurement {
+        Measurement::from_profile(profile(1)).unwrap()
+    }
+
+    fn counts(objects: u64, bytes: u64) -> Counts {
+        Counts::new(Objects(objects), Bytes(bytes))
+    }
+
+    #[test]
+    fn each_object_is_counted_once() {
+        let exact = exact();
+        assert_eq!(exact.allocated(), counts(68, 7700));
+        assert_eq!(exact.retained(), counts(52, 1800));
+        let rows = exact.function("rows").unwrap();
+        assert_eq!((rows.own.allocated, rows.own.retained), (counts(10, 400), counts(0, 0)));
+        assert_eq!((rows.total.allocated, rows.contexts), (counts(60, 1600), 2));
+        let row = exact.function("row").unwrap();
+        assert_eq!((row.own.allocated, row.total.retained), (counts(55, 6200), counts(50, 1200)));
+        let both = exact.functions_where(|function| function.name.starts_with("row")).unwrap();
+        assert_eq!(
+            (both.own.allocated, both.total.allocated),
+            (counts(65, 6600), counts(65, 6600))
+        );
+        assert_eq!(both.contexts, 5);
+        assert_eq!(exact.function("none"), None);
+        // By function the same as for all that are called so.
+        let of_rows = exact.functions().iter().find(|function| function.function.name == "rows");
+        assert_eq!((of_rows.unwrap().own, of_rows.unwrap().total), (rows.own, rows.total));
+        assert_eq!(exact.javascript().allocated, counts(66, 6700));
+        assert_eq!(exact.outside_javascript().retained, counts(1, 500));
+        assert_eq!(exact.pseudo_frame(PseudoFrame::Parser).allocated, counts(2, 1000));
+        assert_eq!(exact.pseudo_frame(PseudoFrame::Gc).allocated, counts(0, 0));
+    }
+
+    #[test]
+    fn the_message_has_the_offenders_and_their_calls() {
+        let budget = Budget::new()
+            .retained_bytes(1799)
+            .allocated_objects(68)
+            .function(FunctionBudget::total("rows").retained_bytes(1000).retained_objects(50))
+            .function(FunctionBudget::own("row").allocated_objects(54));
+        let over = exact().check(&budget).unwrap_err();
+        assert_eq!(
+            over.to_string(),
+            "heap budget not kept\n\
+             - retained in all: 1,800 bytes in 52 objects, budget 1,799 bytes\n    \
+                 1,200 bytes in 50 objects  row app.js:3\n        \
+                     called by rows app.js:4\n        \
+                     called by row app.js:3\n        \
+                     called by rows app.js:4\n        \
+                     called by main app.js:4\n    \
+                 500 bytes in 1 object  (PARSER)\n    \
+                 100 bytes in 1 object  main app.js:4\n\
+             - retained by rows and what it calls: 1,200 bytes in 50 objects, budget 1,000 bytes\n    \
+                 1,200 bytes in 50 objects  row app.js:3\n        \
+                     called by rows app.js:4\n        \
+                     called by row app.js:3\n        \
+                     called by rows app.js:4\n        \
+                     called by main app.js:4\n\
+             - allocated by row itself: 55 objects of 6,200 bytes, budget 54 objects\n    \
+                 55 objects of 6,200 bytes  row app.js:3\n        \
+                     called by rows app.js:4\n        \
+                     called by row app.js:3\n        \
+                     called by rows app.js:4\n        \
+                     called by main app.js:4"
+        );
+        let Violation::Exceeded(exceeded) = &over.violations[1] else { panic!("{over:?}") };
+        assert_eq!(exceeded.scope, Scope::Total("rows".to_owned()));
+        assert_eq!((exceeded.what, exceeded.limit), (SampleType::InuseSpace, 1000));
+        assert_eq!((exceeded.found, exceeded.interval), (1200.0, None));
+        assert_eq!(exceeded.offenders[0].callers.len(), 4);
+    }
+
+    #[test]
+    fn limits_are_kept_to_the_byte() {
+        let exact = exact();
+        exact.assert(&Budget::new().retained_bytes(1800).allocated_objects(68));
+        let javascript = Budget::new().javascript_only();
+        exact.assert(&javascript.clone().allocated_bytes(6700));
+        let over = exact.check(&javascript.allocated_bytes(6699)).unwrap_err().to_string();
+        assert!(over.contains("allocated by JavaScript: 6,700 bytes"), "{over}");
+        assert!(!over.contains("(PARSER)"), "{over}");
+    }
+
+    #[test]
+    #[should_panic(expected = "retained in all: 52 objects of 1,800 bytes, budget 51 objects")]
+    fn assert_panics() {
+        exact().assert(&Budget::new().retained_objects(51));
+    }
+
+    #[test]
+    fn a_misspelt_function_is_no_function() {
+        let exact = exact();
+        let of =
+            |name: &str| Budget::new().function(FunctionBudget::own(name).retained_bytes(9999));
+        let message = |name: &str| exact.check(&of(name)).unwrap_err().to_string();
+        assert_eq!(
+            message("Row"),
+            "heap budget not kept\n\
+             - Row: no such function in the measurement: it allocated nothing, nor did what it called, \
+             or it has another name; there is row app.js:3, rows app.js:4 (may_be_absent() allows \
+             for it)"
+        );
+        assert!(message("renderRow").contains("there is row"), "{}", message("renderRow"));
+        assert!(!message("elsewhere").contains("there is"));
+        assert_eq!(letters_apart(&['k', 'i', 't', 't'], &['s', 'i', 't']), 2);
+        assert_eq!(distance("startNodeAr", "pp$2.startNodeAt"), Some(1));
+        assert_eq!(distance("startNode", "pp$2.startNodeAt"), Some(2));
+        assert_eq!(distance("pp.startNode", "startNode"), Some(0));
+        assert_eq!(distance("renderRow", "row"), Some(6));
+        assert_eq!(distance("", "row").or(distance("row", "")), None);
+        exact.assert(&of("row"));
+        let allowed = FunctionBudget::total("elsewhere").retained_bytes(0).may_be_absent();
+        exact.assert(&Budget::new().function(allowed));
+    }
+
+    #[test]
+    fn a_budget_without_limits_is_never_kept() {
+        let exact = exact();
+        let empty = exact.check(&Budget::new()).unwrap_err();
+        assert_eq!(empty.violations, [Violation::NoLimit { function: None }]);
+        let budget = Budget::new().function(FunctionBudget::own("row"));
+        assert_eq!(
+            exact.check(&budget).unwrap_err().to_string(),
+            "heap budget not kept\n- row: its budget has no limit"
+        );
+    }
+
+    #[test]
+    fn cut_stacks_let_no_total_pass() {
+        let mut profile = profile(1);
+        profile.options.stack_depth = 5;
+        let cut: Measurement = Measurement::from_profile(profile).unwrap();
+        let total = FunctionBudget::total("row").allocated_bytes(9999);
+        assert!(cut.has_cut_stacks());
+        let over = cut.check(&Budget::new().function(total)).unwrap_err();
+        let function = "row".to_owned();
+        assert_eq!(over.violations, [Violation::CutStacks { function, stack_depth: 5 }]);
+        cut.assert(&Budget::new().function(FunctionBudget::own("row").allocated_bytes(9999)));
+        assert!(!exact().has_cut_stacks());
+    }
+
+    #[test]
+    fn estimates_fail_where_they_are_surely_above() {
+        let sampled: Measurement<Usage> = Measurement::from_profile(profile(1000)).unwrap();
+        let retained = sampled.retained().space;
+        let interval = retained.interval(Confidence::P95);
+        let between = (retained.value() as u64 + interval.upper as u64) / 2;
+        let (below, above) = (interval.lower as u64 - 1, interval.upper as u64 + 1);
+        let check = |budget: Budget| sampled.check(&budget);
+        assert!(check(Budget::new().retained_bytes(below)).is_err());
+        check(Budget::new().retained_bytes(between)).unwrap();
+        assert!(check(Budget::new().retained_bytes(between).strict()).is_err());
+        check(Budget::new().retained_bytes(above).strict()).unwrap();
+        // At a higher confidence it is less sure.
+        check(Budget::new().retained_bytes(below).confidence(Confidence::P99)).unwrap();
+
+        let over = check(Budget::new().retained_bytes(below)).unwrap_err().to_string();
+        let first = over.lines().nth(1).unwrap();
+        assert!(first.starts_with("- retained in all: "), "{over}");
+        assert!(
+            first.contains(" (surely above: at least ") && first.ends_with(" at 95 %)"),
+            "{over}"
+        );
+        // What was not sampled could still be there.
+        let absent = |budget| Budget::new().strict().function(budget);
+        let none = FunctionBudget::own("elsewhere").may_be_absent();
+        assert!(check(absent(none.clone().allocated_bytes(3000))).is_err());
+        check(absent(none.allocated_bytes(4000))).unwrap();
+    }
+
+    #[test]
+    fn estimates_are_those_of_the_profile() {
+        let profile = profile(1000);
+        let total = profile.estimates().unwrap().total();
+        let sampled: Measurement<Usage> = Measurement::from_profile(profile).unwrap();
+        let close = |one: f64, other: f64| assert!((one / other - 1.0).abs() < 1e-12);
+        close(sampled.retained().space.value(), total.inuse_space().value());
+        close(sampled.allocated().objects.variance(), total.alloc_objects().unwrap().variance());
+    }
+
+    #[test]
+    fn profiles_that_do_not_say_it_are_refused() {
+        let refused =
+            |profile| Measurement::<Counts>::from_profile(profile).unwrap_err().to_string();
+        assert!(refused(profile(64)).starts_with("the profile was sampled every 64 bytes"));
+        let mut live = profile(1);
+        live.options.keep_dead = KeepDead::MajorGc;
+        assert!(refused(live).contains("KeepDead::Both"));
+    }
+
+    #[test]
+    fn the_table_has_the_functions_that_allocated_most() {
+        assert_eq!(
+            exact().to_string(),
+            "allocated 7,700 bytes in 68 objects\n\
+             retained  1,800 bytes in 52 objects\n         \
+                     allocated itself             of it retained  function\n\
+             6,200 bytes in 55 objects  1,200 bytes in 50 objects  row app.js:3\n \
+              1,000 bytes in 2 objects      500 bytes in 1 object  (PARSER)\n  \
+               400 bytes in 10 objects       0 bytes in 0 objects  rows app.js:4\n    \
+                 100 bytes in 1 object      100 bytes in 1 object  main app.js:4"
+        );
+    }
+}

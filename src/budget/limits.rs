@@ -1,0 +1,229 @@
+//! How much may be allocated and retained.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::estimate::Confidence;
+use crate::heap_profile::SampleType;
+use crate::profile::Function;
+
+/// At most so much of each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Limits([Option<u64>; 4]);
+
+impl Limits {
+    const fn set(mut self, what: SampleType, most: u64) -> Self {
+        self.0[what.index()] = Some(most);
+        self
+    }
+
+    /// Those that are set: what is retained first, and bytes before objects.
+    pub(super) fn iter(self) -> impl Iterator<Item = (SampleType, u64)> {
+        let what = [
+            SampleType::InuseSpace,
+            SampleType::InuseObjects,
+            SampleType::AllocSpace,
+            SampleType::AllocObjects,
+        ];
+        what.into_iter().filter_map(move |what| Some((what, self.0[what.index()]?)))
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+}
+
+/// The four setters of everything that has limits.
+macro_rules! limits {
+    () => {
+        /// At most so many bytes may be allocated, of objects dead or alive.
+        pub const fn allocated_bytes(mut self, most: u64) -> Self {
+            self.limits = self.limits.set(SampleType::AllocSpace, most);
+            self
+        }
+
+        /// At most so many objects may be allocated, dead or alive.
+        ///
+        /// Optimised code allocates neighbouring objects in one go, and V8 counts the group as one.
+        pub const fn allocated_objects(mut self, most: u64) -> Self {
+            self.limits = self.limits.set(SampleType::AllocObjects, most);
+            self
+        }
+
+        /// At most so many bytes may be alive in the end.
+        pub const fn retained_bytes(mut self, most: u64) -> Self {
+            self.limits = self.limits.set(SampleType::InuseSpace, most);
+            self
+        }
+
+        /// At most so many objects may be alive in the end.
+        ///
+        /// Optimised code allocates neighbouring objects in one go, and V8 counts the group as one.
+        pub const fn retained_objects(mut self, most: u64) -> Self {
+            self.limits = self.limits.set(SampleType::InuseObjects, most);
+            self
+        }
+    };
+}
+
+/// How much some work may allocate and retain, in all and by function.
+///
+/// ```
+/// use v8_heap_sampler::budget::{Budget, FunctionBudget};
+///
+/// let budget = Budget::new()
+///     .retained_bytes(1_000_000)
+///     .function(FunctionBudget::total("renderRow").retained_bytes(200_000))
+///     .function(FunctionBudget::own("escape").allocated_objects(1_000).may_be_absent());
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct Budget {
+    pub(super) limits: Limits,
+    pub(super) functions: Vec<FunctionBudget>,
+    pub(super) javascript_only: bool,
+    pub(super) confidence: Confidence,
+    pub(super) strict: bool,
+}
+
+impl Budget {
+    /// A budget without limits: set some, as one that has none is never kept.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    limits!();
+
+    /// Adds the budget of a function.
+    pub fn function(mut self, function: FunctionBudget) -> Self {
+        self.functions.push(function);
+        self
+    }
+
+    /// Has the limits of the whole count only what was allocated with a JavaScript function on the
+    /// stack ([`Measurement::javascript`](super::Measurement::javascript)), and not what V8 and the
+    /// embedder allocated beside it. The limits of functions are the same.
+    pub const fn javascript_only(mut self) -> Self {
+        self.javascript_only = true;
+        self
+    }
+
+    /// How sure an estimate must be. Default: 95 %. Counts are always sure.
+    ///
+    /// The limits of an interval at 95 % are missed by 2.5 % to either side: a limit that is just kept
+    /// is reported as surely exceeded once in forty runs. Each limit of a budget is checked by itself,
+    /// so with many of them, or many runs, ask for more: [`Confidence::P99`] or higher.
+    pub const fn confidence(mut self, confidence: Confidence) -> Self {
+        self.confidence = confidence;
+        self
+    }
+
+    /// Has an estimate fail unless it is surely within the limit. Without this, it fails if it is
+    /// surely above. Counts are always sure.
+    ///
+    /// What no sample was seen of is estimated as 0 with an upper limit of about 3.7 times the sampling
+    /// interval, so that lower limits cannot be kept.
+    pub const fn strict(mut self) -> Self {
+        self.strict = true;
+        self
+    }
+}
+
+/// How much one function, or several together, may allocate and retain.
+///
+/// ```
+/// use v8_heap_sampler::budget::FunctionBudget;
+///
+/// let kept = FunctionBudget::total("renderRow").retained_bytes(200_000);
+/// let nothing = FunctionBudget::own("renderRow").allocated_objects(0).may_be_absent();
+/// // Only that of one file:
+/// let of_file = FunctionBudget::total_where("row of view.js", |function| {
+///     function.name == "row" && function.script_name.ends_with("/view.js")
+/// })
+/// .allocated_bytes(50_000);
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct FunctionBudget {
+    pub(super) limits: Limits,
+    /// Its name, or what describes it in messages.
+    pub(super) name: String,
+    pub(super) which: Which,
+    pub(super) own: bool,
+    pub(super) may_be_absent: bool,
+}
+
+#[derive(Clone)]
+pub(super) enum Which {
+    Named,
+    Where(Arc<dyn Fn(&Function) -> bool + Send + Sync>),
+}
+
+impl FunctionBudget {
+    /// Of all functions of this name, and all that they call.
+    ///
+    /// The name is the function's as V8 has it: for methods without the class, for functions that
+    /// were assigned to something possibly what they were assigned to. The message of a budget that
+    /// finds no such function lists similar ones.
+    pub fn total(name: impl Into<String>) -> Self {
+        Self::new(name.into(), Which::Named, false)
+    }
+
+    /// Of all functions of this name, without what other functions allocated that they call.
+    ///
+    /// Built-in functions are functions, too: what `map` allocates is not its caller's own.
+    pub fn own(name: impl Into<String>) -> Self {
+        Self::new(name.into(), Which::Named, true)
+    }
+
+    /// Of the functions that `which` picks, and all that they call. `description` is what messages
+    /// call them.
+    pub fn total_where(
+        description: impl Into<String>,
+        which: impl Fn(&Function) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(description.into(), Which::Where(Arc::new(which)), false)
+    }
+
+    /// Of the functions that `which` picks, without what other functions allocated that they call.
+    /// `description` is what messages call them.
+    pub fn own_where(
+        description: impl Into<String>,
+        which: impl Fn(&Function) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(description.into(), Which::Where(Arc::new(which)), true)
+    }
+
+    fn new(name: String, which: Which, own: bool) -> Self {
+        Self { limits: Limits::default(), name, which, own, may_be_absent: false }
+    }
+
+    limits!();
+
+    /// Has the budget be kept also if there is no such function in the measurement.
+    ///
+    /// A function that allocated nothing, and called nothing that did, leaves no trace, and neither
+    /// does one whose name is misspelt. Without this, both fail.
+    pub const fn may_be_absent(mut self) -> Self {
+        self.may_be_absent = true;
+        self
+    }
+
+    pub(super) fn is_of(&self, function: &Function) -> bool {
+        match &self.which {
+            Which::Named => function.name == *self.name,
+            Which::Where(which) => which(function),
+        }
+    }
+}
+
+impl fmt::Debug for FunctionBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FunctionBudget")
+            .field("name", &self.name)
+            .field("limits", &self.limits)
+            .field("own", &self.own)
+            .field("may_be_absent", &self.may_be_absent)
+            .finish_non_exhaustive()
+    }
+}

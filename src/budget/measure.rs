@@ -1,0 +1,237 @@
+//! Runs work in an isolate and measures it.
+
+use std::marker::PhantomData;
+
+use super::amount::{Amount, Counts};
+use super::measurement::Measurement;
+use super::runs::Runs;
+use crate::error::Result;
+use crate::estimate::Usage;
+use crate::profile::{KeepDead, SamplerOptions};
+use crate::sampler::HeapSampler;
+
+/// V8 flags with which the same work allocates the same, to the byte: in the same isolate once it is
+/// warm, in fresh isolates, and in another process.
+///
+/// To be set before V8 starts, and so in a test binary that needs nothing else:
+/// `v8::V8::set_flags_from_string(budget::STABLE_FLAGS)`. See the [module](super) for what each is
+/// for, and for work that must be measured as it is optimised.
+///
+/// `--single-threaded --disable-optimizing-compilers --random-seed=1`
+pub const STABLE_FLAGS: &str = "--single-threaded --disable-optimizing-compilers --random-seed=1";
+
+/// V8 flags to measure optimised code with: all that V8 allocates is counted, compiled code
+/// included, and each object by itself.
+///
+/// To be set before V8 starts. Amounts are as stable as optimising is: see the [module](super).
+///
+/// `--single-threaded --no-turbo-allocation-folding --maglev-allocation-folding=0 --random-seed=1`
+pub const OPTIMIZING_FLAGS: &str = "--single-threaded --no-turbo-allocation-folding \
+    --maglev-allocation-folding=0 --random-seed=1";
+
+/// Runs `work` with every allocation counted, and says what it allocated and what it retains.
+///
+/// [`MeasureOptions::exact`] has the same with a warm-up and more; these are its defaults. Hands
+/// back what `work` returned.
+///
+/// ```
+/// # let (mut isolate, realm) = fixtures::realm();
+/// # realm.run(&mut isolate, "app.js", "function rows(n) { return Array.from({ length: n }, (_, i) => [i]); }");
+/// use v8_heap_sampler::budget::{Budget, measure};
+///
+/// let (title, measurement) = measure(&mut isolate, |isolate| {
+///     // ... run JavaScript in `isolate` ...
+/// #   realm.run(isolate, "main.js", "globalThis.kept = rows(1000); ''");
+///     "rows"
+/// })?;
+/// println!("{title}: {measurement}");
+/// measurement.assert(&Budget::new().retained_bytes(200_000));
+/// # Ok::<(), v8_heap_sampler::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`MeasureOptions::measure`].
+///
+/// # Panics
+///
+/// If `work` does; sampling stops then.
+pub fn measure<R>(
+    isolate: &mut v8::Isolate,
+    work: impl FnOnce(&mut v8::Isolate) -> R,
+) -> Result<(R, Measurement)> {
+    MeasureOptions::exact().measure_once(isolate, work)
+}
+
+/// How work is measured: exactly or sampled, after how much warm-up.
+///
+/// ```
+/// use v8_heap_sampler::budget::MeasureOptions;
+/// use v8_heap_sampler::{Bytes, SampleType};
+///
+/// # let (mut isolate, realm) = fixtures::realm();
+/// # realm.run(&mut isolate, "app.js", "var kept; function work() { kept = Array.from({ length: 999 }, (_, i) => [i]); }");
+/// # let work = realm.function(&mut isolate, "work");
+/// let options = MeasureOptions::exact().warm_up(20);
+/// let ((), measurement) = options.measure(&mut isolate, |isolate| {
+///     // ... call a function of JavaScript's ...
+/// #   realm.call(isolate, &work);
+/// })?;
+/// let exactly: Bytes = measurement.retained().space;
+/// println!("{exactly}, counted");
+///
+/// let options = MeasureOptions::sampled(4096).warm_up(20);
+/// let (_, runs) = options.measure_runs(&mut isolate, 5, |isolate| {
+///     // ... the same ...
+/// #   realm.call(isolate, &work);
+/// })?;
+/// println!("{}", runs.median(SampleType::InuseSpace).retained().space); // 24 kB ± 12
+/// # Ok::<(), v8_heap_sampler::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct MeasureOptions<A: Amount = Counts> {
+    sampler: SamplerOptions,
+    warm_up: u32,
+    collect_before: bool,
+    amount: PhantomData<A>,
+}
+
+impl MeasureOptions<Counts> {
+    /// Every allocation is counted. JavaScript that allocates much runs 20 to 50 times slower.
+    pub const fn exact() -> Self {
+        Self::new(SamplerOptions::MIN_INTERVAL_BYTES)
+    }
+}
+
+impl MeasureOptions<Usage> {
+    /// One sample per so many bytes allocated on average; amounts are estimates. For work that is too
+    /// much to be counted.
+    pub const fn sampled(interval_bytes: u64) -> Self {
+        Self::new(interval_bytes)
+    }
+}
+
+impl<A: Amount> MeasureOptions<A> {
+    const fn new(interval_bytes: u64) -> Self {
+        // Whole stacks: where a function's frame is cut off, its total lacks what it called.
+        let sampler = SamplerOptions::new()
+            .interval_bytes(interval_bytes)
+            .stack_depth(SamplerOptions::MAX_STACK_DEPTH)
+            .keep_dead(KeepDead::Both);
+        Self { sampler, warm_up: 0, collect_before: true, amount: PhantomData }
+    }
+
+    /// How many of the topmost frames of a stack are kept. Default: 2048, the most that there can
+    /// be. Where stacks are cut, functions at the bottom lack what they called
+    /// ([`Measurement::has_cut_stacks`]).
+    pub const fn stack_depth(mut self, frames: u32) -> Self {
+        self.sampler = self.sampler.stack_depth(frames);
+        self
+    }
+
+    /// How often the work is run before, without being measured, so that V8 has compiled it and
+    /// learnt about it. Default: not at all.
+    ///
+    /// What V8 learns and compiles is part of what a first run allocates and retains. With
+    /// [`STABLE_FLAGS`] ten to twenty runs are enough; to find out for some work, look at
+    /// [`Runs::steady`].
+    pub const fn warm_up(mut self, times: u32) -> Self {
+        self.warm_up = times;
+        self
+    }
+
+    /// Whether a full garbage collection comes before the work. Default: yes, so that garbage of
+    /// before does not decide when collections happen during the work.
+    ///
+    /// It empties V8's caches, those of compiled scripts included.
+    pub const fn collect_before(mut self, collect: bool) -> Self {
+        self.collect_before = collect;
+        self
+    }
+
+    /// Runs `work` and says what it allocated, and what of that is alive after a full garbage
+    /// collection. Hands back what `work` returned in the run that was measured.
+    ///
+    /// What `work` leaves to be done later, promise jobs for instance, is not part of it; what it
+    /// returns, and everything that the embedder holds by a `v8::Global`, is alive.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::AlreadySampling`](crate::Error::AlreadySampling): the isolate is being sampled, by
+    ///   DevTools for instance. That session goes on untouched; `work` was not run but to warm up.
+    /// - [`Error::Options`](crate::Error::Options): interval or stack depth are out of bounds.
+    /// - Those of [`HeapSampler::collect_profile`], if somebody else stops the sampler meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// If `work` does; sampling stops then.
+    pub fn measure<R>(
+        &self,
+        isolate: &mut v8::Isolate,
+        mut work: impl FnMut(&mut v8::Isolate) -> R,
+    ) -> Result<(R, Measurement<A>)> {
+        self.prepare(isolate, &mut work)?;
+        self.measure_once(isolate, work)
+    }
+
+    /// Warms up once, then runs `work` `runs` times, once at least, and measures each run. Hands back
+    /// what the last run returned.
+    ///
+    /// What one run retains is counted for that run alone, whether or not a later one lets go of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`measure`](Self::measure).
+    ///
+    /// # Panics
+    ///
+    /// If `work` does; sampling stops then.
+    pub fn measure_runs<R>(
+        &self,
+        isolate: &mut v8::Isolate,
+        runs: u32,
+        mut work: impl FnMut(&mut v8::Isolate) -> R,
+    ) -> Result<(R, Runs<A>)> {
+        self.prepare(isolate, &mut work)?;
+        let (mut result, first) = self.measure_once(isolate, &mut work)?;
+        let mut measurements = vec![first];
+        for _ in 1..runs {
+            let (next, measurement) = self.measure_once(isolate, &mut work)?;
+            result = next;
+            measurements.push(measurement);
+        }
+        Ok((result, Runs::new(measurements).expect("at least one run")))
+    }
+
+    /// Checks the options before anything is run, and warms up.
+    fn prepare<R>(
+        &self,
+        isolate: &mut v8::Isolate,
+        work: &mut impl FnMut(&mut v8::Isolate) -> R,
+    ) -> Result<()> {
+        self.sampler.validate()?;
+        for _ in 0..self.warm_up {
+            work(isolate);
+        }
+        Ok(())
+    }
+
+    fn measure_once<R>(
+        &self,
+        isolate: &mut v8::Isolate,
+        work: impl FnOnce(&mut v8::Isolate) -> R,
+    ) -> Result<(R, Measurement<A>)> {
+        if self.collect_before {
+            isolate.low_memory_notification();
+        }
+        let mut sampler = HeapSampler::with_options(isolate, self.sampler.clone())?;
+        let result = work(&mut sampler);
+        // More than `force_gc` does: until nothing more dies, and with V8's caches emptied, which
+        // would keep alive what the program does not.
+        sampler.low_memory_notification();
+        let profile = sampler.collect_profile()?;
+        drop(sampler);
+        Ok((result, Measurement::new(profile)?))
+    }
+}
