@@ -94,9 +94,13 @@
 //! - A **back edge** is a call that leads to a function which is being visited already, in a
 //!   depth-first walk from the root: cutting them leaves a graph without cycles.
 //!
+//! # Heap tests
+//!
+//! [`mod@budget`] counts what a script allocates and retains, and fails a test if that is too much.
+//!
 //! # Without V8
 //!
-//! Everything but [`HeapSampler`] works without the default feature `v8`: profiles that were written
+//! Everything but [`HeapSampler`] and [`budget::measure`] works without the default feature `v8`: profiles that were written
 //! elsewhere, by this crate or by Node, Deno, Chrome or Go, can be read ([`mod@format`]), rebuilt and
 //! looked at in tools that embed no V8.
 //!

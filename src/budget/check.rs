@@ -192,8 +192,11 @@ fn exceeded<A: Amount>(
     let interval = amount.interval(what, budget.confidence);
     let decisive = match interval {
         None => amount.value(what),
-        Some(interval) if budget.strict => interval.upper,
-        Some(interval) => interval.lower,
+        Some(interval) => {
+            let bound = if budget.strict { interval.upper } else { interval.lower };
+            // Sums of floating-point numbers: their last digits are not above anything.
+            bound * (1.0 - 1e-9)
+        }
     };
     if decisive <= limit as f64 {
         return None;
@@ -471,6 +474,9 @@ mod tests {
         );
         assert_eq!(both.contexts, 5);
         assert_eq!(exact.function("none"), None);
+        assert_eq!(exact.context(NodeId(6)).allocated, counts(0, 0));
+        assert_eq!(exact.context_total(NodeId(6)).allocated, counts(30, 720));
+        assert_eq!(exact.context_total(NodeId(99)).allocated, counts(0, 0));
         // By function the same as for all that are called so.
         let of_rows = exact.functions().iter().find(|function| function.function.name == "rows");
         assert_eq!((of_rows.unwrap().own, of_rows.unwrap().total), (rows.own, rows.total));
@@ -615,6 +621,15 @@ mod tests {
         let none = FunctionBudget::own("elsewhere").may_be_absent();
         assert!(check(absent(none.clone().allocated_bytes(3000))).is_err());
         check(absent(none.allocated_bytes(4000))).unwrap();
+    }
+
+    #[test]
+    fn what_is_certain_is_kept_to_the_byte_in_estimates_too() {
+        let sampled: Measurement<Usage> = Measurement::from_profile(profile(2)).unwrap();
+        let budget = Budget::new().function(FunctionBudget::own("main").retained_bytes(100));
+        sampled.assert(&budget.clone().strict());
+        let less = Budget::new().function(FunctionBudget::own("main").retained_bytes(99));
+        assert!(sampled.check(&less).is_err());
     }
 
     #[test]

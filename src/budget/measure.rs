@@ -159,7 +159,7 @@ impl<A: Amount> MeasureOptions<A> {
     /// # Errors
     ///
     /// - [`Error::AlreadySampling`](crate::Error::AlreadySampling): the isolate is being sampled, by
-    ///   DevTools for instance. That session goes on untouched; `work` was not run but to warm up.
+    ///   DevTools for instance. That session goes on untouched, and `work` is not run.
     /// - [`Error::Options`](crate::Error::Options): interval or stack depth are out of bounds.
     /// - Those of [`HeapSampler::collect_profile`], if somebody else stops the sampler meanwhile.
     ///
@@ -204,13 +204,13 @@ impl<A: Amount> MeasureOptions<A> {
         Ok((result, Runs::new(measurements).expect("at least one run")))
     }
 
-    /// Checks the options before anything is run, and warms up.
+    /// Warms up, once it is known that sampling can be started.
     fn prepare<R>(
         &self,
         isolate: &mut v8::Isolate,
         work: &mut impl FnMut(&mut v8::Isolate) -> R,
     ) -> Result<()> {
-        self.sampler.validate()?;
+        drop(HeapSampler::with_options(isolate, self.sampler.clone())?);
         for _ in 0..self.warm_up {
             work(isolate);
         }

@@ -238,7 +238,7 @@ impl<A: Amount> Measurement<A> {
         for node in &self.tree {
             if which(&node.function) {
                 sum.contexts += 1;
-                sum.own += self.own_of(&node);
+                sum.own += self.context(node.id);
                 if node.rank() >= covered {
                     sum.total += self.subtrees[node.rank()];
                     covered = node.rank() + node.descendants().len();
@@ -248,13 +248,21 @@ impl<A: Amount> Measurement<A> {
         (sum.contexts > 0).then_some(sum)
     }
 
-    /// What a calling context allocated itself. Constant time.
+    /// What a calling context allocated itself; nothing, if there is no such context. Constant time.
     #[must_use]
     pub fn context(&self, node: NodeId) -> Amounts<A> {
         self.own.get(&node).copied().unwrap_or(self.nothing)
     }
 
-    /// The calling contexts, to look up [`context`](Self::context) by.
+    /// What a calling context and all below it allocated; nothing, if there is no such context.
+    /// Constant time.
+    #[must_use]
+    pub fn context_total(&self, node: NodeId) -> Amounts<A> {
+        self.tree.get(node).map_or(self.nothing, |node| self.subtrees[node.rank()])
+    }
+
+    /// The calling contexts, to look up [`context`](Self::context) and
+    /// [`context_total`](Self::context_total) by.
     #[must_use]
     pub fn tree(&self) -> &CallTree {
         &self.tree
@@ -303,10 +311,6 @@ impl<A: Amount> Measurement<A> {
         if let Err(over) = self.check(budget) {
             panic!("{over}");
         }
-    }
-
-    pub(super) fn own_of(&self, node: &Node) -> Amounts<A> {
-        self.context(node.id)
     }
 }
 
