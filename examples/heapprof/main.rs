@@ -1,11 +1,11 @@
 //! Reads heap profiles of any format, answers questions about them, and writes them in another.
 //!
 //! ```text
-//! cargo run --example heapprof --features formats,regex -- top FILES... [-n 20] [--by package]
-//! cargo run --example heapprof --features formats,regex -- diff BEFORE AFTER [-o OUT]
-//! cargo run --example heapprof --features formats,regex -- leaks FIRST SECOND THIRD ...
-//! cargo run --example heapprof --features formats,regex -- convert IN -o OUT [--to FORMAT]
-//! cargo run --example heapprof --features formats,regex -- --help
+//! cargo run --example heapprof --features formats,regex,sourcemap -- top FILES... [-n 20] [--by package]
+//! cargo run --example heapprof --features formats,regex,sourcemap -- diff BEFORE AFTER [-o OUT]
+//! cargo run --example heapprof --features formats,regex,sourcemap -- leaks FIRST SECOND THIRD ...
+//! cargo run --example heapprof --features formats,regex,sourcemap -- convert IN -o OUT [--to FORMAT]
+//! cargo run --example heapprof --features formats,regex,sourcemap -- --help
 //! ```
 //!
 //! Exits with 1 if a file cannot be read or written, with 2 if the arguments make no sense, and with 3 if
@@ -14,6 +14,7 @@
 mod formats;
 mod read;
 
+use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -29,13 +30,17 @@ use v8_heap_sampler::analysis::{
     TopOptions, TreeOptions, diff, leaks,
 };
 use v8_heap_sampler::format::ReadOptions;
+use v8_heap_sampler::source::{FileSources, ListOptions, MapProblem, MemorySources, ScriptReport};
 use v8_heap_sampler::{Bytes, Counted, HeapProfile, Label, SampleType};
 
 /// Reads heap profiles of any format, answers questions about them, and writes them in another.
 #[derive(Parser, Debug)]
 #[command(
     after_help = "FILES are .heapprofile, pprof, JSON of profiles and of nodes, compressed by \
-                        gzip or not; `-` is standard input. Several are added up."
+                        gzip or not; `-` is standard input. Several are added up.
+
+Exit codes: 0 for an answer, 1 if a file cannot be read or written, 2 if the arguments make no sense, \
+                        3 if --exit-code was given and something has grown or leaks."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -54,6 +59,15 @@ struct Cli {
     /// Print JSON
     #[arg(long, global = true)]
     json: bool,
+    /// Show original places, by the source maps of scripts
+    #[arg(long, global = true)]
+    source_maps: bool,
+    /// The folder that scripts, maps and sources are in; nothing outside of it is read
+    #[arg(long, global = true, value_name = "FOLDER")]
+    root: Option<PathBuf>,
+    /// Where scripts are whose URLs begin so, as `https://example.com/static/=dist`
+    #[arg(long, global = true, value_name = "URL=FOLDER", value_parser = prefix)]
+    prefix: Vec<(String, PathBuf)>,
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
     color: ColorChoice,
@@ -172,6 +186,25 @@ enum Command {
         /// Exit with 3 if something leaks
         #[arg(long)]
         exit_code: bool,
+    },
+    /// Source lines around the functions that allocate, with their costs
+    List {
+        /// Which functions: a regular expression for names and scripts
+        pattern: String,
+        #[command(flatten)]
+        input: Input,
+        /// How many lines before a function's first
+        #[arg(long, value_name = "LINES", default_value_t = 2)]
+        before: usize,
+        /// How many lines after it
+        #[arg(long, value_name = "LINES", default_value_t = 5)]
+        after: usize,
+        /// How many characters of a line
+        #[arg(long, value_name = "CHARACTERS", default_value_t = 100)]
+        width: usize,
+        /// Also functions that allocate nothing themselves
+        #[arg(long)]
+        callers: bool,
     },
     /// Write a file in another format
     Convert {
@@ -375,15 +408,58 @@ fn regex(expression: &str) -> Result<Pattern, Failure> {
     Pattern::regex(expression).map_err(|error| Failure::Usage(error.to_string()))
 }
 
+/// Of an argument `URL=FOLDER`.
+fn prefix(argument: &str) -> Result<(String, PathBuf), String> {
+    let (url, folder) = argument.split_once('=').ok_or("there is no `=` between URL and FOLDER")?;
+    Ok((url.to_owned(), folder.into()))
+}
+
 /// Reads what is asked about.
 struct Reader {
     options: ReadOptions,
     interval: Option<Bytes>,
+    source_maps: bool,
+    files: FileSources,
+    /// Sources that were in maps.
+    originals: RefCell<MemorySources>,
 }
 
 impl Reader {
+    fn new(cli: &Cli) -> Self {
+        let unnamed = if cli.allocated { Counted::Allocated } else { Counted::InUse };
+        let limit = Bytes(cli.memory.saturating_mul(1_000_000));
+        let mut files = FileSources::new();
+        if let Some(root) = &cli.root {
+            files = files.root(root);
+        }
+        for (url, folder) in &cli.prefix {
+            files = files.prefix(url, folder);
+        }
+        Self {
+            options: ReadOptions::new().memory_limit(limit).unnamed(unnamed),
+            interval: cli.interval.map(Bytes),
+            source_maps: cli.source_maps,
+            files,
+            originals: RefCell::default(),
+        }
+    }
+
+    /// The profile with what the arguments tell of it.
     fn told(&self, mut profile: HeapProfile) -> HeapProfile {
         profile.about.interval = profile.about.interval.or(self.interval);
+        if self.source_maps {
+            let report = profile.map_sources(&mut self.files.clone());
+            // Most scripts of a program have none: that is no problem worth a line.
+            let is_worth =
+                |script: &&ScriptReport| !matches!(script.problem, None | Some(MapProblem::NoMap));
+            for script in report.scripts.iter().filter(is_worth) {
+                eprintln!("{script}");
+            }
+            if report.mapped() == 0 {
+                eprintln!("no script has a source map that can be used: see --root and --prefix");
+            }
+            *self.originals.borrow_mut() = report.originals;
+        }
         profile
     }
 
@@ -516,10 +592,7 @@ enum Told {
 }
 
 fn run(cli: &Cli) -> Result<Told, Failure> {
-    let unnamed = if cli.allocated { Counted::Allocated } else { Counted::InUse };
-    let limit = Bytes(cli.memory.saturating_mul(1_000_000));
-    let options = ReadOptions::new().memory_limit(limit).unnamed(unnamed);
-    let reader = Reader { options, interval: cli.interval.map(Bytes) };
+    let reader = Reader::new(cli);
     let printer = Printer { json: cli.json, color: cli.color };
     match &cli.command {
         Command::Top { input, count, by, sort, least } => {
@@ -628,6 +701,17 @@ fn run(cli: &Cli) -> Result<Told, Failure> {
             if *exit_code && found.leaks > 0 {
                 return Ok(Told::Found);
             }
+        }
+        Command::List { pattern, input, before, after, width, callers } => {
+            let pattern = regex(pattern)?;
+            let (profile, value) = reader.input(input)?;
+            let options =
+                ListOptions::new().before(*before).after(*after).width(*width).callers(*callers);
+            let mut sources = (reader.originals.take(), reader.files.clone());
+            let listing = profile
+                .listing(value, |function| pattern.matches(function), &mut sources, &options)
+                .map_err(failed)?;
+            printer.print(&listing)?;
         }
         Command::Convert { input, view, target } => {
             let format = Format::choose(target.to, &target.output)?;

@@ -46,7 +46,8 @@ pub enum Uncertainty {
 /// a source that may not tell how sure its values are.
 ///
 /// Displayed as an estimate is, `1.65 MB ± 0.17`, with the 95 % interval; without one where it is
-/// unknown. Written by serde as an object with `value`, `standard_error`, `lower` and `upper` (95 %) and
+/// unknown; in the alternate form, `{:#}`, nothing is `0` without the limit of what can go unnoticed.
+/// Written by serde as an object with `value`, `standard_error`, `lower` and `upper` (95 %) and
 /// `samples`, `null` where unknown.
 ///
 /// ```
@@ -112,14 +113,17 @@ impl Amount {
         self.uncertainty != Uncertainty::Unknown
     }
 
-    /// As [`display`](fmt::Display), and short where the value is 0.
+    /// As it stands in a column.
     pub(super) fn short(&self) -> String {
-        if self.value() == 0.0 { "0".to_owned() } else { self.to_string() }
+        format!("{self:#}")
     }
 }
 
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() && self.value() == 0.0 {
+            return f.pad("0");
+        }
         let is_bytes = self.sample_type.unit() == "bytes";
         f.pad(&match (self.is_known(), is_bytes) {
             (true, true) => self.sum.shown::<Bytes>(),

@@ -172,9 +172,9 @@ pub(super) fn of_functions(profile: &HeapProfile, by: &GroupBy) -> (Vec<Group>, 
 
 const NO_SCRIPT: &str = "(no script)";
 
-/// The name of a function's script, or what is said if it has none.
-pub(super) fn script_of(function: &Function) -> String {
-    match (function.script_name.as_str(), function.script_id) {
+/// The name of a function's script or original source, or what is said if it has none.
+fn script_of(function: &Function) -> String {
+    match (function.shown_place().0.as_str(), function.script_id) {
         ("", None) => NO_SCRIPT.to_owned(),
         ("", Some(id)) => format!("(script {id})"),
         (name, _) => name.to_owned(),
@@ -182,7 +182,7 @@ pub(super) fn script_of(function: &Function) -> String {
 }
 
 fn directory_of(function: &Function) -> String {
-    let name = function.script_name.split(['?', '#']).next().unwrap_or_default();
+    let name = function.shown_place().0.split(['?', '#']).next().unwrap_or_default();
     match (name.rfind(['/', '\\']), name.is_empty()) {
         (_, true) => script_of(function),
         (Some(0), _) => "/".to_owned(),
@@ -192,7 +192,7 @@ fn directory_of(function: &Function) -> String {
 }
 
 fn package_name_of(function: &Function) -> String {
-    match function.script_name.as_str() {
+    match function.shown_place().0.as_str() {
         "" => script_of(function),
         name => package_of(name).unwrap_or_else(|| "(own code)".to_owned()),
     }

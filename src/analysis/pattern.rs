@@ -54,8 +54,10 @@ impl Pattern {
     pub fn regex(expression: &str) -> Result<Self, PatternError> {
         let regex = regex::Regex::new(expression)?;
         let is_match = move |function: &Function| {
-            regex.is_match(&function.name)
-                || regex.is_match(&function.script_name)
+            let (source, ..) = function.shown_place();
+            [&function.name, &function.script_name, function.shown_name(), source]
+                .into_iter()
+                .any(|text| regex.is_match(text))
                 || regex.is_match(&function.to_string())
         };
         Ok(Self::new(expression, is_match))

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use crate::profile::{Function, ScriptId, written_line};
+use crate::profile::{Function, Original, ScriptId, written_line};
 
 /// The identity of a function across sessions, isolates and loads of its script: its name, the name of
-/// its script, and the place in it.
+/// its script, and the place in it; the original ones where these are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Place<'f> {
     name: &'f str,
@@ -20,13 +20,14 @@ pub(super) struct Place<'f> {
 
 impl<'f> Place<'f> {
     pub(super) fn of(function: &'f Function) -> Self {
-        let script_id = function.script_id.filter(|_| function.script_name.is_empty());
+        let (script, line, column) = function.shown_place();
+        let script_id = function.script_id.filter(|_| script.is_empty());
         Self {
-            name: &function.name,
-            script: &function.script_name,
+            name: function.shown_name(),
+            script,
             script_id: script_id.map_or(0, ScriptId::get),
-            line: written_line(function.line_number),
-            column: written_line(function.column_number),
+            line: written_line(line),
+            column: written_line(column),
         }
     }
 
@@ -61,6 +62,8 @@ struct WrittenPlace<'f> {
     script_id: u32,
     line_number: u32,
     column_number: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    original: Option<&'f Original>,
 }
 
 impl<'f> WrittenPlace<'f> {
@@ -71,6 +74,7 @@ impl<'f> WrittenPlace<'f> {
             script_id: function.script_id.map_or(0, ScriptId::get),
             line_number: written_line(function.line_number),
             column_number: written_line(function.column_number),
+            original: function.original.as_deref(),
         }
     }
 }

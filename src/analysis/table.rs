@@ -16,7 +16,12 @@ impl Table {
     }
 
     pub(super) fn push<const N: usize>(&mut self, row: [String; N]) {
-        self.rows.push(row.into());
+        // Names can hold anything, also what moves a terminal's cursor.
+        let plain = |cell: String| match cell.contains(char::is_control) {
+            true => cell.replace(char::is_control, " "),
+            false => cell,
+        };
+        self.rows.push(row.map(plain).into());
     }
 }
 

@@ -9,15 +9,15 @@ use crate::profile::{Bytes, Objects, SamplerOptions};
 
 /// What a [`Measurement`](super::Measurement) is in: [`Counts`], which are exact, or [`Usage`],
 /// which are estimates with their uncertainty.
-pub trait Amount: sealed::Amount {}
+pub trait Measured: sealed::Measured {}
 
-impl Amount for Counts {}
-impl Amount for Usage {}
+impl Measured for Counts {}
+impl Measured for Usage {}
 
 pub(super) mod sealed {
     use super::*;
 
-    pub trait Amount: Copy + fmt::Debug + PartialEq + Add<Output = Self> + AddAssign {
+    pub trait Measured: Copy + fmt::Debug + PartialEq + Add<Output = Self> + AddAssign {
         /// Whether objects are counted, and not estimated.
         const IS_EXACT: bool;
         /// What is said of something that no sample was seen of.
@@ -83,11 +83,11 @@ impl AddAssign for Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&sealed::Amount::shown(self, SampleType::AllocSpace))
+        f.pad(&sealed::Measured::shown(self, SampleType::AllocSpace))
     }
 }
 
-impl sealed::Amount for Counts {
+impl sealed::Measured for Counts {
     const IS_EXACT: bool = true;
 
     fn none(_options: &SamplerOptions) -> Self {
@@ -116,7 +116,7 @@ impl sealed::Amount for Counts {
     }
 }
 
-impl sealed::Amount for Usage {
+impl sealed::Measured for Usage {
     const IS_EXACT: bool = false;
 
     fn none(options: &SamplerOptions) -> Self {
@@ -159,7 +159,7 @@ pub struct Amounts<A> {
     pub retained: A,
 }
 
-impl<A: Amount> Amounts<A> {
+impl<A: Measured> Amounts<A> {
     pub(super) const fn new(allocated: A, retained: A) -> Self {
         Self { allocated, retained }
     }
@@ -176,7 +176,7 @@ impl<A: Amount> Amounts<A> {
     }
 }
 
-impl<A: Amount> Add for Amounts<A> {
+impl<A: Measured> Add for Amounts<A> {
     type Output = Self;
 
     /// The sum of two that have no object in common.
@@ -185,13 +185,13 @@ impl<A: Amount> Add for Amounts<A> {
     }
 }
 
-impl<A: Amount> AddAssign for Amounts<A> {
+impl<A: Measured> AddAssign for Amounts<A> {
     fn add_assign(&mut self, other: Self) {
         *self = *self + other;
     }
 }
 
-impl<A: Amount> fmt::Display for Amounts<A> {
+impl<A: Measured> fmt::Display for Amounts<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [allocated, retained] =
             [self.allocated, self.retained].map(|amount| amount.shown(SampleType::AllocSpace));
@@ -240,7 +240,7 @@ mod tests {
         }
         let one = Counts::new(Objects(1), Bytes(1));
         assert_eq!(one.to_string(), "1 byte in 1 object");
-        assert_eq!(sealed::Amount::shown(&one, SampleType::InuseObjects), "1 object of 1 byte");
+        assert_eq!(sealed::Measured::shown(&one, SampleType::InuseObjects), "1 object of 1 byte");
     }
 
     #[test]
@@ -248,7 +248,7 @@ mod tests {
         let most = Counts::new(Objects(u64::MAX), Bytes(u64::MAX));
         assert_eq!(most + most, most);
         assert_eq!(
-            <Counts as sealed::Amount>::of(3, u64::MAX, &SamplerOptions::exact()).space,
+            <Counts as sealed::Measured>::of(3, u64::MAX, &SamplerOptions::exact()).space,
             most.space
         );
     }

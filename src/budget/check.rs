@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::amount::{Amount, Amounts, in_full};
+use super::amount::{Amounts, Measured, in_full};
 use super::limits::{Budget, FunctionBudget, Which};
 use super::measurement::{Measurement, is_outside_javascript};
 use crate::callgraph::{FunctionNumbers, TreeNode};
@@ -112,7 +112,7 @@ const CALLERS: usize = 8;
 /// How many similar names are listed.
 const NEAR: usize = 3;
 
-pub(super) fn check<A: Amount>(
+pub(super) fn check<A: Measured>(
     measurement: &Measurement<A>,
     budget: &Budget,
 ) -> Result<(), OverBudget> {
@@ -137,7 +137,7 @@ pub(super) fn check<A: Amount>(
     if violations.is_empty() { Ok(()) } else { Err(OverBudget { violations }) }
 }
 
-fn check_function<A: Amount>(
+fn check_function<A: Measured>(
     measurement: &Measurement<A>,
     budget: &Budget,
     function: &FunctionBudget,
@@ -179,7 +179,7 @@ fn check_function<A: Amount>(
 
 /// Whether `amounts` are above the limit; if so, by whom. `is_in` is asked about each context in
 /// preorder.
-fn exceeded<A: Amount>(
+fn exceeded<A: Measured>(
     measurement: &Measurement<A>,
     budget: &Budget,
     scope: &Scope,
@@ -216,7 +216,7 @@ fn exceeded<A: Amount>(
 }
 
 /// The functions that have most in the contexts of a scope, and how many have some.
-fn offenders<A: Amount>(
+fn offenders<A: Measured>(
     measurement: &Measurement<A>,
     what: SampleType,
     mut is_in: impl FnMut(TreeNode<'_>) -> bool,
@@ -267,7 +267,7 @@ fn callers(node: TreeNode<'_>) -> Vec<Arc<Function>> {
 }
 
 /// The functions whose names are most like the one that was not found.
-fn near<A: Amount>(measurement: &Measurement<A>, wanted: &FunctionBudget) -> Vec<Arc<Function>> {
+fn near<A: Measured>(measurement: &Measurement<A>, wanted: &FunctionBudget) -> Vec<Arc<Function>> {
     if let Which::Where(_) = wanted.which {
         return Vec::new();
     }

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::amount::{Amount, Counts};
+use super::amount::{Counts, Measured};
 use super::measurement::Measurement;
 use super::runs::Runs;
 use crate::error::Result;
@@ -90,7 +90,7 @@ pub fn measure<R>(
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
-pub struct MeasureOptions<A: Amount = Counts> {
+pub struct MeasureOptions<A: Measured = Counts> {
     sampler: SamplerOptions,
     warm_up: u32,
     collect_before: bool,
@@ -112,7 +112,7 @@ impl MeasureOptions<Usage> {
     }
 }
 
-impl<A: Amount> MeasureOptions<A> {
+impl<A: Measured> MeasureOptions<A> {
     const fn new(interval_bytes: u64) -> Self {
         // Whole stacks: where a function's frame is cut off, its total lacks what it called.
         let sampler = SamplerOptions::new()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::amount::{Amount, Amounts, Counts};
+use super::amount::{Amounts, Counts, Measured};
 use super::check::{OverBudget, check};
 use super::limits::Budget;
 use crate::callgraph::{CallTree, FunctionSums};
@@ -43,7 +43,7 @@ use crate::profile::{Bytes, Function, Node, NodeId, Profile, PseudoFrame, Sample
 /// # Ok::<(), v8_heap_sampler::budget::MeasurementError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Measurement<A: Amount = Counts> {
+pub struct Measurement<A: Measured = Counts> {
     profile: Profile,
     tree: CallTree,
     nothing: Amounts<A>,
@@ -108,7 +108,7 @@ pub enum MeasurementError {
     Profile(#[from] Error),
 }
 
-impl<A: Amount> Measurement<A> {
+impl<A: Measured> Measurement<A> {
     /// A measurement of what a profile holds. O(n + s log s) in the numbers of its nodes and
     /// samples.
     ///
@@ -330,7 +330,7 @@ pub(super) fn is_outside_javascript(function: &Function) -> bool {
 }
 
 /// What each context allocated itself.
-fn by_node<A: Amount>(
+fn by_node<A: Measured>(
     profile: &Profile,
     nothing: Amounts<A>,
 ) -> HashMap<NodeId, Amounts<A>, RandomState> {
@@ -354,7 +354,7 @@ fn by_node<A: Amount>(
 /// How many functions [`Measurement`]'s table has.
 const SHOWN: usize = 10;
 
-impl<A: Amount> fmt::Display for Measurement<A> {
+impl<A: Measured> fmt::Display for Measurement<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = SampleType::AllocSpace;
         writeln!(f, "allocated {}", self.allocated().shown(what))?;

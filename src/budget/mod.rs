@@ -106,8 +106,7 @@
 //! So the flags of [`STABLE_FLAGS`] and what they are for:
 //!
 //! - `--disable-optimizing-compilers` is what makes the difference: the interpreter and the baseline
-//!   compiler allocate each object that the script makes, each time and by itself. Optimised code
-//!   allocates the same objects or fewer.
+//!   compiler allocate each object that the script makes, each time and by itself.
 //! - `--random-seed=1` matters to scripts that use random numbers: they are the same in every process.
 //!   In one isolate they go on, so that runs still differ. It also decides which objects are sampled
 //!   in sampled mode.
@@ -132,7 +131,7 @@ mod measure;
 mod measurement;
 mod runs;
 
-pub use amount::{Amount, Amounts, Counts};
+pub use amount::{Amounts, Counts, Measured};
 pub use check::{Exceeded, Offender, OverBudget, Scope, Violation};
 pub use limits::{Budget, FunctionBudget};
 #[cfg(feature = "v8")]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::amount::{Amount, Amounts, Counts};
+use super::amount::{Amounts, Counts, Measured};
 use super::check::OverBudget;
 use super::limits::Budget;
 use super::measurement::Measurement;
@@ -12,12 +12,12 @@ use crate::heap_profile::SampleType;
 ///
 /// Displayed as the least, the median and the most that they allocated and retained.
 #[derive(Clone, Debug)]
-pub struct Runs<A: Amount = Counts> {
+pub struct Runs<A: Measured = Counts> {
     /// At least one.
     runs: Vec<Measurement<A>>,
 }
 
-impl<A: Amount> Runs<A> {
+impl<A: Measured> Runs<A> {
     /// Runs that were measured one by one, in their order; `None` if there are none.
     #[must_use]
     pub fn new(runs: Vec<Measurement<A>>) -> Option<Self> {
@@ -83,7 +83,7 @@ impl<A: Amount> Runs<A> {
     }
 }
 
-impl<A: Amount> fmt::Display for Runs<A> {
+impl<A: Measured> fmt::Display for Runs<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let runs = self.runs.len();
         write!(f, "{runs} {}", if runs == 1 { "run" } else { "runs" })?;

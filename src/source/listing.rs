@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 
 use super::provider::{Script, SourceProvider};
 use super::text::Text;
+use crate::analysis::{Amount, NoSuchValues, TopOptions, TopRow};
 use crate::heap_profile::{HeapProfile, SampleType};
 use crate::profile::{Function, Name, ScriptId, written_line};
 
@@ -78,8 +79,7 @@ impl Default for ListOptions {
 
 /// A function with what it cost: what a listing is made of.
 ///
-/// The cost is anything that can be shown: a [`ListingCost`], an [`Estimate`](crate::Estimate) with its
-/// uncertainty, or a number of the caller's own.
+/// The cost is anything that can be shown: an [`Amount`], an [`Estimate`](crate::Estimate), or a number of the caller's own.
 ///
 /// ```
 /// use v8_heap_sampler::{Function, source::ListedFunction};
@@ -116,49 +116,6 @@ impl<C: Serialize> Serialize for ListedFunction<C> {
         function.serialize_field("self", &self.own)?;
         function.serialize_field("total", &self.total)?;
         function.end()
-    }
-}
-
-/// One of a profile's values, as a listing shows it.
-///
-/// ```
-/// use v8_heap_sampler::{SampleType, source::ListingCost};
-/// let cost = ListingCost::new(1_650_000.0, SampleType::InuseSpace);
-/// assert_eq!(cost.to_string(), "1.6 MB");
-/// assert_eq!(ListingCost::new(0.0, SampleType::InuseSpace).to_string(), "."); // as in pprof
-/// assert_eq!(serde_json::to_string(&cost)?, "1650000.0");
-/// # Ok::<(), serde_json::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ListingCost {
-    /// The value, in the sample type's unit: an estimate, unless everything was sampled.
-    pub value: f64,
-    /// What the value is of.
-    pub sample_type: SampleType,
-}
-
-impl ListingCost {
-    /// A value.
-    #[must_use]
-    pub const fn new(value: f64, sample_type: SampleType) -> Self {
-        Self { value, sample_type }
-    }
-}
-
-impl fmt::Display for ListingCost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.value == 0.0 {
-            return f.pad(".");
-        }
-        f.pad(&self.sample_type.display(self.value).to_string())
-    }
-}
-
-/// Written as the number.
-impl Serialize for ListingCost {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_f64(self.value)
     }
 }
 
@@ -236,8 +193,7 @@ impl HeapProfile {
     /// sources.insert_source("app.js", "\"use strict\";\nfunction rows(n) {\n  return Array(n);\n}\n");
     /// let options = ListOptions::new().before(1).after(1);
     /// let listing = profile
-    ///     .listing(SampleType::InuseSpace, |function| function.name == "rows", &mut sources, &options)
-    ///     .expect("the profile has it");
+    ///     .listing(SampleType::InuseSpace, |function| function.name == "rows", &mut sources, &options)?;
     /// let shown = "\
     /// FILE ======================== app.js
     ///         self       total
@@ -246,32 +202,27 @@ impl HeapProfile {
     ///            .           .      3:  return Array(n);
     /// ";
     /// assert!(listing.to_string().ends_with(shown), "{listing}");
-    /// # Ok::<(), v8_heap_sampler::NodesError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    #[must_use]
+    ///
+    /// # Errors
+    ///
+    /// [`NoSuchValues`] if the profile does not have the sample type.
     pub fn listing(
         &self,
         sample_type: SampleType,
         mut is_wanted: impl FnMut(&Function) -> bool,
         provider: &mut dyn SourceProvider,
         options: &ListOptions,
-    ) -> Option<Listing<ListingCost>> {
-        let callgraph = self.callgraph(sample_type)?;
-        let mut functions: Vec<_> = callgraph
-            .functions()
-            .filter(|vertex| vertex.self_estimate > 0.0 || options.callers && vertex.total > 0.0)
-            .filter(|vertex| is_wanted(&vertex.function))
-            .map(|vertex| {
-                let [own, total] = [vertex.self_estimate, vertex.total]
-                    .map(|value| ListingCost::new(value, sample_type));
-                ListedFunction::new(Arc::clone(&vertex.function), own, total)
-            })
-            .collect();
-        functions.sort_by(|one, other| {
-            let by_own = other.own.value.total_cmp(&one.own.value);
-            by_own.then(other.total.value.total_cmp(&one.total.value))
+    ) -> Result<Listing<Amount>, NoSuchValues> {
+        let functions = self.top(&TopOptions::new(sample_type))?.rows.into_iter();
+        let has_value =
+            |row: &TopRow| row.own.value() > 0.0 || options.callers && row.total.value() > 0.0;
+        let listed = functions.filter(has_value).filter_map(|row| {
+            let function = row.function.filter(|function| is_wanted(function))?;
+            Some(ListedFunction::new(function, row.own, row.total))
         });
-        Some(list(functions, provider, options))
+        Ok(list(listed.collect::<Vec<_>>(), provider, options))
     }
 }
 
@@ -436,7 +387,7 @@ impl<C: fmt::Display> fmt::Display for Listing<C> {
             .flat_map(|file| &file.lines)
             .filter_map(|line| line.function.as_ref());
         let all = listed.chain(self.unlisted.iter().map(|unlisted| &unlisted.function));
-        let width_of = |cost: &C| cost.to_string().chars().count();
+        let width_of = |cost: &C| format!("{cost:#}").chars().count();
         let widths = all.map(|listed| [width_of(&listed.own), width_of(&listed.total)]);
         let [own, total] =
             widths.fold([10, 10], |[own, total], [one, other]| [own.max(one), total.max(other)]);
@@ -458,7 +409,7 @@ impl<C: fmt::Display> fmt::Display for Listing<C> {
                     writeln!(f)?;
                     continue;
                 };
-                let costs = [listed.own.to_string(), listed.total.to_string()];
+                let costs = [&listed.own, &listed.total].map(|cost| format!("{cost:#}"));
                 write!(f, "  {:>own$}  {:>total$} {:>6}:{text}", costs[0], costs[1], line.number)?;
                 // Compiled names, and those that V8 makes up, are not in the text.
                 let name = listed.function.shown_name();
@@ -474,7 +425,7 @@ impl<C: fmt::Display> fmt::Display for Listing<C> {
         }
         writeln!(f, "\nWITHOUT SOURCE ==============")?;
         for Unlisted { function: listed, reason } in &self.unlisted {
-            let costs = [listed.own.to_string(), listed.total.to_string()];
+            let costs = [&listed.own, &listed.total].map(|cost| format!("{cost:#}"));
             let function = listed.function.to_string();
             writeln!(
                 f,

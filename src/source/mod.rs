@@ -27,9 +27,7 @@ mod text;
 mod urls;
 
 pub use files::FileSources;
-pub use listing::{
-    ListOptions, ListedFile, ListedFunction, ListedLine, Listing, ListingCost, Unlisted, list,
-};
+pub use listing::{ListOptions, ListedFile, ListedFunction, ListedLine, Listing, Unlisted, list};
 pub use memory::MemorySources;
 pub use provider::{Script, SourceProvider};
 #[cfg(feature = "sourcemap")]
