@@ -12,8 +12,11 @@ const NEARLY_NORMAL: f64 = 1e5;
 /// The estimates must have no sample in common. Each is of an effective number of samples, value² /
 /// variance, and given how many both have together, how many of these are in the second one has a
 /// binomial distribution (Przyborowski and Wilenski, *Biometrika* 31, 1940, for Poisson counts): exact
-/// where all objects are of one size and small, and for others with the same mean and variance. Where
-/// objects are so large that each is sampled, variances vanish, and every difference is certain.
+/// where all objects are of one size and small, and for others with the same mean and variance.
+///
+/// Of large objects there are few, and that one of them is missed is not as rare as that would have it: it
+/// is no less likely than to see as few as were seen on the side with fewer, of the objects that the
+/// other side stands for. Where all are so large that each is sampled, every difference is certain.
 pub(super) fn p_value(before: &Sum, after: &Sum, intervals: (f64, f64)) -> f64 {
     let (v1, v2) = (before.value(), after.value());
     let variance = before.variance + after.variance;
@@ -31,13 +34,34 @@ pub(super) fn p_value(before: &Sum, after: &Sum, intervals: (f64, f64)) -> f64 {
         if variance <= 0.0 {
             return 0.0;
         }
-        return (difference.abs() / (2.0 * variance).sqrt()).compl_error();
+        let p = (difference.abs() / (2.0 * variance).sqrt()).compl_error();
+        return p.max(p_of_missing(before, after, intervals));
     }
     let chance = w1 / (w1 + w2);
     // Of n2 or more, and of n2 or less; numbers need not be whole.
     let more = binomial_tail(n2, all, chance);
     let less = binomial_tail(n1, all, 1.0 - chance);
-    (2.0 * more.min(less)).clamp(0.0, 1.0)
+    (2.0 * more.min(less)).max(p_of_missing(before, after, intervals)).clamp(0.0, 1.0)
+}
+
+/// How likely it is that of the objects of the side with more, the other saw as few as it did.
+fn p_of_missing(before: &Sum, after: &Sum, intervals: (f64, f64)) -> f64 {
+    let ((fewer, fewer_interval), (more, more_interval)) = if before.value() < after.value() {
+        ((before, intervals.0), (after, intervals.1))
+    } else {
+        ((after, intervals.1), (before, intervals.0))
+    };
+    let sampled = more.seen / more.value();
+    if !(sampled > 0.0 && sampled < 1.0) {
+        return 0.0;
+    }
+    let size = -(-sampled).ln_1p() * more_interval;
+    let chance = -(-size / fewer_interval).exp_m1();
+    let (seen, objects) = (fewer.samples as f64, more.samples as f64 / sampled);
+    if seen >= objects || chance <= 0.0 || objects > NEARLY_NORMAL {
+        return 0.0;
+    }
+    (2.0 * beta(1.0 - chance, objects - seen, seen + 1.0)).min(1.0)
 }
 
 /// The regularised incomplete beta function.
@@ -149,6 +173,10 @@ mod tests {
         let of = |n: f64| Sum::of_value(n * 1e6, 1e6, 1e6, 1e3);
         assert_eq!(p_value(&of(3.0), &of(4.0), (1e3, 1e3)), 0.0);
         assert_eq!(p_value(&of(3.0), &of(3.0), (1e3, 1e3)), 1.0);
+        // One object of three times the interval is missed once in twenty times.
+        let one = Sum::of_value(3e3 / (1.0 - (-3.0_f64).exp()), 3e3, 3e3, 1e3);
+        let found = p_value(&Sum::default(), &one, (1e3, 1e3));
+        assert!((found - 0.1).abs() < 0.02, "{found}");
         let none = Sum::default();
         assert_eq!(p_value(&none, &none, (1e3, 1e3)), 1.0);
     }
