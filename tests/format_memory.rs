@@ -1,58 +1,16 @@
 //! How much memory reading and writing take, by an allocator that counts: a process of its own.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{self, Read, Write};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use v8_heap_sampler::format::{self, PprofOptions, ReadError, ReadOptions};
 use v8_heap_sampler::{Bytes, Counted, HeapProfile, SampleType};
 
+mod counting;
 #[path = "without_v8/repeat.rs"]
 mod repeat;
 
+use counting::measure;
 use repeat::Repeat;
-
-struct Counting;
-
-static HELD: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-fn grow(by: usize) {
-    let held = HELD.fetch_add(by, Relaxed) + by;
-    PEAK.fetch_max(held, Relaxed);
-}
-
-// SAFETY: all is left to the system's allocator; counting allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        grow(layout.size());
-        // SAFETY: as the caller promised.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: as the caller promised.
-        unsafe { System.dealloc(at, layout) }
-    }
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // As if both were there for a moment, which is the worst that can be.
-        grow(size);
-        HELD.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: as the caller promised.
-        unsafe { System.realloc(at, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// What `run` held at most, and holds at its end, beyond what was held before.
-fn measure<T>(run: impl FnOnce() -> T) -> (T, usize, usize) {
-    let before = HELD.load(Relaxed);
-    PEAK.store(before, Relaxed);
-    let result = run();
-    (result, PEAK.load(Relaxed) - before, HELD.load(Relaxed) - before)
-}
 
 /// Makes the text of a `.heapprofile` of so many nodes while it is read: 1000 functions, 24 levels, a
 /// value at every eighth node, and a sample for each of these.
