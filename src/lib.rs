@@ -58,6 +58,9 @@
 //!   right, object counts are low. V8's flags `--no-turbo-allocation-folding` and
 //!   `--maglev-allocation-folding=0` switch that off, but for what built-in functions allocate
 //!   together (an array and its elements).
+//! - **Inlined functions are part of their caller.** V8 sees the frames that there are: what a function
+//!   allocates that the optimising compiler has inlined is charged to the function that it was inlined
+//!   into, from when it is compiled. (`--no-turbo-inlining --no-maglev-inlining` switches that off.)
 //! - **Lines are where functions start**, not where they allocate: V8 does not record that.
 //! - **The JavaScript heap only.** Off-heap memory is in [`HeapStatistics`], by no function.
 //! - **V8's own work for a profile** (it interns names and notes the lines of scripts on the heap)
@@ -94,14 +97,19 @@
 //! - A **back edge** is a call that leads to a function which is being visited already, in a
 //!   depth-first walk from the root: cutting them leaves a graph without cycles.
 //!
+//! # Answers
+//!
+//! [`mod@analysis`] turns a [`HeapProfile`], wherever it comes from, into tables, trees, differences with
+//! their significance, and leaks; each number with its uncertainty.
+//!
 //! # Heap tests
 //!
 //! [`mod@budget`] counts what a script allocates and retains, and fails a test if that is too much.
 //!
 //! # Without V8
 //!
-//! Everything but [`HeapSampler`] and [`budget::measure`] works without the default feature `v8`: profiles that were written
-//! elsewhere, by this crate or by Node, Deno, Chrome or Go, can be read ([`mod@format`]), rebuilt and
+//! Everything but [`HeapSampler`] and [`budget::measure`] works without the default feature `v8`: profiles
+//! that were written elsewhere, by this crate or by Node, Deno, Chrome or Go, can be read ([`mod@format`]), rebuilt and
 //! looked at in tools that embed no V8.
 //!
 //! # Formats
@@ -126,13 +134,14 @@
 //! - `flamegraph`: flame graphs as SVG.
 //! - `firefox`: the Firefox Profiler's format.
 //! - `formats`: all of the above but `v8`.
+//! - `regex`: [`analysis::Pattern::regex`].
 //! - `sourcemap`: source maps, [`HeapProfile::map_sources`].
 
 #![deny(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // The documentation speaks of the sampler and of all formats whether or not they are compiled in.
 #![cfg_attr(
-    not(all(feature = "v8", feature = "formats", feature = "sourcemap")),
+    not(all(feature = "v8", feature = "formats", feature = "regex", feature = "sourcemap")),
     allow(rustdoc::broken_intra_doc_links)
 )]
 

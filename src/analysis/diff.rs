@@ -1,6 +1,7 @@
 //! What has changed from one profile to another.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -341,26 +342,37 @@ impl Sides<'_> {
         shared.sort_by_key(|&(context, _)| context);
         drop((contexts_before, contexts_after));
 
-        let sums = |context: u32| {
+        // The sums of a context, of which the rows are at these places.
+        let sums = |at: [Range<usize>; 3]| {
+            let [before, after, same] = at;
             let of = |rows: &[(u32, u32)], evidence: &Evidence<'_>| {
-                let start = rows.partition_point(|&(at, _)| at < context);
-                let here = rows[start..].iter().take_while(|&&(at, _)| at == context);
-                evidence.of_rows(here.map(|&(_, row)| row as usize))
+                evidence.of_rows(rows.iter().map(|&(_, row)| row as usize))
             };
-            let start = shared.partition_point(|&(at, _)| at < context);
-            let here = shared[start..].iter().take_while(|&&(at, _)| at == context);
-            let shared = here.fold(Sum::default(), |sum, (_, one)| sum.plus(one));
-            (of(&rows_before, &self.before), of(&rows_after, &self.after), shared)
+            let before = of(&rows_before[before], &self.before);
+            let after = of(&rows_after[after], &self.after);
+            let same = shared[same].iter().fold(Sum::default(), |sum, (_, one)| sum.plus(one));
+            (before, after, same)
         };
         let mut stacks: Vec<u32> =
             rows_before.iter().chain(&rows_after).map(|&(context, _)| context).collect();
         stacks.sort_unstable();
         stacks.dedup();
+        let mut ends = [0; 3];
         let cells = stacks
             .into_iter()
             .map(|context| {
-                let (before, after, shared) = sums(context);
-                self.cell(context, before, after, &shared)
+                // All are in the order of the contexts.
+                let starts = ends;
+                let ends_at = |rows: &[(u32, u32)], from: usize| {
+                    let here = rows[from..].iter().take_while(|&&(at, _)| at == context);
+                    from + here.count()
+                };
+                ends[0] = ends_at(&rows_before, starts[0]);
+                ends[1] = ends_at(&rows_after, starts[1]);
+                let same = shared[starts[2]..].iter().take_while(|&&(at, _)| at <= context);
+                ends[2] = starts[2] + same.count();
+                let (before, after, same) = sums([0, 1, 2].map(|of| starts[of]..ends[of]));
+                self.cell(context, before, after, &same)
             })
             .collect();
         self.finish(options, cells, |context| {
@@ -368,8 +380,14 @@ impl Sides<'_> {
             let name = shown_stack(&stack);
             let function = stack.first().cloned();
             stack.reverse();
-            let (before, after, shared) = sums(context);
-            let change = self.change(before, after, &shared);
+            let at = |rows: &[(u32, u32)]| {
+                let start = rows.partition_point(|&(at, _)| at < context);
+                start..start + rows[start..].partition_point(|&(at, _)| at == context)
+            };
+            let start = shared.partition_point(|&(at, _)| at < context);
+            let end = start + shared[start..].partition_point(|&(at, _)| at == context);
+            let (before, after, same) = sums([at(&rows_before), at(&rows_after), start..end]);
+            let change = self.change(before, after, &same);
             (name, function, stack, change, change)
         })
     }

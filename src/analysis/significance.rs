@@ -38,10 +38,14 @@ pub(super) fn p_value(before: &Sum, after: &Sum, intervals: (f64, f64)) -> f64 {
         return p.max(p_of_missing(before, after, intervals));
     }
     let chance = w1 / (w1 + w2);
-    // Of n2 or more, and of n2 or less; numbers need not be whole.
-    let more = binomial_tail(n2, all, chance);
-    let less = binomial_tail(n1, all, 1.0 - chance);
-    (2.0 * more.min(less)).max(p_of_missing(before, after, intervals)).clamp(0.0, 1.0)
+    // Of n2 or more, or of n2 or less: the smaller is on the side of what is more than expected, but for
+    // a step of whole numbers, where both are far from significant. Numbers need not be whole.
+    let tail = if n2 > all * chance {
+        binomial_tail(n2, all, chance)
+    } else {
+        binomial_tail(n1, all, 1.0 - chance)
+    };
+    (2.0 * tail).max(p_of_missing(before, after, intervals)).clamp(0.0, 1.0)
 }
 
 /// How likely it is that of the objects of the side with more, the other saw as few as it did.
@@ -61,7 +65,11 @@ fn p_of_missing(before: &Sum, after: &Sum, intervals: (f64, f64)) -> f64 {
     if seen >= objects || chance <= 0.0 || objects > NEARLY_NORMAL {
         return 0.0;
     }
-    (2.0 * beta(1.0 - chance, objects - seen, seen + 1.0)).min(1.0)
+    let none_more = match fewer.samples {
+        0 => (1.0 - chance).powf(objects),
+        _ => beta(1.0 - chance, objects - seen, seen + 1.0),
+    };
+    (2.0 * none_more).min(1.0)
 }
 
 /// The regularised incomplete beta function.
@@ -95,7 +103,11 @@ pub(super) fn normal_quantile(level: f64) -> f64 {
 /// How likely `n` events or more, or of a number that is not whole as many, are among `all` if each is one
 /// with a chance.
 fn binomial_tail(n: f64, all: f64, chance: f64) -> f64 {
-    if n > 0.0 { beta(chance, n, (all - n).max(0.0) + 1.0) } else { 1.0 }
+    match all - n {
+        _ if n <= 0.0 => 1.0,
+        rest if rest <= 0.0 => chance.powf(n),
+        rest => beta(chance, n, rest + 1.0),
+    }
 }
 
 /// How likely `n` events or more, or of a number that is not whole as many, are where so many are
