@@ -239,6 +239,12 @@ pub struct LeakPath {
 /// Parts of the time with less of the usual growth than this have levelled off.
 const LEVELLED_OFF: f64 = 0.4;
 
+/// A snapshot with so many times the least that is alive is still one without much garbage.
+const NEARLY_LEAST: f64 = 1.15;
+
+/// So many samples tell by themselves when what is alive was allocated.
+const ENOUGH_TO_SURVIVE: u32 = 12;
+
 /// From so many snapshots on a series tells by itself how much it wavers.
 const ENOUGH_FOR_TREND: usize = 6;
 
@@ -246,25 +252,27 @@ const ENOUGH_FOR_TREND: usize = 6;
 /// process, in the order in which they were taken.
 ///
 /// Growth that stops is no leak (a cache that fills, code that is compiled), nor is what comes and goes (a
-/// ring of sessions, garbage that has not been collected yet). Two tests ask that of each function; if
-/// both can be made, the smaller p-value counts, doubled:
+/// ring of sessions, garbage that has not been collected yet). One of two tests asks that of each function:
 ///
 /// - **Survivors**, of snapshots of one session ([`Sessions`]): the objects that are alive in a late
-///   snapshot, by the time of their allocation. (The one with the least alive of the last third: the
-///   soonest after a garbage collection.) Something that leaks has survivors from all of the time;
+///   snapshot, by the time of their allocation. (The last one of the last third that has hardly more
+///   alive than the least of it: it is soon after a garbage collection.) Something that leaks has survivors from all of the time;
 ///   a cache that is full, only from its beginning; what is replaced or not yet collected, only from the
 ///   end. The time from the first snapshot to the one before that is divided into thirds; each must have
 ///   more survivors, for what was allocated in it, than 40 % of the usual rate, which is the median over
-///   the times between two snapshots (Poisson's distribution). This sees a leak of one per cent in a
-///   function whose garbage comes and goes by the megabyte.
-/// - **Trend**: with six snapshots or more, the live bytes must rise by Mann's test, over all of the time
-///   and over the later two thirds, rise at least 40 % as steeply in the later half as on the whole, and
+///   the times between two snapshots (Poisson's distribution). And the function must have grown by at least
+///   half of that, from the least it had in the first third. This sees a leak of one per cent in a function
+///   whose garbage comes and goes by the megabyte.
+/// - **Trend**, where snapshots are of several sessions or have no samples, and for functions with fewer
+///   than a dozen samples, such as an array that grows: with six snapshots or more, the live bytes must rise by Mann's test, over all of the time
+///   and over the later two thirds, and there by more than sampling explains, rise at least 40 % as steeply in the later half as on the whole, and
 ///   never fall by more than half of what they have risen. With fewer snapshots, each must have more than
 ///   the one before, by more than sampling explains.
 ///
 /// The false discovery rate over all functions is controlled by the procedure of Benjamini and Hochberg.
 /// The rate of growth is that of the survivors, with the interval of an estimate; or the median slope
-/// (Theil and Sen), with Sen's interval.
+/// (Theil and Sen), with Sen's interval or, where that is wider, the one of the change from the first
+/// snapshot to the last.
 ///
 /// Take snapshots at even work, after a warm-up, and with a garbage collection before each if that is
 /// possible ([`SamplerOptions::force_gc`](crate::SamplerOptions#structfield.force_gc)): objects that have
@@ -493,17 +501,14 @@ impl Snapshots<'_> {
 
     /// How a group grows, and whether it goes on.
     fn finding(&self, series: &[Sum], survivors: Option<&Survivors>) -> Finding {
-        let trend = self.trend(series);
-        let Some(survivors) = survivors else { return trend };
-        let survived = survivors.finding(&self.clock);
-        let doubled = |p: Option<f64>| p.map(|p| (2.0 * p).min(1.0));
-        match (survived.p_value, trend.p_value) {
-            (Some(survived), Some(rising)) if rising < survived => {
-                Finding { p_value: doubled(Some(rising)), ..trend }
+        match survivors.filter(|survivors| survivors.alive >= ENOUGH_TO_SURVIVE) {
+            None => self.trend(series),
+            Some(survivors) => {
+                let early = series[..series.len().div_ceil(3)].iter().map(Sum::value);
+                let least = early.fold(f64::INFINITY, f64::min);
+                let grown = series[survivors.late].value() - least;
+                survivors.finding(&self.clock, grown)
             }
-            (Some(_), Some(_)) => Finding { p_value: doubled(survived.p_value), ..survived },
-            (Some(_), None) => survived,
-            (None, _) => trend,
         }
     }
 
@@ -527,33 +532,49 @@ impl Snapshots<'_> {
             }
             let is_kept = fall <= 0.5 * (highest - values[0]);
             let p_value = if goes_on && is_kept {
-                p_of_rise(&values).max(p_of_rise(&values[count / 3..]))
+                let rises = p_of_rise(&values).max(p_of_rise(&values[count / 3..]));
+                // Samples that stay make a level waver slowly, which may look like a rise.
+                let by_more = self.p_of_growth(series, count / 3, count - 1);
+                rises.max(by_more.unwrap_or(0.0))
             } else {
                 1.0
             };
-            let (lower, upper) = (slope.lower, slope.upper);
+            // Samples that stay make the points of a session depend on each other, which Sen's interval
+            // does not know.
+            let (_, lower, upper) = self.first_to_last_slope(series);
+            let (lower, upper) = (slope.lower.min(lower), slope.upper.max(upper));
             return Finding { p_value: Some(p_value), value: slope.value, lower, upper };
         }
         // Each step against what sampling explains. Samples in common are not told apart here, which
         // makes it harder to find something.
-        let steps = series.windows(2).zip(self.evidence.windows(2)).map(|(sums, evidence)| {
-            let change =
-                Change::new((sums[0], &evidence[0]), (sums[1], &evidence[1]), &Sum::default());
-            let rises = change.value() > 0.0;
-            change.p_value().map(|p| if rises { p / 2.0 } else { 1.0 })
-        });
+        let steps = (1..count).map(|at| self.p_of_growth(series, at - 1, at));
         let p_value = steps
             .collect::<Option<Vec<f64>>>()
             .map(|steps| if goes_on { steps.into_iter().fold(0.0, f64::max) } else { 1.0 });
-        let ends = [0, count - 1].map(|at| (series[at], &self.evidence[at]));
+        let (value, lower, upper) = self.first_to_last_slope(series);
+        Finding { p_value, value, lower, upper }
+    }
+
+    /// How likely sampling alone makes a series grow by so much from one snapshot to another; `None` if
+    /// that is not known.
+    fn p_of_growth(&self, series: &[Sum], from: usize, to: usize) -> Option<f64> {
+        let [before, after] = [from, to].map(|at| (series[at], &self.evidence[at]));
+        let change = Change::new(before, after, &Sum::default());
+        let is_growth = change.value() > 0.0;
+        change.p_value().map(|p| if is_growth { p / 2.0 } else { 1.0 })
+    }
+
+    /// The slope from the first point to the last, with its limits; the slope alone if these are not
+    /// known.
+    fn first_to_last_slope(&self, series: &[Sum]) -> (f64, f64, f64) {
+        let ends = [0, series.len() - 1].map(|at| (series[at], &self.evidence[at]));
         let change = Change::new(ends[0], ends[1], &Sum::default());
         let per = 1.0 / self.clock.last();
         let value = change.value() * per;
-        let (lower, upper) =
-            change.interval(Confidence::P95).map_or((slope.lower, slope.upper), |interval| {
-                (interval.lower * per, interval.upper * per)
-            });
-        Finding { p_value, value, lower, upper }
+        match change.interval(Confidence::P95) {
+            Some(interval) => (value, interval.lower * per, interval.upper * per),
+            None => (value, value, value),
+        }
     }
 
     /// What is alive in a late snapshot, by group and by the snapshots between which it was
@@ -561,8 +582,9 @@ impl Snapshots<'_> {
     fn survivors(&self, groups: usize, group_at: &[Vec<u32>]) -> Option<Vec<Survivors>> {
         let count = self.profiles.len();
         let alive = |at: &usize| self.evidence[*at].total().value();
-        let late = (count - count.div_ceil(3)..count).rev();
-        let late = late.min_by(|one, other| alive(one).total_cmp(&alive(other)))?;
+        let late = || (count - count.div_ceil(3)..count).rev();
+        let least = late().map(|at| alive(&at)).fold(f64::INFINITY, f64::min);
+        let late = late().find(|at| alive(at) <= NEARLY_LEAST * least)?;
         let mut sums = SampleSums::new(&self.evidence[late])?;
         let ends: Vec<u64> = self.profiles[..=late]
             .iter()
@@ -596,6 +618,10 @@ struct Survivors {
     samples: Vec<u32>,
     /// What these stand for.
     sum: Sum,
+    /// How many samples are alive in all, older and newer ones included.
+    alive: u32,
+    /// In which snapshot.
+    late: usize,
     /// Up to which snapshot.
     until: usize,
 }
@@ -626,10 +652,12 @@ impl Survivors {
             blocks[block].part += part;
         }
         let samples = vec![0; cohorts.len()];
-        Self { blocks, cohorts, samples, sum: Sum::default(), until }
+        let late = ends.len() - 1;
+        Self { blocks, cohorts, samples, sum: Sum::default(), alive: 0, late, until }
     }
 
     fn add(&mut self, cohort: usize, sum: Sum) {
+        self.alive += 1;
         // What was there before the first snapshot, and what is newest, is left out.
         if let Some(at) = cohort.checked_sub(1).filter(|&at| at < self.cohorts.len()) {
             self.blocks[self.cohorts[at].0].samples += 1;
@@ -638,7 +666,8 @@ impl Survivors {
         }
     }
 
-    fn finding(&self, clock: &Clock) -> Finding {
+    /// Of a group that has grown by so much.
+    fn finding(&self, clock: &Clock, grown: f64) -> Finding {
         // Samples are what is random: a single large object must not drown the others.
         let mut rates: Vec<f64> = self
             .cohorts
@@ -657,7 +686,9 @@ impl Survivors {
             let expected = LEVELLED_OFF * usual * block.part;
             poisson_tail(f64::from(block.samples), expected)
         });
-        let p_value = Some(p_value.fold(0.0, f64::max));
+        // What takes the place of other things does not grow.
+        let is_growth = grown >= 0.5 * self.sum.value();
+        let p_value = Some(if is_growth { p_value.fold(0.0, f64::max) } else { 1.0 });
         let per = 1.0 / clock.times[self.until];
         let interval = self.sum.interval(Confidence::P95);
         let [value, lower, upper] =

@@ -8,6 +8,7 @@ mod estimates;
 mod foreign;
 #[cfg(feature = "formats")]
 mod formats;
+mod leaks;
 mod random_nodes;
 #[cfg(feature = "formats")]
 mod repeat;
