@@ -1,5 +1,6 @@
 //! Tests of what needs no V8, in one binary, which runs without the feature `v8` as well.
 
+mod analysis;
 #[cfg(feature = "formats")]
 mod bad_files;
 mod callgraph;
@@ -11,3 +12,4 @@ mod formats;
 mod random_nodes;
 #[cfg(feature = "formats")]
 mod repeat;
+mod stacks;
