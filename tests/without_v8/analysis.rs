@@ -578,8 +578,9 @@ proptest! {
         // Except for what depends on the whole.
         let query = Asked { prune: None, ..asked.clone() }.query(stacks.of);
         let answer = stacks.profile.query(&query).unwrap();
-        let is_kept = |asked: &Asked| asked.hide.is_none() && asked.show.is_none() && asked.trim.is_none();
-        if is_kept(&asked) && asked.recursion.is_none() {
+        // What chooses stacks chooses them again, unless a frame that it goes by was taken off.
+        let frames = [&asked.show_from, &asked.hide, &asked.show, &asked.trim];
+        if frames.iter().all(|numbers| numbers.is_none()) && asked.recursion.is_none() {
             prop_assert_eq!(&answer.query(&query).unwrap(), &answer);
         }
         // Whatever was taken off is not there to be taken off again.

@@ -3,6 +3,7 @@
 mod analysis;
 #[cfg(feature = "formats")]
 mod bad_files;
+mod calibration;
 mod callgraph;
 mod estimates;
 #[cfg(feature = "formats")]
