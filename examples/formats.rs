@@ -131,7 +131,7 @@ const QUESTIONS: [&[(&str, &str)]; 12] = [
     &[("show", "allocate\\.js")],
     &[("show_from", "nested")],
     &[("show_from", "^innerArray$")],
-    &[("focus", "innerArray"), ("ignore", "nothing"), ("hide", "nested")],
+    &[("focus", "innerArray|get"), ("ignore", "^get$"), ("hide", "nested")],
     &[
         ("focus", "round"),
         ("ignore", "first|second"),

@@ -10,7 +10,8 @@ const OPTIONS = ["-trim=false", "-nodecount=0", "-nodefraction=0", "-edgefractio
 /** pprof tells functions apart by name alone: flat by name, and cum where only one has the name. */
 function byName(rows) {
   const flat = new Map(), cum = new Map();
-  for (const row of rows) {
+  // pprof does not show functions without values.
+  for (const row of rows.filter(({ cum }) => cum > 0)) {
     cum.set(row.name, flat.has(row.name) ? NaN : row.cum);
     flat.set(row.name, (flat.get(row.name) ?? 0) + row.flat);
   }
@@ -41,7 +42,8 @@ function sameTop(rows, ...options) {
 
 /** Parses -peek of one function: its line, and those of its callers and callees around it. */
 function parsePeek(text) {
-  const block = text.split(/^-+\+-+$/m).slice(1).filter((part) => part.trim() !== "");
+  // The first part is the heading of the columns.
+  const block = text.split(/^-+\+-+$/m).slice(2).filter((part) => part.trim() !== "");
   if (block.length !== 1) throw new Error(`-peek shows ${block.length} functions:\n${text}`);
   const number = (value) => Number(value.match(/^(\d+)B?$/)[1]);
   const peek = { callers: new Map(), callees: new Map() };
@@ -69,7 +71,13 @@ export async function checkAnalysis(directory) {
       const found = parsePeek(goPprof(...OPTIONS, ...peek.options, after));
       equal([found.name, found.flat, found.cum], [peek.name, peek.flat, peek.cum].map((one) => typeof one === "number" ? Math.round(one) : one), "the function");
       // pprof does not show that a function calls itself.
-      const calls = (list) => new Map(list.filter(({ name, total }) => name !== peek.name && total > 0).map(({ name, total }) => [name, total]));
+      const calls = (list) => {
+        const sums = new Map();
+        for (const { name, total } of list.filter(({ name, total }) => name !== peek.name && total > 0)) {
+          sums.set(name, (sums.get(name) ?? 0) + total); // no stack has two of one name
+        }
+        return sums;
+      };
       const counts = ["callers", "callees"].map((of) => sameNumbers(found[of], calls(peek[of]), of));
       return `${counts[0]} callers, ${counts[1]} callees`;
     });
