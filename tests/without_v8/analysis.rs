@@ -562,6 +562,18 @@ proptest! {
             of_contexts[sample.context as usize] += sample.bytes;
         }
         prop_assert_eq!(of_contexts, answer.values(stacks.of).unwrap());
+        // Of the contexts those are there that are left of some stack, and their callers.
+        // (What lies between two calls of a function, and is left out, may be there without values.)
+        if asked.prune.is_none() && asked.recursion != Some(Recursion::All) {
+            let mut there: BTreeSet<Vec<String>> = BTreeSet::from([Vec::new()]);
+            for node in 0..stacks.nodes.len() {
+                let stack = asked.answer(&stacks.stack(node)).unwrap_or_default();
+                let stack: Vec<String> =
+                    stack.iter().map(|&number| format!("{:?}", function(number))).collect();
+                there.extend((1..=stack.len()).map(|len| stack[..len].to_vec()));
+            }
+            prop_assert_eq!(answer.len(), there.len());
+        }
         // What only takes frames off and puts them together keeps all values.
         let asked = Asked { focus: None, ignore: None, show_from: None, hide: None, show: None, ..asked };
         let answer = stacks.profile.query(&asked.query(stacks.of)).unwrap();
@@ -979,4 +991,20 @@ fn an_empty_profile_has_empty_answers() {
     assert_eq!(pruned, profile.query(&Query::new()).unwrap());
     assert_eq!(pruned.len(), 1);
     assert!(HeapProfile::merge([]).is_err());
+}
+
+/// `main` calls `x`, and so does `b`, which calls itself: without the stacks with `b`, there is one way.
+#[test]
+fn what_is_ignored_is_not_called() {
+    let nodes = vec![(0, 0), (0, 7), (1, 8), (0, 2), (3, 2), (4, 8)];
+    let profile = deep(nodes, &[(2, 64, true), (5, 64, true)]).profile;
+    let of = SampleType::InuseSpace;
+    for query in [Query::new().ignore(pattern(&[2])), Query::new().focus(pattern(&[7]))] {
+        let answer = profile.query(&query).unwrap();
+        assert_eq!(answer.contexts().count(), 3);
+        assert!(answer.cycles(of).unwrap().cycles.is_empty());
+        let dominators = answer.dominators(of).unwrap();
+        let x = dominators.functions.iter().find(|row| *row.function == function(8)).unwrap();
+        assert_eq!(x.immediate_dominator.as_deref(), Some(&function(7)));
+    }
 }
