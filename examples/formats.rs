@@ -134,8 +134,8 @@ const QUESTIONS: [&[(&str, &str)]; 12] = [
     &[("focus", "innerArray|get"), ("ignore", "^get$"), ("hide", "nested")],
     &[
         ("focus", "round"),
-        ("ignore", "first|second"),
-        ("hide", "get"),
+        ("ignore", "temporary"),
+        ("hide", "^from$"),
         ("show", "nested|get|größe"),
     ],
 ];
