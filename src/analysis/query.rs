@@ -291,12 +291,12 @@ impl<'p> Answer<'p> {
         }
         let number = *number;
         match recursion {
-            None => {}
-            Some(Recursion::Direct) => {
-                if caller != StackBuilder::ROOT && self.builder.context(caller).0 == number {
-                    return Ok(caller);
-                }
+            Some(Recursion::Direct)
+                if caller != StackBuilder::ROOT && self.builder.context(caller).0 == number =>
+            {
+                return Ok(caller);
             }
+            None | Some(Recursion::Direct) => {}
             Some(Recursion::All) => {
                 self.go_to(caller);
                 let last = self.last.get(number as usize).copied().unwrap_or(NONE);
