@@ -264,7 +264,7 @@ fn session(
                 for _ in 0..sampled {
                     let sample = Sample::new(id(at), size, SampleId(next), true);
                     next += 1;
-                    before.extend(is_before.then(|| sample.clone()));
+                    before.extend(is_before.then_some(sample));
                     after.extend(is_after.then_some(sample));
                 }
             }
