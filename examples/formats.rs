@@ -1,11 +1,12 @@
 //! Samples a script twice and writes what was collected in every format, for other tools to open.
 //!
 //! ```text
-//! cargo run --example formats --features formats -- FOLDER [--interval BYTES]
+//! cargo run --example formats --features formats,regex -- FOLDER [--interval BYTES]
 //! ```
 //!
 //! `before.*` is of the script's first round, `after.*` of all three, and `diff.svg` of what has
-//! changed. `expected.json` says what a tool must find in them: `.ci/readers` has real ones look.
+//! changed. `expected.json` says what a tool must find in them, and `analysis.json` what the crate itself
+//! finds in the pprof profiles: `.ci/readers` has real tools look.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use serde_json::{Value, json};
+use v8_heap_sampler::analysis::{Pattern, PeekedCall, Query, TopOptions};
 use v8_heap_sampler::format::{self, DotOptions, FlamegraphOptions, PprofOptions, WriteError};
 use v8_heap_sampler::{
     CallTree, Counted, HeapProfile, HeapSampler, KeepDead, Label, Profile, SampleType,
@@ -111,7 +113,96 @@ fn write_all(
     let pprof = format::read(File::open(path("after.pb.gz"))?)?;
     let expected = expected(before_profile, after_profile, &after, &pprof)?;
     fs::write(path("expected.json"), serde_json::to_vec_pretty(&expected)?)?;
+    let before = format::read(File::open(path("before.pb.gz"))?)?;
+    let analysis = analysis(&before, &pprof)?;
+    fs::write(path("analysis.json"), serde_json::to_vec_pretty(&analysis)?)?;
     Ok(())
+}
+
+/// What pprof's options ask for, each as its name and a regular expression.
+const QUESTIONS: [&[(&str, &str)]; 12] = [
+    &[],
+    &[("focus", "nested")],
+    &[("focus", "allocate\\.js")],
+    &[("ignore", "temporary|get")],
+    &[("hide", "nested")],
+    &[("hide", "innerArray|^map$|^from$")],
+    &[("show", "nested|round")],
+    &[("show", "allocate\\.js")],
+    &[("show_from", "nested")],
+    &[("show_from", "^innerArray$")],
+    &[("focus", "innerArray|get"), ("ignore", "^get$"), ("hide", "nested")],
+    &[
+        ("focus", "round"),
+        ("ignore", "temporary"),
+        ("hide", "^from$"),
+        ("show", "nested|get|größe"),
+    ],
+];
+
+/// The crate's answers to what can be asked of pprof as well.
+fn analysis(
+    before: &HeapProfile,
+    after: &HeapProfile,
+) -> Result<Value, Box<dyn std::error::Error>> {
+    let mut tops = Vec::new();
+    for question in QUESTIONS {
+        let mut query = Query::new();
+        for &(part, expression) in question {
+            let ask = match part {
+                "focus" => Query::focus,
+                "ignore" => Query::ignore,
+                "hide" => Query::hide,
+                "show" => Query::show,
+                "show_from" => Query::show_from,
+                _ => unreachable!("{part}"),
+            };
+            query = ask(query, Pattern::regex(expression)?);
+        }
+        let options: Vec<_> =
+            question.iter().map(|(part, expression)| format!("-{part}={expression}")).collect();
+        tops.push(json!({ "options": options, "rows": top(&after.query(&query)?)? }));
+    }
+    let mut peeks = Vec::new();
+    for name in ["nested", "innerArray", "round"] {
+        let regex = format!("^{name}$");
+        let peek = after.peek(SampleType::InuseSpace, &Pattern::regex(&regex)?)?;
+        let calls = |calls: &[PeekedCall]| -> Vec<Value> {
+            let named = calls.iter().filter_map(|call| {
+                Some(json!({ "name": pprof_name(call.function.as_ref()?), "total": call.total.value() }))
+            });
+            named.collect()
+        };
+        let function = peek.functions.first().ok_or("no such function")?;
+        peeks.push(json!({
+            "name": name,
+            "options": [format!("-peek={regex}")],
+            "flat": function.own.value(),
+            "cum": function.total.value(),
+            "callers": calls(&function.callers),
+            "callees": calls(&function.callees),
+        }));
+    }
+    let merged = HeapProfile::merge([before, after])?;
+    Ok(json!({ "tops": tops, "peeks": peeks, "merged": top(&merged)? }))
+}
+
+/// The table of all functions.
+fn top(profile: &HeapProfile) -> Result<Vec<Value>, Box<dyn std::error::Error>> {
+    let top = profile.top(&TopOptions::new(SampleType::InuseSpace))?;
+    let rows = top.rows.iter().filter_map(|row| {
+        let name = pprof_name(row.function.as_ref()?);
+        Some(json!({ "name": name, "flat": row.own.value(), "cum": row.total.value() }))
+    });
+    Ok(rows.collect())
+}
+
+/// The name that a function goes by in pprof's reports.
+fn pprof_name(function: &v8_heap_sampler::Function) -> String {
+    match function.name.as_str() {
+        "" => function.to_string(),
+        name => name.to_owned(),
+    }
 }
 
 /// What must be in the files: by the estimates, which know nothing of formats.
@@ -177,10 +268,7 @@ fn by_pprof_name(
     functions: &[v8_heap_sampler::FunctionEstimates],
     pprof: &HeapProfile,
 ) -> Vec<Value> {
-    let name = |function: &v8_heap_sampler::Function| match function.name.as_str() {
-        "" => function.to_string(),
-        name => name.to_owned(),
-    };
+    let name = pprof_name;
     let mut estimated: BTreeMap<String, (f64, u32)> = BTreeMap::new();
     for function in functions {
         let sum = estimated.entry(name(&function.function)).or_default();

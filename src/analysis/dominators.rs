@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::amount::{Amount, percent, share};
 use super::evidence::{Evidence, NoSuchValues};
+use super::group::{self, GroupBy};
 use super::pattern::Pattern;
 use super::table::Table;
 use crate::callgraph::NONE;
@@ -129,9 +130,11 @@ impl HeapProfile {
         functions: &Pattern,
     ) -> Option<Arc<Function>> {
         let totals = self.totals(sample_type)?;
+        // A script that was loaded again has the same functions.
+        let (groups, group_of) = group::of_functions(self, &GroupBy::Function);
         let is_match: Vec<bool> =
             self.functions().iter().map(|function| functions.matches(function)).collect();
-        // The functions that stand on all stacks so far, the outermost first.
+        // The groups of the functions that stand on all stacks so far, the outermost first.
         let mut common: Option<Vec<u32>> = None;
         let mut rank = 1;
         while rank < self.len() {
@@ -146,7 +149,7 @@ impl HeapProfile {
             });
             let mut stack: Vec<u32> = callers
                 .filter(|&at| at != 0)
-                .map(|at| self.function_numbers()[at as usize])
+                .map(|at| group_of[self.function_numbers()[at as usize] as usize])
                 .collect();
             stack.reverse();
             match &mut common {
@@ -160,7 +163,7 @@ impl HeapProfile {
             rank = self.ends()[rank] as usize;
         }
         let innermost = *common?.last()?;
-        Some(Arc::clone(&self.functions()[innermost as usize]))
+        groups.get(innermost as usize)?.function.clone()
     }
 }
 

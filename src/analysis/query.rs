@@ -149,8 +149,6 @@ impl HeapProfile {
         /// A stack, as far as it has been walked.
         #[derive(Clone, Copy)]
         struct Stack {
-            /// Its context in the answer.
-            at: u32,
             is_focused: bool,
             is_ignored: bool,
             /// Whether the frame to show from has come.
@@ -160,8 +158,9 @@ impl HeapProfile {
             /// Whether a frame has not been hidden.
             is_shown: bool,
         }
-        let mut answer = Answer::new(self);
-        let mut kept: Vec<u32> = Vec::with_capacity(self.len());
+        // Which stacks are kept, and which frames of them.
+        let mut is_kept: Vec<bool> = Vec::with_capacity(self.len());
+        let mut is_frame: Vec<bool> = Vec::with_capacity(self.len());
         // The stacks of the contexts above, each with the end of its subtree.
         let mut open: Vec<(u32, Stack)> = Vec::new();
         for (rank, &function) in (0..).zip(self.function_numbers()) {
@@ -169,10 +168,10 @@ impl HeapProfile {
                 open.pop();
             }
             let number = function as usize;
+            let mut has_frame = false;
             let stack = match open.last() {
                 // The root is no frame.
                 None => Stack {
-                    at: StackBuilder::ROOT,
                     is_focused: query.focus.is_none(),
                     is_ignored: false,
                     is_from: query.show_from.is_none(),
@@ -190,18 +189,38 @@ impl HeapProfile {
                     if stack.is_from && show[number] && !hide[number] {
                         stack.is_shown = true;
                         stack.is_trimmed &= trim[number];
-                        if !stack.is_trimmed {
-                            stack.at = answer.callee(stack.at, function, query.recursion)?;
-                        }
+                        has_frame = !stack.is_trimmed;
                     }
                     stack
                 }
             };
-            let is_kept = stack.is_focused && !stack.is_ignored && stack.is_from && stack.is_shown;
-            kept.push(if is_kept { stack.at } else { NONE });
+            is_kept.push(stack.is_focused && !stack.is_ignored && stack.is_from && stack.is_shown);
+            is_frame.push(has_frame);
             open.push((self.ends()[rank as usize], stack));
         }
-        answer.finish(&kept)
+        // A context of which nothing is kept, nor of what it calls, is not in the answer: a graph of
+        // that would have calls that were ignored.
+        let mut is_there = is_kept.clone();
+        for rank in (1..self.len()).rev() {
+            is_there[self.parents()[rank] as usize] |= is_there[rank];
+        }
+        let mut answer = Answer::new(self);
+        let mut contexts: Vec<u32> = Vec::with_capacity(self.len());
+        for (rank, &function) in self.function_numbers().iter().enumerate() {
+            let caller = contexts.get(self.parents()[rank] as usize);
+            let caller = caller.copied().unwrap_or(StackBuilder::ROOT);
+            contexts.push(if is_frame[rank] && is_there[rank] {
+                answer.callee(caller, function, query.recursion)?
+            } else {
+                caller
+            });
+        }
+        for (context, is_kept) in contexts.iter_mut().zip(is_kept) {
+            if !is_kept {
+                *context = NONE;
+            }
+        }
+        answer.finish(&contexts)
     }
 
     fn pruned(&self, sample_type: SampleType, share: f64) -> Result<Self, QueryError> {
@@ -272,13 +291,12 @@ impl<'p> Answer<'p> {
         }
         let number = *number;
         match recursion {
-            None => {}
             Some(Recursion::Direct)
                 if caller != StackBuilder::ROOT && self.builder.context(caller).0 == number =>
             {
                 return Ok(caller);
             }
-            Some(Recursion::Direct) => {}
+            None | Some(Recursion::Direct) => {}
             Some(Recursion::All) => {
                 self.go_to(caller);
                 let last = self.last.get(number as usize).copied().unwrap_or(NONE);

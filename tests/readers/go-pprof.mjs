@@ -7,8 +7,8 @@ import { goPprof, raw } from "./pprof.mjs";
 const UNITS = { alloc_objects: "count", alloc_space: "bytes", inuse_objects: "count", inuse_space: "bytes" };
 const TYPES = Object.keys(UNITS);
 
-/** Parses the listing of -top: the type it names, the total of its heading, and flat by function. */
-function parseTop(text) {
+/** Parses the listing of -top: the type it names, the total of its heading, and by function flat and, where only one has the name, cum. */
+export function parseTop(text) {
   const lines = text.split("\n");
   const number = (value) => {
     const found = value.match(/^(-?\d+)B?$/);
@@ -19,14 +19,15 @@ function parseTop(text) {
   const total = lines.map((line) => line.match(/ of (\S+) total$/)).find(Boolean);
   const start = lines.findIndex((line) => /^\s+flat\s+flat%\s+sum%\s+cum\s+cum%$/.test(line));
   if (start < 0 || !total) throw new Error(`unexpected output of -top:\n${text}`);
-  const flat = new Map();
+  const flat = new Map(), cum = new Map();
   for (const line of lines.slice(start + 1).filter((line) => line.trim() !== "")) {
     const found = line.match(/^\s*(\S+)\s+\S+%?\s+\S+%?\s+(\S+)\s+\S+%?\s{1,2}(.*)$/);
     if (!found) throw new Error(`unexpected line of -top: ${line}`);
+    cum.set(found[3], flat.has(found[3]) ? NaN : number(found[2]));
     flat.set(found[3], (flat.get(found[3]) ?? 0) + number(found[1]));
   }
   const sum = [...flat.values()].reduce((a, b) => a + b, 0);
-  return { type, total: number(total[1]), flat, sum };
+  return { type, total: number(total[1]), flat, cum, sum };
 }
 
 function top(type, ...options) {

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { check, equal, finish, holdsAll } from "./check.mjs";
 import { decode } from "./pprof.mjs";
 import { checkGoPprof } from "./go-pprof.mjs";
+import { checkAnalysis } from "./analysis.mjs";
 import { checkDot, checkFolded } from "./graphs.mjs";
 import { checkFirefox } from "./firefox.mjs";
 import { launch } from "./browser.mjs";
@@ -47,6 +48,7 @@ for (const name of ["before", "after"]) {
   });
 }
 await checkGoPprof(directory, expected, scratch);
+await checkAnalysis(directory);
 
 await check("after.heapprofile as JSON", () => {
   const { head, samples } = JSON.parse(readFileSync(join(directory, "after.heapprofile"), "utf8"));

@@ -1,7 +1,9 @@
 //! Tests of what needs no V8, in one binary, which runs without the feature `v8` as well.
 
+mod analysis;
 #[cfg(feature = "formats")]
 mod bad_files;
+mod calibration;
 mod callgraph;
 mod estimates;
 #[cfg(feature = "formats")]
@@ -15,3 +17,4 @@ mod repeat;
 mod source;
 #[cfg(feature = "sourcemap")]
 mod source_maps;
+mod stacks;
