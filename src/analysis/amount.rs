@@ -35,7 +35,8 @@ pub enum Uncertainty {
     /// interval; or, where nothing is known of sizes, as if all objects were small, which makes it an
     /// upper bound.
     Approximate,
-    /// Not known: the source tells neither the interval nor samples. Set
+    /// Not known: the source tells neither the interval nor samples; or the values are numbers of
+    /// objects of which it does not tell the sizes. Set
     /// [`About::interval`](crate::About#structfield.interval) if you know it.
     Unknown,
 }
@@ -147,9 +148,15 @@ impl Serialize for Amount {
     }
 }
 
+/// A share or a rate that was asked for: from 0 to 1, whatever it was.
+pub(super) fn fraction(asked: f64) -> f64 {
+    if asked.is_nan() { 0.0 } else { asked.clamp(0.0, 1.0) }
+}
+
 /// A share of a whole, from 0 to 1; of nothing, 0.
 pub(super) fn share(part: f64, whole: f64) -> f64 {
-    if whole == 0.0 { 0.0 } else { part / whole }
+    // Not -0.
+    if whole == 0.0 { 0.0 } else { part / whole + 0.0 }
 }
 
 /// A share as it is shown.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::amount::fraction;
 use super::evidence::{Evidence, NoSuchValues};
 use super::group::{self, GroupBy};
 use super::tree::{Tree, TreeOptions, TreeRow};
@@ -20,6 +21,10 @@ struct Entry {
     row: u32,
 }
 
+/// How many levels are shown if nothing is said: each takes a pass over all that reaches it, and deeper
+/// recursion tells nothing more.
+const MOST_LEVELS: usize = 512;
+
 /// An inverted context: entries from one place to another, which have the frames up to here in common.
 struct Inverted {
     depth: usize,
@@ -32,7 +37,7 @@ impl HeapProfile {
     /// The tree of calls from the inside out: the functions that allocate, and below each its callers,
     /// by which what it allocated itself is split.
     ///
-    /// Each byte is there once on each level: where a function calls itself, that is one of its callers.
+    /// Without a depth in the options it is 512 levels. Each byte is there once on each level: where a function calls itself, that is one of its callers.
     /// O(v log v) in the values for each level that has something to show; beyond the profile it holds
     /// 12 bytes a value, and the rows.
     ///
@@ -75,8 +80,8 @@ impl HeapProfile {
             .map(|(at, row)| Entry { group: group_at(row.context), at: row.context, row: at })
             .collect();
         let total = evidence.total();
-        let least = options.least_share * total.value();
-        let deepest = options.depth.unwrap_or(usize::MAX);
+        let least = fraction(options.least_share) * total.value();
+        let deepest = options.depth.unwrap_or(MOST_LEVELS);
 
         // The contexts of one level below one of the level above it, in `entries[start..end]`, which
         // are sorted for that; the largest last. Those that are too small are counted.
@@ -112,7 +117,9 @@ impl HeapProfile {
                 .fold(Sum::default(), |sum, entry| sum.plus(&evidence.of_row(entry.row as usize)));
             for entry in same {
                 entry.at = self.parents()[entry.at as usize];
-                entry.group = if entry.at == NONE { NONE } else { group_at(entry.at) };
+                // The root calls nobody.
+                let is_called = entry.at != NONE && entry.at != 0;
+                entry.group = if is_called { group_at(entry.at) } else { NONE };
             }
             let (callers, left_out) = split(&mut entries, start, end, depth + 1);
             open.extend(callers);

@@ -79,7 +79,8 @@ impl Change {
     /// The interval that holds the true change with a confidence; `None` if it is unknown.
     ///
     /// Made of the intervals of both sides (Donner and Zou, *Statistics in Medicine* 21, 2002; MOVER),
-    /// so that few samples are allowed for.
+    /// so that few samples are allowed for; of objects so large that most are sampled, the extremes of
+    /// both.
     #[must_use]
     pub fn interval(&self, confidence: Confidence) -> Option<ConfidenceInterval> {
         if !self.is_known() {
@@ -87,10 +88,24 @@ impl Change {
         }
         let (gone, new) = (self.gone.interval(confidence), self.new.interval(confidence));
         let (was, is) = (self.gone.value(), self.new.value());
-        let below = (is - new.lower).hypot(gone.upper - was);
-        let above = (new.upper - is).hypot(was - gone.lower);
+        // Limits of few large objects are steps, which do not add up like independent errors: there the
+        // extremes of both sides are taken together.
+        let sampled = self.gone.plus(&self.new).sampled().unwrap_or(0.0);
+        let stepwise = (2.0 * sampled).min(1.0);
+        // Limits are sums of floating-point numbers: what is off by their last digits is in.
+        let slack = 1e-9 * (was + is);
+        let both = |one: f64, other: f64| {
+            slack + stepwise * (one + other) + (1.0 - stepwise) * one.hypot(other)
+        };
+        let below = both(is - new.lower, gone.upper - was);
+        let above = both(new.upper - is, was - gone.lower);
         let value = self.value();
         Some(ConfidenceInterval { lower: value - below, upper: value + above, confidence })
+    }
+
+    /// Whether there is a sample that is not in both profiles.
+    pub(super) fn has_samples(&self) -> bool {
+        self.gone.value() > 0.0 || self.new.value() > 0.0
     }
 
     fn is_known(&self) -> bool {

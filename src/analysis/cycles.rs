@@ -3,10 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use petgraph::algo::kosaraju_scc;
+use petgraph::graph::NodeIndex;
 use serde::Serialize;
 
 use super::amount::{Amount, percent, share};
 use super::evidence::{Evidence, NoSuchValues};
+use super::place_graph::PlaceGraph;
 use super::table::Table;
 use super::totals::of_groups;
 use crate::callgraph::NONE;
@@ -50,24 +53,31 @@ impl HeapProfile {
     /// [`NoSuchValues`] if the profile does not have the sample type.
     pub fn cycles(&self, sample_type: SampleType) -> Result<Cycles, NoSuchValues> {
         let evidence = Evidence::new(self, sample_type)?;
-        let graph = self.callgraph(sample_type);
-        let found = graph.as_ref().map(|graph| graph.cycles()).unwrap_or_default();
-        let mut group_of = vec![NONE; self.functions().len()];
-        // A graph numbers functions in the order of a preorder walk, as a profile does.
-        for (number, cycle) in (0..).zip(&found) {
-            for function in cycle {
-                group_of[function.index()] = number;
+        let PlaceGraph { groups, group_of, graph, .. } = PlaceGraph::new(self);
+        let is_cycle = |component: &Vec<NodeIndex>| match component[..] {
+            [one] => graph.contains_edge(one, one),
+            _ => true,
+        };
+        let mut found: Vec<Vec<NodeIndex>> = kosaraju_scc(&graph);
+        found.retain(is_cycle);
+        let mut cycle_of = vec![NONE; groups.len() + 1];
+        for (number, cycle) in (0..).zip(&mut found) {
+            cycle.sort_unstable();
+            for group in cycle {
+                cycle_of[group.index()] = number;
             }
         }
-        let sums = of_groups(self, &evidence, found.len(), &group_of);
+        let cycle_of: Vec<u32> = group_of
+            .iter()
+            .map(|&group| if group == NONE { NONE } else { cycle_of[group as usize] })
+            .collect();
+        let sums = of_groups(self, &evidence, found.len(), &cycle_of);
+        let function = |group: &NodeIndex| groups.get(group.index())?.function.clone();
         let mut cycles: Vec<Cycle> = found
             .iter()
             .zip(sums)
             .map(|(cycle, sums)| Cycle {
-                functions: cycle
-                    .iter()
-                    .map(|function| Arc::clone(&self.functions()[function.index()]))
-                    .collect(),
+                functions: cycle.iter().filter_map(function).collect(),
                 own: evidence.amount(sums.own),
                 total: evidence.amount(sums.total),
             })

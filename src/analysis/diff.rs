@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::amount::fraction;
 use super::change::Change;
 use super::evidence::{Evidence, NoSuchValues};
 use super::group::{self, Group, GroupBy, join};
@@ -125,6 +126,8 @@ pub struct Diff {
     pub all: usize,
     /// How many of these are significant.
     pub significant: usize,
+    /// How many of these have grown.
+    pub grown: usize,
     /// How large a part of these may be so by chance, on average.
     pub false_discovery_rate: f64,
     /// Whether both profiles are of one session.
@@ -204,12 +207,13 @@ pub fn diff(
     after: &HeapProfile,
     options: &DiffOptions,
 ) -> Result<Diff, NoSuchValues> {
-    let sides = Sides {
-        before: Evidence::new(before, options.sample_type)?,
-        after: Evidence::new(after, options.sample_type)?,
-        profiles: (before, after),
-        same_session: options.sessions.are_same(before, after),
-    };
+    let (of_before, of_after) =
+        (Evidence::new(before, options.sample_type)?, Evidence::new(after, options.sample_type)?);
+    let same_session = options.sessions.are_same(before, after)
+        && of_before.tells_samples()
+        && of_after.tells_samples();
+    let sides =
+        Sides { before: of_before, after: of_after, profiles: (before, after), same_session };
     match &options.by {
         DiffBy::Stack => Ok(sides.by_stack(options)),
         DiffBy::Group(GroupBy::Label(key)) => Ok(sides.by_label(options, key)),
@@ -229,7 +233,10 @@ struct Sides<'p> {
 struct Cell {
     at: u32,
     change: f64,
+    /// Then the least false discovery rate.
     p_value: f64,
+    /// Whether there is a sample that could have changed something.
+    is_tested: bool,
 }
 
 impl Sides<'_> {
@@ -239,13 +246,19 @@ impl Sides<'_> {
 
     fn cell(&self, at: u32, before: Sum, after: Sum, shared: &Sum) -> Cell {
         let change = self.change(before, after, shared);
-        Cell { at, change: change.value(), p_value: change.p_value().unwrap_or(f64::NAN) }
+        Cell {
+            at,
+            change: change.value(),
+            p_value: change.p_value().unwrap_or(f64::NAN),
+            is_tested: change.has_samples(),
+        }
     }
 
     /// The samples that both have, each with its context in the later profile.
     fn shared(&self) -> Vec<(u32, Sum)> {
-        let sums = SampleSums::new(&self.after).filter(|_| self.same_session);
-        let Some(mut sums) = sums else { return Vec::new() };
+        let Some(mut sums) = SampleSums::new(&self.after).filter(|_| self.same_session) else {
+            return Vec::new();
+        };
         let counted = self.after.sample_type.counted();
         let mut shared: Vec<(u32, Sum)> = shared_samples(self.profiles.0, self.profiles.1, counted)
             .map(|sample| (sample.context, sums.of(sample)))
@@ -400,14 +413,20 @@ impl Sides<'_> {
         row: impl Fn(u32) -> (String, Option<Arc<Function>>, Vec<Arc<Function>>, Change, Change),
     ) -> Diff {
         let is_known = cells.iter().all(|cell| !cell.p_value.is_nan());
-        let rate = options.false_discovery_rate;
+        let rate = fraction(options.false_discovery_rate);
         if is_known {
-            let p_values: Vec<f64> = cells.iter().map(|cell| cell.p_value).collect();
+            // What allocates nothing itself, or has only what was there before, cannot have changed: it
+            // is no hypothesis that others have to pay for.
+            let tested = || cells.iter().filter(|cell| cell.is_tested);
+            let p_values: Vec<f64> = tested().map(|cell| cell.p_value).collect();
             let adjusted = q_values(&p_values);
-            cells.iter_mut().zip(adjusted).for_each(|(cell, q)| cell.p_value = q);
+            let tested = cells.iter_mut().filter(|cell| cell.is_tested);
+            tested.zip(adjusted).for_each(|(cell, q)| cell.p_value = q);
         }
         let is_significant = |cell: &Cell| is_known && cell.p_value <= rate;
         let significant = cells.iter().filter(|cell| is_significant(cell)).count();
+        let has_grown = |cell: &&Cell| is_significant(cell) && cell.change > 0.0;
+        let grown = cells.iter().filter(has_grown).count();
         let all = cells.len();
         cells.sort_unstable_by(|one, other| {
             let significant_first = is_significant(other).cmp(&is_significant(one));
@@ -433,6 +452,7 @@ impl Sides<'_> {
             rows,
             all,
             significant,
+            grown,
             false_discovery_rate: rate,
             same_session: self.same_session,
             by: by.to_owned(),

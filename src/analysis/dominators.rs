@@ -11,6 +11,7 @@ use super::amount::{Amount, percent, share};
 use super::evidence::{Evidence, NoSuchValues};
 use super::group::{self, GroupBy};
 use super::pattern::Pattern;
+use super::place_graph::PlaceGraph;
 use super::table::Table;
 use crate::callgraph::NONE;
 use crate::estimate::Sum;
@@ -65,25 +66,28 @@ impl HeapProfile {
     /// [`NoSuchValues`] if the profile does not have the sample type.
     pub fn dominators(&self, sample_type: SampleType) -> Result<Dominators, NoSuchValues> {
         let evidence = Evidence::new(self, sample_type)?;
-        let graph = self.callgraph(sample_type);
-        let functions = self.functions().len();
-        let mut own = vec![Sum::default(); functions];
+        let PlaceGraph { groups, group_of, graph, root } = PlaceGraph::new(self);
+        let vertices = graph.node_count();
+        let mut own = vec![Sum::default(); vertices];
         for (at, row) in self.row_data().iter().enumerate() {
-            own[self.function_numbers()[row.context as usize] as usize] += evidence.of_row(at);
+            let vertex = match row.context {
+                0 => root.index(),
+                rank => group_of[self.function_numbers()[rank as usize] as usize] as usize,
+            };
+            own[vertex] += evidence.of_row(at);
         }
-        let mut immediate = vec![NONE; functions];
-        if let Some(graph) = &graph {
-            let dominators = simple_fast(graph.graph(), graph.root());
-            for (function, of) in immediate.iter_mut().enumerate() {
-                let dominator = dominators.immediate_dominator(NodeIndex::new(function));
-                *of = dominator.map_or(NONE, |dominator| dominator.index() as u32);
-            }
-        }
+        let dominators = simple_fast(&graph, root);
+        let immediate: Vec<u32> = (0..vertices)
+            .map(|vertex| {
+                let dominator = dominators.immediate_dominator(NodeIndex::new(vertex));
+                dominator.map_or(NONE, |dominator| dominator.index() as u32)
+            })
+            .collect();
         // Sums over the dominator tree, from the leaves up, without recursion.
-        let mut waiting = vec![0_u32; functions];
+        let mut waiting = vec![0_u32; vertices];
         immediate.iter().filter(|&&of| of != NONE).for_each(|&of| waiting[of as usize] += 1);
         let mut dominated: Vec<(Sum, usize)> = own.iter().map(|&own| (own, 1)).collect();
-        let mut done: Vec<usize> = (0..functions).filter(|&at| waiting[at] == 0).collect();
+        let mut done: Vec<usize> = (0..vertices).filter(|&at| waiting[at] == 0).collect();
         while let Some(at) = done.pop() {
             let of = immediate[at];
             if of != NONE {
@@ -96,16 +100,19 @@ impl HeapProfile {
                 }
             }
         }
-        let root = self.function_numbers()[0];
-        let mut found: Vec<Dominator> = (0..functions)
-            .filter(|&at| at != root as usize)
-            .map(|at| Dominator {
-                function: Arc::clone(&self.functions()[at]),
-                immediate_dominator: (immediate[at] != NONE && immediate[at] != root)
-                    .then(|| Arc::clone(&self.functions()[immediate[at] as usize])),
-                own: evidence.amount(own[at]),
-                dominated: evidence.amount(dominated[at].0),
-                functions: dominated[at].1,
+        let function = |vertex: u32| groups.get(vertex as usize)?.function.clone();
+        // One that nothing leads to is there only as the root's own values.
+        let is_called = |at: &usize| immediate[*at] != NONE;
+        let mut found: Vec<Dominator> = (0..vertices)
+            .filter(is_called)
+            .filter_map(|at| {
+                Some(Dominator {
+                    function: function(at as u32)?,
+                    immediate_dominator: function(immediate[at]),
+                    own: evidence.amount(own[at]),
+                    dominated: evidence.amount(dominated[at].0),
+                    functions: dominated[at].1,
+                })
             })
             .collect();
         found.sort_by(|one, other| {

@@ -50,32 +50,29 @@ impl<'p> Evidence<'p> {
         let has_sizes = rows.iter().all(|row| row.size > 0 || row.value(sample_type) == 0.0);
         let counted = sample_type.counted();
         let has_mean = profile.has(counted.objects()) && profile.has(counted.space());
-        let told = profile.about.interval.map(|interval| interval.0 as f64);
-        let told = told.filter(|&interval| interval >= 1.0);
+        let told = profile.about.interval.is_some_and(|interval| interval.0 >= 1);
         let mut evidence = Self {
             profile,
             sample_type,
             uncertainty: Uncertainty::Unknown,
-            interval: told,
+            interval: profile.interval(),
             of_samples: None,
         };
-        if has_sizes || has_mean {
-            let known = if has_sizes { Uncertainty::Sampled } else { Uncertainty::Approximate };
-            evidence.uncertainty = told.map_or(Uncertainty::Unknown, |_| known);
-        } else if is_bytes {
-            // No sample stands for less than the interval, and those of small objects for little
-            // more.
-            let samples = profile.samples().unwrap_or_default();
-            let smallest = samples.iter().map(|sample| sample.bytes).fold(f64::INFINITY, f64::min);
-            let inferred =
-                (samples.len() >= ENOUGH_TO_INFER && smallest >= 1.0).then_some(smallest);
-            evidence.interval = told.or(inferred);
+        if !has_sizes && !is_bytes {
+            // The fewer samples small objects have, the more each stands for: their number is in doubt by
+            // far more than the bytes, and by how much only sizes tell.
+            evidence.interval = None;
+        } else if has_sizes || has_mean {
+            evidence.uncertainty = match evidence.interval {
+                None => Uncertainty::Unknown,
+                Some(_) if has_sizes && told => Uncertainty::Sampled,
+                Some(_) => Uncertainty::Approximate,
+            };
+        } else {
             if let Some(interval) = evidence.interval {
                 evidence.uncertainty = Uncertainty::Approximate;
                 evidence.of_samples = of_samples(profile, sample_type, interval);
             }
-        } else {
-            evidence.interval = None;
         }
         Ok(evidence)
     }
@@ -110,12 +107,9 @@ impl<'p> Evidence<'p> {
         if mean.is_finite() && mean >= Sum::LEAST_SIZE { mean } else { Sum::LEAST_SIZE }
     }
 
-    /// The rows of a context and all below it.
-    pub(super) fn rows_below(&self, rank: u32) -> std::ops::Range<usize> {
-        let rows = self.profile.row_data();
-        let end = self.profile.ends()[rank as usize];
-        let start = rows.partition_point(|row| row.context < rank);
-        start..start + rows[start..].partition_point(|row| row.context < end)
+    /// Whether single samples stand for just as much as their rows say: where rows know sizes.
+    pub(super) fn tells_samples(&self) -> bool {
+        self.uncertainty == Uncertainty::Sampled
     }
 
     /// The sum of rows.
@@ -161,9 +155,6 @@ impl<'p> Evidence<'p> {
         heading
     }
 }
-
-/// So many samples have a small object among them.
-const ENOUGH_TO_INFER: usize = 10;
 
 /// What samples say of rows without sizes: each stands for so many bytes, and from these follows the
 /// size of its object.

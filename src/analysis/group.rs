@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::package::package_of;
+use super::package::{package_of, without_query};
 use super::place::{OwnedPlace, Place};
 use crate::callgraph::NONE;
 use crate::heap_profile::HeapProfile;
@@ -182,7 +182,7 @@ fn script_of(function: &Function) -> String {
 }
 
 fn directory_of(function: &Function) -> String {
-    let name = function.shown_place().0.split(['?', '#']).next().unwrap_or_default();
+    let name = without_query(function.shown_place().0);
     match (name.rfind(['/', '\\']), name.is_empty()) {
         (_, true) => script_of(function),
         (Some(0), _) => "/".to_owned(),

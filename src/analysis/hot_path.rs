@@ -8,7 +8,9 @@ use serde::Serialize;
 use super::amount::{Amount, percent, share};
 use super::evidence::{Evidence, NoSuchValues};
 use super::table::Table;
+use super::totals::walk;
 use super::tree::indented;
+use crate::estimate::Sum;
 use crate::heap_profile::{HeapProfile, SampleType};
 use crate::profile::Function;
 
@@ -45,7 +47,7 @@ impl HeapProfile {
     /// The hot path: from the root to the largest callee, and on, until a context allocated more itself
     /// than its largest callee and all below that.
     ///
-    /// Linear in contexts and values, times the length of the path in what lies on it.
+    /// Linear in contexts and values.
     ///
     /// # Errors
     ///
@@ -54,7 +56,7 @@ impl HeapProfile {
         let evidence = Evidence::new(self, sample_type)?;
         let own = self.values(sample_type).unwrap_or_default();
         let totals = self.totals(sample_type).unwrap_or_default();
-        let mut steps = Vec::new();
+        let mut path: Vec<u32> = Vec::new();
         let mut at = self.root();
         loop {
             let heavier = |one: &_, other: &_| {
@@ -67,16 +69,23 @@ impl HeapProfile {
                 break;
             }
             at = callee;
-            let rank = at.index() as u32;
-            let rows = evidence.rows_below(rank);
-            let own_rows = rows.clone().take_while(|&row| self.row_data()[row].context == rank);
-            steps.push(HotStep {
-                context: at.index(),
-                function: Arc::clone(at.function()),
-                own: evidence.amount(evidence.of_rows(own_rows)),
-                total: evidence.amount(evidence.of_rows(rows)),
-            });
+            path.push(at.index() as u32);
         }
+        let mut sums = vec![(Sum::default(), Sum::default()); path.len()];
+        let leave = |rank: u32, (), own: &Sum, total: &Sum| {
+            // Ranks rise along a path.
+            if let Ok(at) = path.binary_search(&rank) {
+                sums[at] = (*own, *total);
+            }
+        };
+        walk(self, &evidence, |_| (), leave);
+        let steps = path.iter().zip(sums).map(|(&rank, (own, total))| HotStep {
+            context: rank as usize,
+            function: Arc::clone(self.context(rank).function()),
+            own: evidence.amount(own),
+            total: evidence.amount(total),
+        });
+        let steps = steps.collect();
         let total = evidence.total();
         let heading = evidence.heading(&total);
         Ok(HotPath { sample_type, total, steps, heading })

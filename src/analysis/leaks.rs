@@ -1,12 +1,14 @@
 //! What leaks, from snapshots of one process.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use foldhash::fast::RandomState;
 use serde::Serialize;
 
-use super::amount::{Amount, percent};
+use super::amount::{Amount, fraction, percent};
 use super::change::Change;
 use super::evidence::{Evidence, NoSuchValues};
 use super::group::{self, Group, GroupBy, join};
@@ -15,7 +17,7 @@ use super::pattern::Pattern;
 use super::shared::{SampleSums, Sessions, shared_samples};
 use super::significance::{poisson_tail, q_values, shown_p};
 use super::table::Table;
-use super::trend::{p_of_rise, theil_sen};
+use super::trend::{p_of_drift, p_of_rise, theil_sen};
 use crate::callgraph::NONE;
 use crate::estimate::{Confidence, Sum, shown};
 use crate::heap_profile::{HeapProfile, SampleType};
@@ -32,8 +34,7 @@ use crate::profile::{Bytes, Function, Objects};
 pub struct LeakOptions {
     /// Which value. Default: bytes in use.
     pub sample_type: SampleType,
-    /// By what it is added up: functions, scripts, packages; labels are not followed. Default: by
-    /// function.
+    /// By what it is added up: functions, scripts, packages; not by label. Default: by function.
     pub by: GroupBy,
     /// How many rows to keep. Default: 20.
     pub count: usize,
@@ -135,6 +136,11 @@ pub enum LeakError {
         /// Which, from 1.
         at: usize,
     },
+    /// Leaks are not followed by label.
+    #[error(
+        "leaks are followed by function, script or package, not by label: focus on one instead"
+    )]
+    Labels,
     /// A snapshot does not have the values.
     #[error("snapshot {at}: {error}")]
     NoSuchValues {
@@ -245,8 +251,9 @@ const NEARLY_LEAST: f64 = 1.15;
 /// So many samples tell by themselves when what is alive was allocated.
 const ENOUGH_TO_SURVIVE: u32 = 12;
 
-/// From so many snapshots on a series tells by itself how much it wavers.
-const ENOUGH_FOR_TREND: usize = 6;
+/// From so many snapshots on a series tells by itself how much it wavers, also among hundreds of
+/// functions.
+const ENOUGH_FOR_TREND: usize = 10;
 
 /// What leaks: the functions whose live bytes grow and go on growing over three or more snapshots of one
 /// process, in the order in which they were taken.
@@ -264,10 +271,12 @@ const ENOUGH_FOR_TREND: usize = 6;
 ///   half of that, from the least it had in the first third. This sees a leak of one per cent in a function
 ///   whose garbage comes and goes by the megabyte.
 /// - **Trend**, where snapshots are of several sessions or have no samples, and for functions with fewer
-///   than a dozen samples, such as an array that grows: with six snapshots or more, the live bytes must rise by Mann's test, over all of the time
-///   and over the later two thirds, and there by more than sampling explains, rise at least 40 % as steeply in the later half as on the whole, and
-///   never fall by more than half of what they have risen. With fewer snapshots, each must have more than
-///   the one before, by more than sampling explains.
+///   than a dozen samples, such as an array that grows: with ten snapshots or more, the live bytes must rise
+///   by Mann's test, over all of the time and over the later two thirds, there by more than sampling
+///   explains, and in steps that go up on average (Student's test); rise at least 40 % as steeply in the
+///   later half as on the whole; and never fall by more than half of what they have risen. With fewer
+///   snapshots, the least of each third must be more than that of the one before, by more than sampling
+///   explains.
 ///
 /// The false discovery rate over all functions is controlled by the procedure of Benjamini and Hochberg.
 /// The rate of growth is that of the survivors, with the interval of an estimate; or the median slope
@@ -315,6 +324,9 @@ pub fn leaks<'p>(
     let profiles: Vec<&HeapProfile> = snapshots.into_iter().collect();
     if profiles.len() < 3 {
         return Err(LeakError::TooFew { snapshots: profiles.len() });
+    }
+    if matches!(options.by, GroupBy::Label(_)) {
+        return Err(LeakError::Labels);
     }
     let evidence = (1..).zip(&profiles).map(|(at, profile)| {
         Evidence::new(profile, options.sample_type)
@@ -379,16 +391,12 @@ struct Finding {
 
 impl Snapshots<'_> {
     fn leaks(self, options: &LeakOptions) -> Result<Leaks, LeakError> {
-        // By label there is nothing to follow from one snapshot to the next but the functions.
-        let by = match &options.by {
-            GroupBy::Label(_) => &GroupBy::Function,
-            by => by,
-        };
+        let by = &options.by;
+        let rate_of_discovery = fraction(options.false_discovery_rate);
         let (groups, group_at) = self.groups(by, options.fold_builtins);
         let levels = self.levels(groups.len(), &group_at);
         let survivors =
             self.same_session.then(|| self.survivors(groups.len(), &group_at)).flatten();
-        let first_to_last = self.first_to_last();
 
         let mut findings: Vec<(usize, Finding)> = Vec::new();
         for at in 0..groups.len() {
@@ -407,7 +415,7 @@ impl Snapshots<'_> {
         }
 
         let whole: Vec<Sum> = self.evidence.iter().map(|evidence| evidence.total().sum).collect();
-        let total = self.trend(&whole);
+        let total = self.finding(&whole, survivors.as_ref().and_then(|survivors| survivors.last()));
         let rate = |finding: &Finding| Rate {
             sample_type: options.sample_type,
             per: self.clock.per,
@@ -419,7 +427,7 @@ impl Snapshots<'_> {
             .iter()
             .zip(adjusted)
             .map(|((at, finding), q_value)| {
-                let q_is_small = q_value.is_some_and(|q| q <= options.false_discovery_rate);
+                let q_is_small = q_value.is_some_and(|q| q <= rate_of_discovery);
                 let levels = levels.iter().zip(&self.evidence);
                 let row = Leak {
                     name: groups[*at].name.clone(),
@@ -442,20 +450,27 @@ impl Snapshots<'_> {
         let (all, leaks) = (rows.len(), rows.iter().filter(|(_, row)| row.is_leak).count());
         rows.truncate(options.count);
         let last_groups = group_at.last().map_or(&[][..], Vec::as_slice);
-        for (at, row) in rows.iter_mut().filter(|(_, row)| row.is_leak) {
-            row.paths = first_to_last.paths(&self, last_groups, *at as u32, options.paths);
+        let leaking: Vec<u32> =
+            rows.iter().filter(|(_, row)| row.is_leak).map(|&(at, _)| at as u32).collect();
+        let mut paths = match leaking.is_empty() {
+            true => HashMap::default(),
+            false => self.first_to_last().paths(&self, last_groups, &leaking, options.paths),
+        };
+        for (at, row) in &mut rows {
+            row.paths = paths.remove(&(*at as u32)).unwrap_or_default();
         }
         Ok(Leaks {
             sample_type: options.sample_type,
             snapshots: self.profiles.len(),
             duration: (self.clock.per == RateUnit::Second)
-                .then(|| Duration::from_secs_f64(self.clock.last())),
+                .then(|| Duration::try_from_secs_f64(self.clock.last()).ok())
+                .flatten(),
             same_session: self.same_session,
             total: rate(&total),
             rows: rows.into_iter().map(|(_, row)| row).collect(),
             all,
             leaks,
-            false_discovery_rate: options.false_discovery_rate,
+            false_discovery_rate: rate_of_discovery,
             by: by.heading().to_owned(),
         })
     }
@@ -522,37 +537,37 @@ impl Snapshots<'_> {
         else {
             return Finding { p_value: None, value: 0.0, lower: 0.0, upper: 0.0 };
         };
-        let goes_on = late.value >= LEVELLED_OFF * slope.value && slope.value > 0.0;
-        if count >= ENOUGH_FOR_TREND {
-            let mut highest = f64::NEG_INFINITY;
-            let mut fall: f64 = 0.0;
-            for &value in &values {
-                highest = highest.max(value);
-                fall = fall.max(highest - value);
-            }
-            let is_kept = fall <= 0.5 * (highest - values[0]);
-            let p_value = if goes_on && is_kept {
-                let rises = p_of_rise(&values).max(p_of_rise(&values[count / 3..]));
-                // Samples that stay make a level waver slowly, which may look like a rise.
-                let by_more = self.p_of_growth(series, count / 3, count - 1);
-                rises.max(by_more.unwrap_or(0.0))
-            } else {
-                1.0
-            };
-            // Samples that stay make the points of a session depend on each other, which Sen's interval
-            // does not know.
-            let (_, lower, upper) = self.first_to_last_slope(series);
-            let (lower, upper) = (slope.lower.min(lower), slope.upper.max(upper));
-            return Finding { p_value: Some(p_value), value: slope.value, lower, upper };
+        let mut highest = f64::NEG_INFINITY;
+        let mut fall: f64 = 0.0;
+        for &value in &values {
+            highest = highest.max(value);
+            fall = fall.max(highest - value);
         }
-        // Each step against what sampling explains. Samples in common are not told apart here, which
-        // makes it harder to find something.
-        let steps = (1..count).map(|at| self.p_of_growth(series, at - 1, at));
-        let p_value = steps
-            .collect::<Option<Vec<f64>>>()
-            .map(|steps| if goes_on { steps.into_iter().fold(0.0, f64::max) } else { 1.0 });
-        let (value, lower, upper) = self.first_to_last_slope(series);
-        Finding { p_value, value, lower, upper }
+        let is_kept = fall <= 0.5 * (highest - values[0]);
+        let goes_on = late.value >= LEVELLED_OFF * slope.value && slope.value > 0.0 && is_kept;
+        let p_value = if !goes_on {
+            Some(1.0)
+        } else if count >= ENOUGH_FOR_TREND {
+            let rises = p_of_rise(&values).max(p_of_rise(&values[count / 3..]));
+            // A level can waver slowly, which may look like a rise: its steps must go up as well, and
+            // the rise be more than sampling explains.
+            let rises = rises.max(p_of_drift(&values));
+            Some(self.p_of_growth(series, count / 3, count - 1).map_or(rises, |p| rises.max(p)))
+        } else {
+            // The least of each third, against what sampling explains; garbage is only ever more.
+            let parts = count.min(3);
+            let least = |part: usize| {
+                let places = part * count / parts..(part + 1) * count / parts;
+                places.min_by(|&one, &other| values[one].total_cmp(&values[other])).unwrap_or(0)
+            };
+            let steps = (1..parts).map(|at| self.p_of_growth(series, least(at - 1), least(at)));
+            steps.collect::<Option<Vec<f64>>>().map(|p| p.into_iter().fold(0.0, f64::max))
+        };
+        // Samples that stay make the points of a session depend on each other, which Sen's interval does
+        // not know.
+        let (lower, upper) = self.limits_of_slope(series, slope.value);
+        let (lower, upper) = (slope.lower.min(lower), slope.upper.max(upper));
+        Finding { p_value, value: slope.value, lower, upper }
     }
 
     /// How likely sampling alone makes a series grow by so much from one snapshot to another; `None` if
@@ -564,17 +579,14 @@ impl Snapshots<'_> {
         change.p_value().map(|p| if is_growth { p / 2.0 } else { 1.0 })
     }
 
-    /// The slope from the first point to the last, with its limits; the slope alone if these are not
+    /// The limits of the slope from the first point to the last; the slope alone where these are not
     /// known.
-    fn first_to_last_slope(&self, series: &[Sum]) -> (f64, f64, f64) {
+    fn limits_of_slope(&self, series: &[Sum], slope: f64) -> (f64, f64) {
         let ends = [0, series.len() - 1].map(|at| (series[at], &self.evidence[at]));
         let change = Change::new(ends[0], ends[1], &Sum::default());
         let per = 1.0 / self.clock.last();
-        let value = change.value() * per;
-        match change.interval(Confidence::P95) {
-            Some(interval) => (value, interval.lower * per, interval.upper * per),
-            None => (value, value, value),
-        }
+        let interval = change.interval(Confidence::P95);
+        interval.map_or((slope, slope), |interval| (interval.lower * per, interval.upper * per))
     }
 
     /// What is alive in a late snapshot, by group and by the snapshots between which it was
@@ -586,24 +598,49 @@ impl Snapshots<'_> {
         let least = late().map(|at| alive(&at)).fold(f64::INFINITY, f64::min);
         let late = late().find(|at| alive(at) <= NEARLY_LEAST * least)?;
         let mut sums = SampleSums::new(&self.evidence[late])?;
-        let ends: Vec<u64> = self.profiles[..=late]
-            .iter()
-            .map(|profile| profile.samples().and_then(<[_]>::last).map_or(0, |last| last.ordinal))
-            .collect();
-        let mut survivors = vec![Survivors::new(&ends); groups];
+        // The newest sample of a snapshot may have died by the next.
+        let mut newest = 0;
+        let ends = self.profiles[..=late].iter().map(|profile| {
+            let last = profile.samples().and_then(<[_]>::last).map_or(0, |last| last.ordinal);
+            newest = newest.max(last);
+            newest
+        });
+        let ends: Vec<u64> = ends.collect();
+        // The last is the whole.
+        let mut survivors = vec![Survivors::new(&ends); groups + 1];
         for sample in self.profiles[late].samples()?.iter().filter(|sample| !sample.is_dead) {
             let cohort = ends.partition_point(|&end| end < sample.ordinal);
-            if let Some(of) = survivors.get_mut(group_at[late][sample.context as usize] as usize) {
-                of.add(cohort, sums.of(sample));
+            let sum = sums.of(sample);
+            survivors[groups].add(cohort, sum);
+            let group = group_at[late][sample.context as usize];
+            if group != NONE {
+                survivors[group as usize].add(cohort, sum);
             }
         }
         Some(survivors)
     }
 
     fn first_to_last(&self) -> FirstToLast {
-        let (first, last) = (self.profiles[0], self.profiles[self.profiles.len() - 1]);
-        let (tree, joined) = JoinedTree::new(first, last);
-        FirstToLast { tree, joined }
+        let (first, last) = (0, self.profiles.len() - 1);
+        let (tree, joined) = JoinedTree::new(self.profiles[first], self.profiles[last]);
+        let rows = [(first, &joined[0]), (last, &joined[1])].map(|(at, joined)| {
+            let rows = self.profiles[at].row_data().iter();
+            let mut rows: Vec<(u32, u32)> =
+                rows.zip(0..).map(|(row, at)| (joined[row.context as usize], at)).collect();
+            rows.sort_unstable();
+            rows
+        });
+        let mut shared: HashMap<u32, Sum, RandomState> = HashMap::default();
+        let (before, after) = (&self.evidence[first], &self.evidence[last]);
+        let tells = self.same_session && before.tells_samples() && after.tells_samples();
+        if let Some(mut sums) = SampleSums::new(after).filter(|_| tells) {
+            let counted = after.sample_type.counted();
+            for sample in shared_samples(self.profiles[first], self.profiles[last], counted) {
+                let context = joined[1][sample.context as usize];
+                *shared.entry(context).or_default() += sums.of(sample);
+            }
+        }
+        FirstToLast { tree, of_last: joined[1].clone(), rows, shared }
     }
 }
 
@@ -700,63 +737,61 @@ impl Survivors {
 /// The first snapshot and the last one, as one tree.
 struct FirstToLast {
     tree: JoinedTree,
-    joined: [Vec<u32>; 2],
+    /// By context of the last snapshot, its context in the tree.
+    of_last: Vec<u32>,
+    /// The rows of both, by context of the tree.
+    rows: [Vec<(u32, u32)>; 2],
+    /// What is in both, by context of the tree.
+    shared: HashMap<u32, Sum, RandomState>,
 }
 
 impl FirstToLast {
-    /// The stacks of a group that have grown most.
+    /// The stacks that have grown most, of the groups that are asked for.
     fn paths(
         &self,
         snapshots: &Snapshots<'_>,
         group_at: &[u32],
-        group: u32,
+        groups: &[u32],
         count: usize,
-    ) -> Vec<LeakPath> {
-        let ends = [0, snapshots.profiles.len() - 1];
-        let of_end = |end: usize| (snapshots.profiles[ends[end]], &snapshots.evidence[ends[end]]);
-        let sample_type = snapshots.evidence[0].sample_type;
-        let (first, last) = (of_end(0), of_end(1));
-        // The contexts of the group, by their numbers in the tree.
-        let mut growth: std::collections::HashMap<u32, f64> = Default::default();
-        for row in last.0.row_data() {
-            if group_at[row.context as usize] == group {
-                let context = self.joined[1][row.context as usize];
-                *growth.entry(context).or_default() += row.value(sample_type);
+    ) -> HashMap<u32, Vec<LeakPath>, RandomState> {
+        let ends = [0, snapshots.profiles.len() - 1].map(|at| &snapshots.evidence[at]);
+        let sum = |end: usize, context: u32| {
+            let rows = &self.rows[end];
+            let start = rows.partition_point(|&(at, _)| at < context);
+            let here = rows[start..].iter().take_while(|&&(at, _)| at == context);
+            ends[end].of_rows(here.map(|&(_, row)| row as usize))
+        };
+        let mut contexts: HashMap<u32, Vec<u32>, RandomState> =
+            groups.iter().map(|&group| (group, Vec::new())).collect();
+        for (group, &context) in group_at.iter().zip(&self.of_last) {
+            if let Some(contexts) = contexts.get_mut(group) {
+                contexts.push(context);
             }
         }
-        for row in first.0.row_data() {
-            if let Some(growth) = growth.get_mut(&self.joined[0][row.context as usize]) {
-                *growth -= row.value(sample_type);
-            }
-        }
-        let mut contexts: Vec<(u32, f64)> =
-            growth.into_iter().filter(|&(_, growth)| growth > 0.0).collect();
-        contexts.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
-        contexts.truncate(count);
-        let sums = SampleSums::new(last.1).filter(|_| snapshots.same_session);
-        let mut shared: std::collections::HashMap<u32, Sum> = Default::default();
-        if let Some(mut sums) = sums {
-            for sample in shared_samples(first.0, last.0, sample_type.counted()) {
-                let context = self.joined[1][sample.context as usize];
-                *shared.entry(context).or_default() += sums.of(sample);
-            }
-        }
-        contexts
-            .into_iter()
-            .map(|(context, _)| {
-                let of = |(profile, evidence): (&HeapProfile, &Evidence<'_>), joined: &[u32]| {
-                    let rows = profile.row_data().iter().enumerate();
-                    let rows = rows.filter(|(_, row)| joined[row.context as usize] == context);
-                    evidence.of_rows(rows.map(|(at, _)| at))
-                };
-                let (before, after) = (of(first, &self.joined[0]), of(last, &self.joined[1]));
-                let shared = shared.get(&context).copied().unwrap_or_default();
-                let mut stack = self.tree.stack(context);
-                stack.reverse();
-                let change = Change::new((before, first.1), (after, last.1), &shared);
-                LeakPath { stack, change }
-            })
-            .collect()
+        let paths = |mut contexts: Vec<u32>| -> Vec<LeakPath> {
+            contexts.sort_unstable();
+            contexts.dedup();
+            let mut changes: Vec<(u32, Change)> = contexts
+                .into_iter()
+                .map(|context| {
+                    let shared = self.shared.get(&context).copied().unwrap_or_default();
+                    let [before, after] = [0, 1].map(|end| (sum(end, context), ends[end]));
+                    (context, Change::new(before, after, &shared))
+                })
+                .filter(|(_, change)| change.value() > 0.0)
+                .collect();
+            changes.sort_by(|one, other| other.1.value().total_cmp(&one.1.value()));
+            changes.truncate(count);
+            changes
+                .into_iter()
+                .map(|(context, change)| {
+                    let mut stack = self.tree.stack(context);
+                    stack.reverse();
+                    LeakPath { stack, change }
+                })
+                .collect()
+        };
+        contexts.into_iter().map(|(group, contexts)| (group, paths(contexts))).collect()
     }
 }
 

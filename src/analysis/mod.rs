@@ -36,6 +36,7 @@ mod package;
 mod pattern;
 mod peek;
 mod place;
+mod place_graph;
 mod query;
 mod shared;
 mod significance;

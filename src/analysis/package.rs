@@ -5,8 +5,7 @@
 /// `jsr:@s/x@1`, `https://deno.land/x/oak@v12`, `node:` and `ext:` modules. Other URLs have their
 /// origin, other scripts are in no package.
 pub(super) fn package_of(script: &str) -> Option<String> {
-    let script = script.split(['?', '#']).next().unwrap_or_default();
-    let path = script.replace('\\', "/");
+    let path = without_query(script).replace('\\', "/");
     if let Some(at) = path.rfind("/node_modules/").map(|at| at + 1).or_else(|| {
         // A relative path.
         path.starts_with("node_modules/").then_some(0)
@@ -47,6 +46,14 @@ pub(super) fn package_of(script: &str) -> Option<String> {
     match folder {
         Some(folder) => Some(format!("{origin}/{folder}{}", named(&within[folder.len()..], 1)?)),
         None => Some(origin.to_owned()),
+    }
+}
+
+/// A URL without what asks for something of the file; in a path these are characters like others.
+pub(super) fn without_query(script: &str) -> &str {
+    match script.contains(':') {
+        true => script.split(['?', '#']).next().unwrap_or_default(),
+        false => script,
     }
 }
 
@@ -92,6 +99,7 @@ mod tests {
                 "file:///root/.cache/deno/npm/registry.npmjs.org/chalk/5.3.0/source/index.js",
                 Some("npm:chalk@5.3.0"),
             ),
+            ("/srv/c#/node_modules/lodash/lodash.js", Some("lodash")),
             ("node:internal/timers", Some("node:internal")),
             ("ext:core/01_core.js", Some("ext:core")),
             ("file:///srv/app/main.js", None),

@@ -1,7 +1,11 @@
 //! A part of a profile, or a simpler one.
 
+use std::collections::HashMap;
+
+use super::amount::fraction;
 use super::evidence::NoSuchValues;
 use super::pattern::Pattern;
+use super::place::Place;
 use crate::callgraph::{NONE, NodesError};
 use crate::heap_profile::{FunctionParts, HeapProfile, RowData, SampleType, StackBuilder};
 use crate::profile::Function;
@@ -70,11 +74,6 @@ impl Query {
         Self { ignore: Some(functions), ..self }
     }
 
-    /// Stacks from the outermost function that matches on; none on which no function does.
-    pub fn show_from(self, functions: Pattern) -> Self {
-        Self { show_from: Some(functions), ..self }
-    }
-
     /// Takes the frames of functions that match off all stacks. Stacks of which nothing is left are
     /// left out.
     pub fn hide(self, functions: Pattern) -> Self {
@@ -84,6 +83,11 @@ impl Query {
     /// Takes all other frames off all stacks. Stacks of which nothing is left are left out.
     pub fn show(self, functions: Pattern) -> Self {
         Self { show: Some(functions), ..self }
+    }
+
+    /// Stacks from the outermost function that matches on; none on which no function does.
+    pub fn show_from(self, functions: Pattern) -> Self {
+        Self { show_from: Some(functions), ..self }
     }
 
     /// Takes frames off the outer end of each stack for as long as they match, such as those of an
@@ -127,11 +131,13 @@ impl HeapProfile {
     ///
     /// [`QueryError`] if it is to be pruned by values that it does not have.
     pub fn query(&self, query: &Query) -> Result<Self, QueryError> {
-        let filtered = self.filtered(query)?;
-        match query.prune {
-            None => Ok(filtered),
-            Some((sample_type, share)) => filtered.pruned(sample_type, share),
+        let mut answer = self.filtered(query)?;
+        if let Some((sample_type, share)) = query.prune {
+            answer = answer.pruned(sample_type, fraction(share))?;
         }
+        // From a part of the samples it might not be seen any more.
+        answer.infer_interval(self.interval());
+        Ok(answer)
     }
 
     fn filtered(&self, query: &Query) -> Result<Self, NodesError> {
@@ -182,14 +188,14 @@ impl HeapProfile {
                     let mut stack = caller;
                     stack.is_focused |= focus[number];
                     stack.is_ignored |= ignore[number];
-                    stack.is_from |= from[number];
                     if rank > 0 && open.len() == 1 {
                         stack.is_shown = false;
                     }
-                    if stack.is_from && show[number] && !hide[number] {
+                    if show[number] && !hide[number] {
                         stack.is_shown = true;
-                        stack.is_trimmed &= trim[number];
-                        has_frame = !stack.is_trimmed;
+                        stack.is_from |= from[number];
+                        stack.is_trimmed &= !stack.is_from || trim[number];
+                        has_frame = stack.is_from && !stack.is_trimmed;
                     }
                     stack
                 }
@@ -261,11 +267,15 @@ struct Answer<'p> {
     builder: StackBuilder,
     /// By the functions' numbers in the profile, those in the answer.
     functions: Vec<u32>,
+    /// By the functions' numbers in the profile, the first one of the same name and place.
+    same: Vec<u32>,
     /// By context of the answer, its depth.
     depths: Vec<u32>,
     /// The contexts of the answer from the root to the one that was come to last, by depth.
     path: Vec<u32>,
-    /// By function of the answer, its last context.
+    /// By number of a function in the answer, its place: the first of the profile's functions there.
+    places: Vec<u32>,
+    /// By place, its last context.
     last: Vec<u32>,
 }
 
@@ -273,8 +283,14 @@ impl<'p> Answer<'p> {
     fn new(profile: &'p HeapProfile) -> Self {
         let builder = StackBuilder::new((&**profile.root().function()).into());
         let functions = vec![NONE; profile.functions().len()];
+        let mut firsts = HashMap::new();
+        let mut same = Vec::with_capacity(functions.len());
+        for (number, function) in (0..).zip(profile.functions()) {
+            same.push(*firsts.entry(Place::of(function)).or_insert(number));
+        }
         let (depths, path) = (vec![0], vec![StackBuilder::ROOT]);
-        Self { profile, builder, functions, depths, path, last: Vec::new() }
+        let last = vec![NONE; same.len()];
+        Self { profile, builder, functions, same, depths, path, places: Vec::new(), last }
     }
 
     /// The context of a function of the profile, as it is called from a context of the answer.
@@ -284,22 +300,28 @@ impl<'p> Answer<'p> {
         function: u32,
         recursion: Option<Recursion>,
     ) -> Result<u32, NodesError> {
+        let place = self.same[function as usize];
         let number = &mut self.functions[function as usize];
         if *number == NONE {
             let function = &*self.profile.functions()[function as usize];
             *number = self.builder.functions.number(function.into());
+            let number = *number as usize;
+            if self.places.len() <= number {
+                self.places.resize(number + 1, NONE);
+            }
+            self.places[number] = place;
         }
         let number = *number;
         match recursion {
             Some(Recursion::Direct)
-                if caller != StackBuilder::ROOT && self.builder.context(caller).0 == number =>
+                if caller != StackBuilder::ROOT && self.place_at(caller) == place =>
             {
                 return Ok(caller);
             }
             None | Some(Recursion::Direct) => {}
             Some(Recursion::All) => {
                 self.go_to(caller);
-                let last = self.last.get(number as usize).copied().unwrap_or(NONE);
+                let last = self.last[place as usize];
                 if last != NONE && self.path.get(self.depths[last as usize] as usize) == Some(&last)
                 {
                     return Ok(last);
@@ -311,12 +333,15 @@ impl<'p> Answer<'p> {
             if self.depths.len() <= callee as usize {
                 self.depths.push(self.depths[caller as usize] + 1);
             }
-            if self.last.len() <= number as usize {
-                self.last.resize(number as usize + 1, NONE);
-            }
             self.go_to(callee);
         }
         Ok(callee)
+    }
+
+    /// The place of a context's function.
+    fn place_at(&self, context: u32) -> u32 {
+        let (function, _) = self.builder.context(context);
+        self.places.get(function as usize).copied().unwrap_or(NONE)
     }
 
     /// Makes the path that to a context.
@@ -327,19 +352,16 @@ impl<'p> Answer<'p> {
         let mut at = context;
         loop {
             let depth = self.depths[at as usize] as usize;
-            let (function, caller) = self.builder.context(at);
-            if self.path[depth] == at && self.last.get(function as usize) == Some(&at) {
+            let place = self.place_at(at) as usize;
+            if self.path[depth] == at && self.last.get(place).is_none_or(|&last| last == at) {
                 break;
             }
             self.path[depth] = at;
             if depth == 0 {
                 break;
             }
-            if self.last.len() <= function as usize {
-                self.last.resize(function as usize + 1, NONE);
-            }
-            self.last[function as usize] = at;
-            at = caller;
+            self.last[place] = at;
+            at = self.builder.context(at).1;
         }
     }
 

@@ -17,7 +17,9 @@ pub enum Sessions {
     /// They are if they started at the same moment, with the same interval, and have samples.
     #[default]
     Detect,
-    /// They are: their samples are matched by their place in the order of allocation.
+    /// They are: their samples are matched by their place in the order of allocation. Differences need
+    /// profiles that know the sizes of objects for that, as those of this crate do; others are compared
+    /// as if they were independent.
     Same,
     /// They are not.
     Independent,
@@ -82,7 +84,7 @@ pub(super) fn shared_samples<'p>(
     later.filter(move |sample| {
         while earlier.next_if(|early| early.ordinal < sample.ordinal).is_some() {}
         earlier
-            .peek()
-            .is_some_and(|early| early.ordinal == sample.ordinal && early.bytes == sample.bytes)
+            .next_if(|early| early.ordinal == sample.ordinal && early.bytes == sample.bytes)
+            .is_some()
     })
 }

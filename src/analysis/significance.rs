@@ -14,9 +14,9 @@ const NEARLY_NORMAL: f64 = 1e5;
 /// binomial distribution (Przyborowski and Wilenski, *Biometrika* 31, 1940, for Poisson counts): exact
 /// where all objects are of one size and small, and for others with the same mean and variance.
 ///
-/// Of large objects there are few, and that one of them is missed is not as rare as that would have it: it
-/// is no less likely than to see as few as were seen on the side with fewer, of the objects that the
-/// other side stands for. Where all are so large that each is sampled, every difference is certain.
+/// Of large objects there are few, and that one of them is missed is not as rare as that would have it:
+/// there the number of whole objects decides. Where all are so large that each is sampled, every
+/// difference is certain.
 pub(super) fn p_value(before: &Sum, after: &Sum, intervals: (f64, f64)) -> f64 {
     let (v1, v2) = (before.value(), after.value());
     let variance = before.variance + after.variance;
@@ -35,7 +35,7 @@ pub(super) fn p_value(before: &Sum, after: &Sum, intervals: (f64, f64)) -> f64 {
             return 0.0;
         }
         let p = (difference.abs() / (2.0 * variance).sqrt()).compl_error();
-        return p.max(p_of_missing(before, after, intervals));
+        return p.max(p_of_steps(before, after));
     }
     let chance = w1 / (w1 + w2);
     // Of n2 or more, or of n2 or less: the smaller is on the side of what is more than expected, but for
@@ -45,31 +45,60 @@ pub(super) fn p_value(before: &Sum, after: &Sum, intervals: (f64, f64)) -> f64 {
     } else {
         binomial_tail(n1, all, 1.0 - chance)
     };
-    (2.0 * tail).max(p_of_missing(before, after, intervals)).clamp(0.0, 1.0)
+    (2.0 * tail).max(p_of_steps(before, after)).clamp(0.0, 1.0)
 }
 
-/// How likely it is that of the objects of the side with more, the other saw as few as it did.
-fn p_of_missing(before: &Sum, after: &Sum, intervals: (f64, f64)) -> f64 {
-    let ((fewer, fewer_interval), (more, more_interval)) = if before.value() < after.value() {
-        ((before, intervals.0), (after, intervals.1))
+/// How likely two estimates of large objects, most of which are sampled, differ by so many whole ones.
+///
+/// Of such objects few are missed, and what both sides missed are two Poisson numbers: their difference
+/// has Skellam's distribution. A sample more or less is a step, which an effective number of samples
+/// knows nothing of.
+fn p_of_steps(before: &Sum, after: &Sum) -> f64 {
+    let unseen = before.unseen + after.unseen;
+    if unseen <= 0.0 {
+        return 0.0;
+    }
+    // Of the objects that are in doubt: how large they are, and how likely one is sampled.
+    let sampled = before.sampled().into_iter().chain(after.sampled()).fold(1.0, f64::min);
+    if sampled < MOSTLY_MISSED {
+        return 0.0;
+    }
+    let step = (before.steps + after.steps) / unseen / sampled;
+    let (one, other) = (before.variance, after.variance);
+    // Where most are sampled, a side that saw fewer is no surer for it.
+    let variance = (1.0 - sampled) * (one + other) + 2.0 * sampled * one.max(other);
+    let steps = (((after.value() - before.value()).abs() / step) + 1e-9).floor().max(1.0);
+    let mean = variance / (step * step) / 2.0;
+    if !(mean > 0.0 && mean < MOST_STEPS) {
+        0.0
     } else {
-        ((after, intervals.1), (before, intervals.0))
-    };
-    let sampled = more.seen / more.value();
-    if !(sampled > 0.0 && sampled < 1.0) {
-        return 0.0;
+        (2.0 * skellam_tail(steps, mean)).min(1.0)
     }
-    let size = -(-sampled).ln_1p() * more_interval;
-    let chance = -(-size / fewer_interval).exp_m1();
-    let (seen, objects) = (fewer.samples as f64, more.samples as f64 / sampled);
-    if seen >= objects || chance <= 0.0 || objects > NEARLY_NORMAL {
-        return 0.0;
+}
+
+/// Objects of which fewer are sampled are as good as Poisson's, of which the other test is exact or more
+/// careful.
+const MOSTLY_MISSED: f64 = 0.35;
+
+/// From so many missed objects on the distribution is that of their sum.
+const MOST_STEPS: f64 = 100.0;
+
+/// How likely the difference of two Poisson numbers of one mean is `least` or more.
+fn skellam_tail(least: f64, mean: f64) -> f64 {
+    let most = (mean + 12.0 * mean.sqrt() + 30.0).ceil() as usize;
+    let mut chances = Vec::with_capacity(most);
+    let mut chance = (-mean).exp();
+    for n in 0..most {
+        chances.push(chance);
+        chance *= mean / (n + 1) as f64;
     }
-    let none_more = match fewer.samples {
-        0 => (1.0 - chance).powf(objects),
-        _ => beta(1.0 - chance, objects - seen, seen + 1.0),
-    };
-    (2.0 * none_more).min(1.0)
+    // From the upper end: how likely a number is so large or larger.
+    let mut tails = chances.clone();
+    for n in (0..most - 1).rev() {
+        tails[n] += tails[n + 1];
+    }
+    let least = least as usize;
+    chances.iter().zip(tails.iter().skip(least)).map(|(chance, tail)| chance * tail).sum()
 }
 
 /// The regularised incomplete beta function.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::profile::plain_text;
+
 /// A table whose columns are aligned to the right, but for the last one.
 #[derive(Default)]
 pub(super) struct Table {
@@ -16,12 +18,7 @@ impl Table {
     }
 
     pub(super) fn push<const N: usize>(&mut self, row: [String; N]) {
-        // Names can hold anything, also what moves a terminal's cursor.
-        let plain = |cell: String| match cell.contains(char::is_control) {
-            true => cell.replace(char::is_control, " "),
-            false => cell,
-        };
-        self.rows.push(row.map(plain).into());
+        self.rows.push(row.map(|cell| plain_text(&cell).into_owned()).into());
     }
 }
 

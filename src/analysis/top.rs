@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::amount::{Amount, percent, share};
+use super::amount::{Amount, fraction, percent, share};
 use super::evidence::{Evidence, NoSuchValues};
 use super::group::{self, Group, GroupBy, Numbers};
 use super::table::Table;
@@ -170,7 +170,7 @@ impl HeapProfile {
             Measure::Own => (sums.own.value(), sums.total.value()),
             Measure::Total => (sums.total.value(), sums.own.value()),
         };
-        let least = options.least_share * total.value();
+        let least = fraction(options.least_share) * total.value();
         let mut order: Vec<usize> = (0..all).filter(|&at| key(&sums[at]).0 >= least).collect();
         order.sort_by(|&one, &other| {
             let ((a, b), (c, d)) = (key(&sums[one]), key(&sums[other]));

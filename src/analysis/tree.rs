@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::amount::{Amount, percent, share};
+use super::amount::{Amount, fraction, percent, share};
 use super::evidence::{Evidence, NoSuchValues};
 use super::table::Table;
 use super::totals::walk;
@@ -123,13 +123,13 @@ impl HeapProfile {
     pub fn top_down(&self, options: &TreeOptions) -> Result<Tree, NoSuchValues> {
         let evidence = Evidence::new(self, options.sample_type)?;
         let totals = self.totals(options.sample_type).unwrap_or_default();
-        let least = options.least_share * totals[0];
+        let least = fraction(options.least_share) * totals[0];
         let deepest = options.depth.unwrap_or(usize::MAX);
         let ends = self.ends();
 
         // Which contexts are shown, in which order.
         let mut shown: Vec<(u32, usize, usize)> = Vec::new();
-        let mut open = vec![(0_u32, 0)];
+        let mut open = if deepest > 0 { vec![(0_u32, 0)] } else { Vec::new() };
         let mut children = Vec::new();
         while let Some((rank, depth)) = open.pop() {
             let mut child = rank + 1;

@@ -54,7 +54,8 @@ fn gamma(level: f64, shape: f64, near: f64) -> f64 {
     let mut low = 0.0;
     while high - low > 1e-9 * high {
         let middle = low + (high - low) / 2.0;
-        if middle < f64::MIN_POSITIVE {
+        // So small a part of the mean is nothing.
+        if middle < 1e-12 * shape {
             return 0.0;
         }
         if middle.inc_gamma(shape) < level { low = middle } else { high = middle }

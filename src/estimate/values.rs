@@ -51,7 +51,7 @@ pub(crate) struct Sum {
     pub(crate) unseen: f64,
     pub(crate) variance: f64,
     /// The sum of `unseen` times the size of one object.
-    pub(super) steps: f64,
+    pub(crate) steps: f64,
     /// What one more sample, of the most uncertain size, adds.
     pub(super) one_more: OneMore,
 }
@@ -93,6 +93,11 @@ impl Sum {
     /// Of a value that nothing is known of, or that is beyond doubt.
     pub(crate) fn certain(value: f64) -> Self {
         Self { seen: value, ..Self::default() }
+    }
+
+    /// How likely an object is sampled, of those that are in doubt; `None` if there are none.
+    pub(crate) fn sampled(&self) -> Option<f64> {
+        (self.variance > 0.0).then(|| (self.steps / self.variance).min(1.0))
     }
 
     /// With the same relative uncertainty, and another value.

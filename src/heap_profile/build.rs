@@ -308,6 +308,7 @@ impl Builder {
             rows: shrunk(rows),
             label_sets,
             samples: has_samples.then(|| shrunk(samples)),
+            inferred_interval: None,
             about,
         }
     }

@@ -32,7 +32,7 @@ impl HeapProfile {
     /// Adds profiles up, of several isolates, processes or windows: stacks that are the same are one.
     ///
     /// The result has the sample types that all of them have, and the interval if it is the same for
-    /// all. Labels go along: [`add_label`](Self::add_label) beforehand keeps the profiles apart. Ids of
+    /// all (else uncertainties are upper bounds, by the largest). Labels go along: [`add_label`](Self::add_label) beforehand keeps the profiles apart. Ids of
     /// contexts and of scripts with names, and the order of samples, are lost, as each process has its
     /// own. Linear in contexts and values.
     ///
@@ -60,8 +60,10 @@ impl HeapProfile {
         let mut builder = StackBuilder::new((&**first.root().function()).into());
         let mut label_sets = LabelSets::default();
         let mut totals = [0.0; 4];
+        let mut intervals = Vec::new();
         for (at, profile) in profiles.enumerate() {
             types.retain(|&sample_type| profile.has(sample_type));
+            intervals.push(profile.interval());
             if at > 0 {
                 about = together(about, &profile.about);
             }
@@ -105,13 +107,18 @@ impl HeapProfile {
         }
         let types = SampleTypes::of(types);
         builder.keep_values(types);
-        Ok(builder.finish(types, label_sets, None, about)?)
+        let mut merged = builder.finish(types, label_sets, None, about)?;
+        // The largest makes uncertainties upper bounds.
+        let intervals: Option<Vec<f64>> = intervals.into_iter().collect();
+        let largest = intervals.and_then(|of| of.into_iter().reduce(f64::max));
+        merged.infer_interval(largest);
+        Ok(merged)
     }
 }
 
 /// What is known of two profiles together.
 fn together(one: About, other: &About) -> About {
-    let end = |about: &About| Some(about.started? + about.duration?);
+    let end = |about: &About| about.started?.checked_add(about.duration?);
     let started = one.started.zip(other.started).map(|(one, other)| one.min(other));
     let ended = end(&one).zip(end(other)).map(|(one, other)| one.max(other));
     let duration = started.zip(ended).and_then(|(start, end)| end.duration_since(start).ok());

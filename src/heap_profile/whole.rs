@@ -63,6 +63,8 @@ pub struct HeapProfile {
     pub(super) label_sets: LabelSets,
     /// The sampled objects in the order of allocation.
     pub(super) samples: Option<Vec<OrdinalSample>>,
+    /// The interval as it was seen in samples that may not be here any more.
+    pub(super) inferred_interval: Option<f64>,
     /// What else is known: the interval, when and how long, comments.
     pub about: About,
 }
@@ -112,6 +114,9 @@ pub struct OrdinalSample {
     /// The bytes that the sample stands for: an estimate.
     pub bytes: f64,
 }
+
+/// So many samples have a small object among them.
+const ENOUGH_TO_INFER: usize = 10;
 
 impl HeapProfile {
     /// The sample types that the profile has, in the order of [`SampleType::ALL`].
@@ -260,6 +265,22 @@ impl HeapProfile {
         for function in &mut self.function_of {
             *function = renumbered[*function as usize];
         }
+    }
+
+    /// The sampling interval, as far as it can be known: what is told; or the least that a sample stands
+    /// for. No sample stands for less than the interval, and those of small objects for little more.
+    pub(crate) fn interval(&self) -> Option<f64> {
+        let told = self.about.interval.map(|interval| interval.0 as f64);
+        told.filter(|&interval| interval >= 1.0).or(self.inferred_interval).or_else(|| {
+            let samples = self.samples.as_deref().unwrap_or_default();
+            let least = samples.iter().map(|sample| sample.bytes).fold(f64::INFINITY, f64::min);
+            (samples.len() >= ENOUGH_TO_INFER && least >= 1.0).then_some(least)
+        })
+    }
+
+    /// Notes the interval that was seen in other samples.
+    pub(crate) fn infer_interval(&mut self, interval: Option<f64>) {
+        self.inferred_interval = interval.filter(|_| self.about.interval.is_none());
     }
 
     /// The contexts have no ids of their own after all.

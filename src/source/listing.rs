@@ -11,7 +11,7 @@ use super::provider::{Script, SourceProvider};
 use super::text::Text;
 use crate::analysis::{Amount, NoSuchValues, TopOptions, TopRow};
 use crate::heap_profile::{HeapProfile, SampleType};
-use crate::profile::{Function, Name, ScriptId, written_line};
+use crate::profile::{Function, Name, ScriptId, plain_text, written_line};
 
 /// Which lines a listing shows.
 ///
@@ -394,7 +394,7 @@ impl<C: fmt::Display> fmt::Display for Listing<C> {
         for file in &self.files {
             match (file.name.as_str(), file.script_id) {
                 ("", Some(id)) => writeln!(f, "\nFILE ======================== (script {id})")?,
-                (name, _) => writeln!(f, "\nFILE ======================== {}", Plain(name))?,
+                (name, _) => writeln!(f, "\nFILE ======================== {}", plain_text(name))?,
             }
             writeln!(f, "{:>own$} {:>total$}", "self", "total", own = own + 2, total = total + 1)?;
             let mut last = None;
@@ -403,7 +403,7 @@ impl<C: fmt::Display> fmt::Display for Listing<C> {
                     writeln!(f, "{:>1$}", "...", own + total + 11)?;
                 }
                 last = Some(line.number);
-                let text = Plain(&line.text);
+                let text = plain_text(&line.text);
                 let Some(listed) = &line.function else {
                     write!(f, "  {:>own$}  {:>total$} {:>6}:{text}", ".", ".", line.number)?;
                     writeln!(f)?;
@@ -416,7 +416,7 @@ impl<C: fmt::Display> fmt::Display for Listing<C> {
                 if line.text.contains(name.as_str()) {
                     writeln!(f)?;
                 } else {
-                    writeln!(f, "  <- {}", Plain(name))?;
+                    writeln!(f, "  <- {}", plain_text(name))?;
                 }
             }
         }
@@ -432,25 +432,11 @@ impl<C: fmt::Display> fmt::Display for Listing<C> {
                 "  {:>own$}  {:>total$}  {} ({})",
                 costs[0],
                 costs[1],
-                Plain(&function),
-                Plain(reason)
+                plain_text(&function),
+                plain_text(reason)
             )?;
         }
         Ok(())
-    }
-}
-
-/// A text without what moves a terminal's cursor.
-struct Plain<'t>(&'t str);
-
-impl fmt::Display for Plain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use fmt::Write as _;
-        self.0.chars().try_for_each(|character| match character {
-            '\t' => f.write_str("    "),
-            character if character.is_control() => f.write_char(' '),
-            character => f.write_char(character),
-        })
     }
 }
 

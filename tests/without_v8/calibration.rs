@@ -1,8 +1,8 @@
 //! Whether what is said of changes is right as often as it claims: sampling is simulated of programs
 //! whose truth is known.
 
-use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use rand_distr::{Binomial, Distribution};
 use v8_heap_sampler::analysis::{Diff, DiffOptions, Sessions, diff};
 use v8_heap_sampler::{
@@ -364,5 +364,46 @@ fn files_tell_how_sure_their_values_are() {
                 assert!(most.contains(&off), "{sizes:?} {name}: {found}, not {wanted}");
             }
         }
+    }
+}
+
+/// Objects that are so large that most of them are sampled come in steps: a single one more or less.
+#[test]
+fn few_large_objects_raise_no_false_alarm() {
+    const TRIALS: u32 = 4000;
+    let interval = 4096.0;
+    let mut random = StdRng::seed_from_u64(9);
+    for (times, count) in
+        [(2.0, 1), (3.0, 1), (3.0, 2), (4.0, 5), (4.0, 10), (5.0, 10), (5.0, 30), (7.0, 100)]
+    {
+        let size = (times * interval) as u64;
+        let sampled = 1.0 - f64::exp(-times);
+        let (mut small, mut held) = ([0_u32; 3], 0_u32);
+        for _ in 0..TRIALS {
+            let [before, after] = [0, 1].map(|_| {
+                let seen = (0..count).filter(|_| random.random_bool(sampled)).count() as u64;
+                let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "f")];
+                nodes[0].child_ids.push(NodeId(2));
+                let samples =
+                    (1..=seen).map(|id| Sample::new(NodeId(2), size, SampleId(id), true)).collect();
+                let options = SamplerOptions::new().interval_bytes(interval as u64);
+                HeapProfile::from_profile(&Profile::new(nodes, samples, options)).unwrap()
+            });
+            let options = DiffOptions::new(SampleType::InuseSpace).sessions(Sessions::Independent);
+            let change = diff(&before, &after, &options).unwrap().total;
+            let p = change.p_value().unwrap();
+            for (small, level) in small.iter_mut().zip([0.05, 0.01, 0.001]) {
+                *small += u32::from(p <= level);
+            }
+            let interval = change.interval(Confidence::P95).unwrap();
+            held += u32::from(interval.contains(0.0));
+        }
+        for (small, level) in small.iter().zip([0.05, 0.01, 0.001]) {
+            let share = f64::from(*small) / f64::from(TRIALS);
+            let error = (level * (1.0 - level) / f64::from(TRIALS)).sqrt();
+            assert!(share <= level + 4.0 * error, "{times} x {count}: {share} at {level}");
+        }
+        let held = f64::from(held) / f64::from(TRIALS);
+        assert!(held >= 0.935, "{times} x {count}: intervals hold no change in {held}");
     }
 }

@@ -182,7 +182,7 @@ fn a_profile_is_listed_by_its_original_source() {
     assert_eq!(functions, [(2, "a"), (3, "b")]);
     assert!(listing.to_string().contains("     3.0 kB      3.0 kB      3:3  <- b"), "{listing}");
     let callers = list(&ListOptions::new().callers(true));
-    assert_eq!(callers.unlisted.len(), 1, "the root calls them: {callers}");
+    assert!(callers.unlisted.is_empty(), "the root is no function: {callers}");
     let mut none = MemorySources::new();
     assert!(
         profile.listing(SampleType::AllocSpace, |_| true, &mut none, &ListOptions::new()).is_err()
