@@ -99,7 +99,7 @@ const SERVER: &str = "
         serveMany(times - before);
     }";
 
-const PROGRAMS: [Program; 13] = [
+const PROGRAMS: [Program; 15] = [
     Program {
         name: "listener never removed",
         leaking: &["subscribe", "on"],
@@ -232,6 +232,25 @@ const PROGRAMS: [Program; 13] = [
                 cache.set(id, load(id));
                 if (cache.size > 500) cache.delete(cache.keys().next().value);
             }",
+    },
+    Program {
+        name: "no leak: a large one, slowly renewed",
+        leaking: &[],
+        source: "
+            const cache = new Map();
+            function load(key) { return { key, value: [key, key], meta: { hits: 0 } }; }
+            function request(id) {
+                cache.set(id, load(id));
+                if (cache.size > 1500) cache.delete(cache.keys().next().value);
+            }",
+    },
+    Program {
+        name: "no leak: a cache that drops any",
+        leaking: &[],
+        source: "
+            const cache = new Array(1000).fill(null);
+            function load(key) { return { key, value: [key, key], meta: { hits: 0 } }; }
+            function request(id) { cache[Math.floor(Math.random() * cache.length)] = load(id); }",
     },
     Program {
         name: "no leak: a queue that is flushed",

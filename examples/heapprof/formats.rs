@@ -125,10 +125,20 @@ pub(crate) fn write_file(
             written => written.map_err(|error| failed(&error)),
         };
     }
+    // What is no file, a pipe or a device, is written as it is.
+    if std::fs::metadata(output).is_ok_and(|about| !about.is_file()) {
+        let file = File::options().write(true).open(output).map_err(|error| failed(&error))?;
+        let mut writer = BufWriter::new(file);
+        let written = write(&mut writer).and_then(|()| Ok(writer.flush()?));
+        return written.map_err(|error| failed(&error));
+    }
+    // A link goes on to show where it does.
+    let output = &std::fs::canonicalize(output).unwrap_or_else(|_| output.to_owned());
     let mut partial = output.as_os_str().to_owned();
-    partial.push(".partial");
+    partial.push(format!(".{}.partial", std::process::id()));
     let partial = PathBuf::from(partial);
-    let mut writer = BufWriter::new(File::create(&partial).map_err(|error| failed(&error))?);
+    let file = File::create_new(&partial).map_err(|error| failed(&error))?;
+    let mut writer = BufWriter::new(file);
     let written = write(&mut writer)
         .and_then(|()| Ok(writer.flush()?))
         .and_then(|()| Ok(std::fs::rename(&partial, output)?));

@@ -26,8 +26,8 @@ use formats::{Format, write_file};
 use read::{read, read_all};
 use serde::Serialize;
 use v8_heap_sampler::analysis::{
-    DiffBy, DiffOptions, GroupBy, LeakOptions, Measure, Pattern, Query, Recursion, Sessions,
-    TopOptions, TreeOptions, diff, leaks,
+    DiffBy, DiffOptions, GroupBy, LeakError, LeakOptions, Measure, Pattern, Query, Recursion,
+    Sessions, TopOptions, TreeOptions, diff, leaks,
 };
 use v8_heap_sampler::format::ReadOptions;
 use v8_heap_sampler::source::{FileSources, ListOptions, MapProblem, MemorySources, ScriptReport};
@@ -51,7 +51,7 @@ struct Cli {
     allocated: bool,
     /// The sampling interval of files that do not tell it (.heapprofile: 32768 of Chrome, 524288 of
     /// Node), from which the uncertainty of their values follows
-    #[arg(long, global = true, value_name = "BYTES")]
+    #[arg(long, global = true, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
     interval: Option<u64>,
     /// How much memory reading may take, in MB
     #[arg(long, global = true, value_name = "MB", default_value_t = 2048)]
@@ -89,7 +89,7 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Sort::Own)]
         sort: Sort,
         /// The least share of the whole, in per cent
-        #[arg(long, value_name = "PER CENT", default_value_t = 0.0)]
+        #[arg(long, value_name = "PER CENT", default_value_t = 0.0, value_parser = percent)]
         least: f64,
     },
     /// The tree of calls, from the outside in
@@ -149,7 +149,7 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Sort::Own)]
         sort: Sort,
         /// How large a part of the changes that are marked may be chance, in per cent
-        #[arg(long, value_name = "PER CENT", default_value_t = 5.0)]
+        #[arg(long, value_name = "PER CENT", default_value_t = 5.0, value_parser = percent)]
         false_discoveries: f64,
         /// Both are of one session, so that samples in both are the same objects
         #[arg(long)]
@@ -178,7 +178,7 @@ enum Command {
         #[arg(long, default_value = "function")]
         by: GroupBy,
         /// How large a part of the leaks found may be none, in per cent
-        #[arg(long, value_name = "PER CENT", default_value_t = 5.0)]
+        #[arg(long, value_name = "PER CENT", default_value_t = 5.0, value_parser = percent)]
         false_discoveries: f64,
         /// All are of one session, so that samples can be followed
         #[arg(long)]
@@ -277,7 +277,7 @@ struct View {
     #[arg(long, value_enum, value_name = "WHICH")]
     recursion: Option<Recurring>,
     /// Put what has less than this share of the whole together, in per cent
-    #[arg(long, value_name = "PER CENT")]
+    #[arg(long, value_name = "PER CENT", value_parser = percent)]
     prune: Option<f64>,
 }
 
@@ -285,7 +285,7 @@ struct View {
 #[derive(Args, Debug)]
 struct Cut {
     /// The least share of the whole, in per cent
-    #[arg(long, value_name = "PER CENT", default_value_t = 0.5)]
+    #[arg(long, value_name = "PER CENT", default_value_t = 0.5, value_parser = percent)]
     least: f64,
     /// How many levels
     #[arg(long)]
@@ -340,7 +340,11 @@ enum Failure {
 
 /// An error that is nobody's fault but the file's.
 fn failed(error: impl Display) -> Failure {
-    Failure::Failed(error.to_string())
+    let error = error.to_string();
+    let of_allocated = error.contains("has no alloc_");
+    let hint =
+        if of_allocated { "; if its values are of all objects, say --allocated" } else { "" };
+    Failure::Failed(format!("{error}{hint}"))
 }
 
 impl View {
@@ -399,6 +403,15 @@ impl View {
         profile.query(&query).map_err(failed)
     }
 
+    /// What is small in one profile may be large in the other: comparing what was pruned by itself would
+    /// show changes that there are none of.
+    fn check_is_of_one(&self) -> Result<(), Failure> {
+        match self.prune {
+            None => Ok(()),
+            Some(_) => Err(Failure::Usage("--prune is for a single profile: use -n".to_owned())),
+        }
+    }
+
     fn value(&self, profile: &HeapProfile) -> SampleType {
         self.value.unwrap_or_else(|| profile.default_sample_type())
     }
@@ -406,6 +419,13 @@ impl View {
 
 fn regex(expression: &str) -> Result<Pattern, Failure> {
     Pattern::regex(expression).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// Of an argument in per cent.
+fn percent(argument: &str) -> Result<f64, String> {
+    let number: f64 = argument.parse().map_err(|_| "that is no number".to_owned())?;
+    let is_share = (0.0..=100.0).contains(&number);
+    is_share.then_some(number).ok_or_else(|| "it must be from 0 to 100".to_owned())
 }
 
 /// Of an argument `URL=FOLDER`.
@@ -453,7 +473,7 @@ impl Reader {
             let is_worth =
                 |script: &&ScriptReport| !matches!(script.problem, None | Some(MapProblem::NoMap));
             for script in report.scripts.iter().filter(is_worth) {
-                eprintln!("{script}");
+                eprintln!("{}", plain(&script.to_string()));
             }
             if report.mapped() == 0 {
                 eprintln!("no script has a source map that can be used: see --root and --prefix");
@@ -539,7 +559,7 @@ impl Stat {
         let values = values.filter_map(|value| Some((value, profile.amount(value)?)));
         let labels = profile.label_sets().filter(|labels| !labels.is_empty()).map(|labels| {
             let labels: Vec<_> = labels.iter().map(ToString::to_string).collect();
-            labels.join(", ")
+            plain(&labels.join(", "))
         });
         Self {
             file: path.display().to_string(),
@@ -550,7 +570,7 @@ impl Stat {
             duration: about.duration.map(|duration| duration.as_secs_f64()),
             unattributed_samples: about.unattributed_samples,
             labels: labels.collect(),
-            comments: about.comments.clone(),
+            comments: about.comments.iter().map(|comment| plain(comment)).collect(),
         }
     }
 }
@@ -583,6 +603,21 @@ impl Display for Stat {
         }
         Ok(())
     }
+}
+
+/// What is in files.
+#[derive(Serialize)]
+struct Stats(Vec<Stat>);
+
+impl Display for Stats {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|stat| stat.fmt(f))
+    }
+}
+
+/// A text of a file without what moves a terminal's cursor.
+fn plain(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
 /// What the program was asked to tell by its exit code.
@@ -650,6 +685,7 @@ fn run(cli: &Cli) -> Result<Told, Failure> {
                     by.parse().map_err(|error| Failure::Usage(format!("{error}, and stack")))?,
                 ),
             };
+            view.check_is_of_one()?;
             let (before, after) = (reader.file(before, view)?, reader.file(after, view)?);
             let value = view.value(&after);
             let mut options = DiffOptions::new(value)
@@ -665,21 +701,19 @@ fn run(cli: &Cli) -> Result<Told, Failure> {
                 None => printer.print(&changes)?,
                 Some(output) => {
                     let format = Format::choose(*to, output)?;
+                    if !matches!(format, Format::Svg | Format::Pprof) {
+                        let problem = "a difference is a flame graph (svg) or a pprof profile";
+                        return Err(Failure::Usage(problem.to_owned()));
+                    }
                     write_file(output, |writer| format.write_diff(&before, &after, writer, value))?;
                 }
             }
-            let has_grown = changes.rows.iter().any(|row| {
-                let change = match options.measure {
-                    Measure::Own => &row.own,
-                    Measure::Total => &row.total,
-                };
-                row.is_significant && change.value() > 0.0
-            });
-            if *exit_code && has_grown {
+            if *exit_code && changes.grown > 0 {
                 return Ok(Told::Found);
             }
         }
         Command::Leaks { files, view, count, by, false_discoveries, same_session, exit_code } => {
+            view.check_is_of_one()?;
             let mut snapshots = Vec::with_capacity(files.len());
             for path in files {
                 snapshots.push(reader.file(path, view)?);
@@ -696,7 +730,10 @@ fn run(cli: &Cli) -> Result<Told, Failure> {
             if *same_session {
                 options = options.sessions(Sessions::Same);
             }
-            let found = leaks(&snapshots, &options).map_err(failed)?;
+            let found = leaks(&snapshots, &options).map_err(|error| match error {
+                LeakError::NoSuchValues { .. } => failed(error),
+                _ => Failure::Usage(error.to_string()),
+            })?;
             printer.print(&found)?;
             if *exit_code && found.leaks > 0 {
                 return Ok(Told::Found);
@@ -733,15 +770,16 @@ fn run(cli: &Cli) -> Result<Told, Failure> {
         }
         Command::Stat { files } => {
             // One that cannot be read does not keep the others from being shown.
-            let mut failures = Vec::new();
+            let (mut stats, mut failures) = (Vec::new(), Vec::new());
             for path in files {
                 match read(path, &reader.options) {
-                    Ok(profile) => printer.print(&Stat::of(path, &reader.told(profile)))?,
+                    Ok(profile) => stats.push(Stat::of(path, &reader.told(profile))),
                     Err(Failure::Failed(failure) | Failure::Usage(failure)) => {
                         failures.push(failure);
                     }
                 }
             }
+            printer.print(&Stats(stats))?;
             if !failures.is_empty() {
                 return Err(Failure::Failed(failures.join("\n")));
             }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use v8_heap_sampler::HeapProfile;
 use v8_heap_sampler::format::ReadOptions;
+use v8_heap_sampler::{HeapProfile, SampleType};
 
 use crate::Failure;
 
@@ -36,7 +36,14 @@ pub(crate) fn read_all(paths: &[PathBuf], options: &ReadOptions) -> Result<HeapP
     if profiles.len() == 1 {
         return Ok(profiles.remove(0));
     }
-    HeapProfile::merge(&profiles).map_err(|error| Failure::Failed(error.to_string()))
+    let merged =
+        HeapProfile::merge(&profiles).map_err(|error| Failure::Failed(error.to_string()))?;
+    for value in SampleType::ALL.into_iter().filter(|&value| !merged.has(value)) {
+        if profiles.iter().any(|profile| profile.has(value)) {
+            eprintln!("{value} is left out: not all of the files have it");
+        }
+    }
+    Ok(merged)
 }
 
 /// A reader that shows how far it has come.

@@ -149,7 +149,7 @@ fn asked() -> impl Strategy<Value = Asked> {
         prop::option::weighted(chance, prop::collection::vec(0..AT_OWN_PLACES, size))
     };
     let recursion = prop::sample::select(vec![None, Some(Recursion::Direct), Some(Recursion::All)]);
-    let prune = prop::option::weighted(0.3, prop::sample::select(vec![0.0, 0.125, 0.5, 1.0, 2.0]));
+    let prune = prop::option::weighted(0.3, prop::sample::select(vec![0.0, 0.125, 0.5, 1.0]));
     let frames = (some(0.3, 1..5), some(0.3, 1..9), some(0.4, 1..5));
     (some(0.3, 1..5), some(0.3, 1..3), some(0.3, 1..5), frames, recursion, prune).prop_map(
         |(focus, ignore, show_from, (hide, show, trim), recursion, prune)| Asked {
