@@ -1,7 +1,8 @@
 //! What leaks, from snapshots of one process.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -20,7 +21,7 @@ use super::table::Table;
 use super::trend::{p_of_drift, p_of_rise, theil_sen};
 use crate::callgraph::NONE;
 use crate::estimate::{Confidence, Sum, shown};
-use crate::heap_profile::{HeapProfile, SampleType};
+use crate::heap_profile::{HeapProfile, OrdinalSample, SampleType};
 use crate::profile::{Bytes, Function, Objects};
 
 /// What [`leaks`] looks for.
@@ -248,6 +249,9 @@ const LEVELLED_OFF: f64 = 0.4;
 /// A snapshot with so many times the least that is alive is still one without much garbage.
 const NEARLY_LEAST: f64 = 1.15;
 
+/// Of what leaks at least this part lives on from the middle of the time to its end.
+const LIVES_ON: f64 = 0.75;
+
 /// So many samples tell by themselves when what is alive was allocated.
 const ENOUGH_TO_SURVIVE: u32 = 12;
 
@@ -268,7 +272,8 @@ const ENOUGH_FOR_TREND: usize = 10;
 ///   end. The time from the first snapshot to the one before that is divided into thirds; each must have
 ///   more survivors, for what was allocated in it, than 40 % of the usual rate, which is the median over
 ///   the times between two snapshots (Poisson's distribution). And the function must have grown by at least
-///   half of that, from the least it had in the first third. This sees a leak of one per cent in a function
+///   half of that, from the least it had in the first third, and three quarters of what was old in the
+///   middle of the time must still be there: what is renewed does not leak. This sees a leak of one per cent in a function
 ///   whose garbage comes and goes by the megabyte.
 /// - **Trend**, where snapshots are of several sessions or have no samples, and for functions with fewer
 ///   than a dozen samples, such as an array that grows: with ten snapshots or more, the live bytes must rise
@@ -593,10 +598,15 @@ impl Snapshots<'_> {
     /// allocated. `None` if nothing is known of samples.
     fn survivors(&self, groups: usize, group_at: &[Vec<u32>]) -> Option<Vec<Survivors>> {
         let count = self.profiles.len();
-        let alive = |at: &usize| self.evidence[*at].total().value();
-        let late = || (count - count.div_ceil(3)..count).rev();
-        let least = late().map(|at| alive(&at)).fold(f64::INFINITY, f64::min);
-        let late = late().find(|at| alive(at) <= NEARLY_LEAST * least)?;
+        let alive: Vec<f64> = self.evidence.iter().map(|of| of.total().value()).collect();
+        // The last one of a part of the time that has hardly more alive than the least of it: it is soon
+        // after a garbage collection.
+        let collected = |part: Range<usize>| {
+            let least = alive[part.clone()].iter().copied().fold(f64::INFINITY, f64::min);
+            part.rev().find(|&at| alive[at] <= NEARLY_LEAST * least)
+        };
+        let late = collected(count - count.div_ceil(3)..count)?;
+        let middle = collected(count / 3..count - count.div_ceil(3));
         let mut sums = SampleSums::new(&self.evidence[late])?;
         // The newest sample of a snapshot may have died by the next.
         let mut newest = 0;
@@ -615,6 +625,23 @@ impl Snapshots<'_> {
             let group = group_at[late][sample.context as usize];
             if group != NONE {
                 survivors[group as usize].add(cohort, sum);
+            }
+        }
+        // What was old in the middle of the time, and how much of that lives on.
+        if let Some(middle) = middle.filter(|&middle| middle >= 3) {
+            let old = ends[middle - 2];
+            let living: HashSet<u64, RandomState> =
+                self.profiles[late].samples()?.iter().map(|sample| sample.ordinal).collect();
+            let is_old = |sample: &&OrdinalSample| {
+                !sample.is_dead && ends[0] < sample.ordinal && sample.ordinal <= old
+            };
+            for sample in self.profiles[middle].samples()?.iter().filter(is_old) {
+                let lives_on = living.contains(&sample.ordinal);
+                let group = group_at[middle][sample.context as usize];
+                survivors[groups].add_old(lives_on);
+                if group != NONE {
+                    survivors[group as usize].add_old(lives_on);
+                }
             }
         }
         Some(survivors)
@@ -659,6 +686,9 @@ struct Survivors {
     alive: u32,
     /// In which snapshot.
     late: usize,
+    /// How many samples were old in the middle of the time, and how many of these are alive.
+    old: u32,
+    lived_on: u32,
     /// Up to which snapshot.
     until: usize,
 }
@@ -690,7 +720,22 @@ impl Survivors {
         }
         let samples = vec![0; cohorts.len()];
         let late = ends.len() - 1;
-        Self { blocks, cohorts, samples, sum: Sum::default(), alive: 0, late, until }
+        Self {
+            blocks,
+            cohorts,
+            samples,
+            sum: Sum::default(),
+            alive: 0,
+            late,
+            old: 0,
+            lived_on: 0,
+            until,
+        }
+    }
+
+    fn add_old(&mut self, lives_on: bool) {
+        self.old += 1;
+        self.lived_on += u32::from(lives_on);
     }
 
     fn add(&mut self, cohort: usize, sum: Sum) {
@@ -724,7 +769,8 @@ impl Survivors {
             poisson_tail(f64::from(block.samples), expected)
         });
         // What takes the place of other things does not grow.
-        let is_growth = grown >= 0.5 * self.sum.value();
+        let is_kept = f64::from(self.lived_on) >= LIVES_ON * f64::from(self.old);
+        let is_growth = is_kept && grown >= 0.5 * self.sum.value();
         let p_value = Some(if is_growth { p_value.fold(0.0, f64::max) } else { 1.0 });
         let per = 1.0 / clock.times[self.until];
         let interval = self.sum.interval(Confidence::P95);
