@@ -40,7 +40,7 @@ struct Cli {
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(3..100))]
     snapshots: u32,
     /// Mean distance between two samples, in bytes allocated
-    #[arg(long, value_name = "BYTES", default_value_t = 1024)]
+    #[arg(long, value_name = "BYTES", default_value_t = 512)]
     interval: u64,
     /// How many requests are served before the first snapshot, so that functions are optimised
     #[arg(long, value_name = "REQUESTS", default_value_t = 2000)]
