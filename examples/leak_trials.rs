@@ -290,12 +290,14 @@ impl Program {
         realm.run(&mut isolate, "app.js", self.source);
         let warm_up = format!("serveMany({}); ''", cli.warm_up);
         realm.run(&mut isolate, "load.js", &warm_up);
-        let options =
-            SamplerOptions::live_heap().interval_bytes(cli.interval).force_gc(run % 2 == 0);
+        let options = SamplerOptions::live_heap()
+            .interval_bytes(cli.interval)
+            .force_gc(run.is_multiple_of(2));
         let mut sampler = HeapSampler::with_options(&mut isolate, options)?;
         let mut snapshots = Vec::new();
         // One script, compiled once.
-        let load = if run % 2 == 0 { "serveMany(200); ''" } else { "serveAndCollect(200); ''" };
+        let load =
+            if run.is_multiple_of(2) { "serveMany(200); ''" } else { "serveAndCollect(200); ''" };
         for _ in 0..cli.snapshots {
             realm.run(&mut sampler, "load.js", load);
             snapshots.push(HeapProfile::from_profile(&sampler.collect_profile()?)?);

@@ -194,6 +194,9 @@ pub struct Leaks {
     pub same_session: bool,
     /// How fast the whole grows.
     pub total: Rate,
+    /// Whether the whole grows and goes on growing, by the tests that the rows have: also where no row
+    /// by itself does.
+    pub whole_leaks: bool,
     /// The rows: leaks first, and among these the fastest first.
     pub rows: Vec<Leak>,
     /// How many rows there would be if none was cut off.
@@ -287,6 +290,10 @@ const ENOUGH_FOR_TREND: usize = 10;
 /// The rate of growth is that of the survivors, with the interval of an estimate; or the median slope
 /// (Theil and Sen), with Sen's interval or, where that is wider, the one of the change from the first
 /// snapshot to the last.
+///
+/// When V8 optimises code it inlines functions, and from then on charges what they allocate to the function
+/// that they are part of: in a program that is still warming up, growth moves from one function to another.
+/// By script or package that hardly shows. [`Leaks::whole_leaks`] says if everything together leaks.
 ///
 /// Take snapshots at even work, after a warm-up, and with a garbage collection before each if that is
 /// possible ([`SamplerOptions::force_gc`](crate::SamplerOptions#structfield.force_gc)): objects that have
@@ -472,6 +479,7 @@ impl Snapshots<'_> {
                 .flatten(),
             same_session: self.same_session,
             total: rate(&total),
+            whole_leaks: total.value > 0.0 && total.p_value.is_some_and(|p| p <= rate_of_discovery),
             rows: rows.into_iter().map(|(_, row)| row).collect(),
             all,
             leaks,
@@ -874,6 +882,13 @@ impl fmt::Display for Leaks {
             self.all,
             self.false_discovery_rate * 100.0
         )?;
+        if self.whole_leaks && self.leaks == 0 {
+            writeln!(
+                f,
+                "all of them together do: code that is optimised meanwhile is charged to the functions \
+                 that it is inlined into; look by script or package, too"
+            )?;
+        }
         let mut table = Table::new(["", "growth", "of all growth", "q", "first", "last", &self.by]);
         for row in &self.rows {
             let [first, last] = [row.levels.first(), row.levels.last()]

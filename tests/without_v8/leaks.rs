@@ -147,6 +147,19 @@ fn where_nothing_leaks_nothing_is_called_a_leak() {
     assert!(alarms <= 5, "{alarms} of 100");
 }
 
+/// As of functions that are inlined into another one halfway.
+#[test]
+fn growth_that_moves_is_that_of_the_whole() {
+    const EARLY: Function = ("early", 2000, |born, _| if born < 5 { NEVER } else { born });
+    const LATE: Function = ("late", 2000, |born, _| if born >= 5 { NEVER } else { born });
+    let snapshots = snapshots(&[EARLY, LATE], 5);
+    let found = find(&snapshots, &LeakOptions::new());
+    assert!(names(&found).is_empty() && found.whole_leaks, "{found}");
+    assert!(found.to_string().contains("all of them together do"), "{found}");
+    let by_script = find(&snapshots, &LeakOptions::new().by(GroupBy::Script));
+    assert!(by_script.rows[0].is_leak, "{by_script}");
+}
+
 #[test]
 fn the_stacks_that_grow_are_named() {
     let snapshots = snapshots(&[LEAK, RING], 1);
