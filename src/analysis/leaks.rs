@@ -270,14 +270,16 @@ const ENOUGH_FOR_TREND: usize = 10;
 ///
 /// - **Survivors**, of snapshots of one session ([`Sessions`]): the objects that are alive in a late
 ///   snapshot, by the time of their allocation. (The last one of the last third that has hardly more
-///   alive than the least of it: it is soon after a garbage collection.) Something that leaks has survivors from all of the time;
-///   a cache that is full, only from its beginning; what is replaced or not yet collected, only from the
-///   end. The time from the first snapshot to the one before that is divided into thirds; each must have
-///   more survivors, for what was allocated in it, than 40 % of the usual rate, which is the median over
-///   the times between two snapshots (Poisson's distribution). And the function must have grown by at least
-///   half of that, from the least it had in the first third, and three quarters of what was old in the
-///   middle of the time must still be there: what is renewed does not leak. This sees a leak of one per cent in a function
-///   whose garbage comes and goes by the megabyte.
+///   alive than the least of it: it is soon after a garbage collection.) Something that leaks has
+///   survivors from all of the time; a cache that is full, only from its beginning; what is replaced or
+///   not yet collected, only from the end. The time from the first snapshot to the one before that is
+///   divided into thirds; each must have more survivors, for what was allocated in it, than 40 % of the
+///   usual rate, which is the median over the times between two snapshots (Poisson's distribution). The
+///   function must have grown by at least half of that, from the least it had in the first third; and
+///   three quarters of what was old in the middle of the time must still be there: what is renewed does
+///   not leak. This sees a leak of one per cent in a function whose garbage comes and goes by the
+///   megabyte. A cache that takes more than half of the time to be renewed once may still look like a
+///   leak: watch longer.
 /// - **Trend**, where snapshots are of several sessions or have no samples, and for functions with fewer
 ///   than a dozen samples, such as an array that grows: with ten snapshots or more, the live bytes must rise
 ///   by Mann's test, over all of the time and over the later two thirds, there by more than sampling
