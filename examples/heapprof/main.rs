@@ -330,6 +330,15 @@ enum Recurring {
     All,
 }
 
+impl From<Recurring> for Recursion {
+    fn from(which: Recurring) -> Self {
+        match which {
+            Recurring::Direct => Self::Direct,
+            Recurring::All => Self::All,
+        }
+    }
+}
+
 /// Why the program ends without an answer.
 enum Failure {
     /// The arguments make no sense.
@@ -348,59 +357,42 @@ fn failed(error: impl Display) -> Failure {
 }
 
 impl View {
-    fn query(&self) -> Result<Query, Failure> {
+    /// The part of a profile that is asked for: as it is, if nothing is.
+    fn of(&self, profile: HeapProfile) -> Result<HeapProfile, Failure> {
         let pattern = |expression: &Option<String>| -> Result<Option<Pattern>, Failure> {
             expression.as_deref().map(regex).transpose()
         };
-        let mut query = Query::new();
-        type Add = fn(Query, Pattern) -> Query;
-        let patterns: [(&Option<String>, Add); 5] = [
-            (&self.focus, Query::focus),
-            (&self.ignore, Query::ignore),
-            (&self.show_from, Query::show_from),
-            (&self.show, Query::show),
-            (&self.trim, Query::trim),
-        ];
-        for (expression, add) in patterns {
-            if let Some(pattern) = pattern(expression)? {
-                query = add(query, pattern);
-            }
-        }
         let builtin = self.hide_builtins.then(Pattern::builtin);
         let hidden = match (pattern(&self.hide)?, builtin) {
             (Some(one), Some(other)) => Some(one.or(other)),
             (one, other) => one.or(other),
         };
-        if let Some(hidden) = hidden {
-            query = query.hide(hidden);
+        type Add = fn(Query, Pattern) -> Query;
+        let patterns: [(Option<Pattern>, Add); 6] = [
+            (pattern(&self.focus)?, Query::focus),
+            (pattern(&self.ignore)?, Query::ignore),
+            (hidden, Query::hide),
+            (pattern(&self.show)?, Query::show),
+            (pattern(&self.show_from)?, Query::show_from),
+            (pattern(&self.trim)?, Query::trim),
+        ];
+        let mut query: Option<Query> = None;
+        for (pattern, add) in patterns {
+            if let Some(pattern) = pattern {
+                query = Some(add(query.unwrap_or_default(), pattern));
+            }
         }
-        query = match self.recursion {
-            None => query,
-            Some(Recurring::Direct) => query.collapse_recursion(Recursion::Direct),
-            Some(Recurring::All) => query.collapse_recursion(Recursion::All),
-        };
-        Ok(query)
-    }
-
-    /// The part of a profile that is asked for.
-    fn of(&self, profile: HeapProfile) -> Result<HeapProfile, Failure> {
-        let mut query = self.query()?;
-        let is_whole = self.focus.is_none()
-            && self.ignore.is_none()
-            && self.show_from.is_none()
-            && self.hide.is_none()
-            && self.show.is_none()
-            && self.trim.is_none()
-            && !self.hide_builtins
-            && self.recursion.is_none()
-            && self.prune.is_none();
-        if is_whole {
-            return Ok(profile);
+        if let Some(recursion) = self.recursion {
+            query = Some(query.unwrap_or_default().collapse_recursion(recursion.into()));
         }
         if let Some(share) = self.prune {
-            query = query.prune_below(self.value(&profile), share / 100.0);
+            let value = self.value(&profile);
+            query = Some(query.unwrap_or_default().prune_below(value, share / 100.0));
         }
-        profile.query(&query).map_err(failed)
+        match query {
+            None => Ok(profile),
+            Some(query) => profile.query(&query).map_err(failed),
+        }
     }
 
     /// What is small in one profile may be large in the other: comparing what was pruned by itself would

@@ -125,7 +125,7 @@ impl fmt::Display for Amount {
         if f.alternate() && self.value() == 0.0 {
             return f.pad("0");
         }
-        let is_bytes = self.sample_type.unit() == "bytes";
+        let is_bytes = self.sample_type.is_bytes();
         f.pad(&match (self.is_known(), is_bytes) {
             (true, true) => self.sum.shown::<Bytes>(),
             (true, false) => self.sum.shown::<Objects>(),

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::amount::fraction;
-use super::evidence::{Evidence, NoSuchValues};
+use super::evidence::Evidence;
 use super::group::{self, GroupBy};
 use super::tree::{Tree, TreeOptions, TreeRow};
 use crate::callgraph::NONE;
 use crate::estimate::Sum;
-use crate::heap_profile::HeapProfile;
+use crate::heap_profile::{HeapProfile, NoSuchValues};
 
 /// What one row of the profile adds to an inverted context.
 #[derive(Clone, Copy)]

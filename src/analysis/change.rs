@@ -121,9 +121,9 @@ impl fmt::Display for Change {
         let doubt = interval
             .map(|interval| (interval.upper - value).max(value - interval.lower))
             .unwrap_or_default();
-        f.pad(&match self.after.sample_type().unit() {
-            "bytes" => shown_change::<Bytes>(value, doubt),
-            _ => shown_change::<Objects>(value, doubt),
+        f.pad(&match self.after.sample_type().is_bytes() {
+            true => shown_change::<Bytes>(value, doubt),
+            false => shown_change::<Objects>(value, doubt),
         })
     }
 }

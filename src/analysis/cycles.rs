@@ -8,12 +8,12 @@ use petgraph::graph::NodeIndex;
 use serde::Serialize;
 
 use super::amount::{Amount, percent, share};
-use super::evidence::{Evidence, NoSuchValues};
+use super::evidence::Evidence;
 use super::place_graph::PlaceGraph;
 use super::table::Table;
 use super::totals::of_groups;
 use crate::callgraph::NONE;
-use crate::heap_profile::{HeapProfile, SampleType};
+use crate::heap_profile::{HeapProfile, NoSuchValues, SampleType};
 use crate::profile::Function;
 
 /// The cycles of the call graph: see [`HeapProfile::cycles`].

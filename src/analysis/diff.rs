@@ -1,23 +1,23 @@
 //! What has changed from one profile to another.
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::amount::fraction;
 use super::change::Change;
-use super::evidence::{Evidence, NoSuchValues};
+use super::evidence::Evidence;
 use super::group::{self, Group, GroupBy, join};
-use super::joined::{JoinedTree, shown_stack};
-use super::shared::{SampleSums, Sessions, shared_samples};
+use super::joined::shown_stack;
+use super::shared::Sessions;
+use super::sides::Sides;
 use super::significance::{q_values, shown_p};
 use super::table::Table;
 use super::top::Measure;
 use super::totals::{GroupSums, group_sums, of_groups};
 use crate::estimate::Sum;
-use crate::heap_profile::{HeapProfile, SampleType};
+use crate::heap_profile::{HeapProfile, NoSuchValues, SampleType};
 use crate::profile::Function;
 
 /// By what profiles are compared.
@@ -207,25 +207,15 @@ pub fn diff(
     after: &HeapProfile,
     options: &DiffOptions,
 ) -> Result<Diff, NoSuchValues> {
-    let (of_before, of_after) =
-        (Evidence::new(before, options.sample_type)?, Evidence::new(after, options.sample_type)?);
-    let same_session = options.sessions.are_same(before, after)
-        && of_before.tells_samples()
-        && of_after.tells_samples();
-    let sides =
-        Sides { before: of_before, after: of_after, profiles: (before, after), same_session };
+    let [of_before, of_after] =
+        [Evidence::new(before, options.sample_type)?, Evidence::new(after, options.sample_type)?];
+    let same_session = options.sessions.are_same(before, after);
+    let sides = Sides::new([before, after], [&of_before, &of_after], same_session);
     match &options.by {
         DiffBy::Stack => Ok(sides.by_stack(options)),
         DiffBy::Group(GroupBy::Label(key)) => Ok(sides.by_label(options, key)),
         DiffBy::Group(by) => Ok(sides.by_group(options, by)),
     }
-}
-
-struct Sides<'p> {
-    before: Evidence<'p>,
-    after: Evidence<'p>,
-    profiles: (&'p HeapProfile, &'p HeapProfile),
-    same_session: bool,
 }
 
 /// A row before it is decided whether it is shown.
@@ -239,44 +229,27 @@ struct Cell {
     is_tested: bool,
 }
 
-impl Sides<'_> {
-    fn change(&self, before: Sum, after: Sum, shared: &Sum) -> Change {
-        Change::new((before, &self.before), (after, &self.after), shared)
-    }
-
-    fn cell(&self, at: u32, before: Sum, after: Sum, shared: &Sum) -> Cell {
-        let change = self.change(before, after, shared);
-        Cell {
+impl Cell {
+    fn new(at: u32, change: &Change) -> Self {
+        Self {
             at,
             change: change.value(),
             p_value: change.p_value().unwrap_or(f64::NAN),
             is_tested: change.has_samples(),
         }
     }
+}
 
-    /// The samples that both have, each with its context in the later profile.
-    fn shared(&self) -> Vec<(u32, Sum)> {
-        let Some(mut sums) = SampleSums::new(&self.after).filter(|_| self.same_session) else {
-            return Vec::new();
-        };
-        let counted = self.after.sample_type.counted();
-        let mut shared: Vec<(u32, Sum)> = shared_samples(self.profiles.0, self.profiles.1, counted)
-            .map(|sample| (sample.context, sums.of(sample)))
-            .collect();
-        shared.sort_by_key(|&(context, _)| context);
-        shared
-    }
-
+impl Sides<'_> {
     fn by_group(&self, options: &DiffOptions, by: &GroupBy) -> Diff {
-        let (before, after) = self.profiles;
+        let [before, after] = self.profiles;
         let ((mut groups, of_before), (groups_after, mut of_after)) =
             (group::of_functions(before, by), group::of_functions(after, by));
         join(&mut groups, groups_after, &mut of_after, by);
         let all = groups.len();
-        let sums_before = of_groups(before, &self.before, all, &of_before);
-        let sums_after = of_groups(after, &self.after, all, &of_after);
-        let shared = self.shared();
-        let mut rest = &shared[..];
+        let sums_before = of_groups(before, self.evidence[0], all, &of_before);
+        let sums_after = of_groups(after, self.evidence[1], all, &of_after);
+        let mut rest = &self.shared[..];
         let sums_shared = group_sums(after, all, &of_after, |rank| {
             let here = rest.partition_point(|&(context, _)| context <= rank);
             let (of_rank, later) = rest.split_at(here);
@@ -287,9 +260,9 @@ impl Sides<'_> {
     }
 
     fn by_label(&self, options: &DiffOptions, key: &str) -> Diff {
-        let (before, after) = self.profiles;
-        let (mut groups, mut sums_before) = before.label_sums(&self.before, key);
-        let (groups_after, of_after) = after.label_sums(&self.after, key);
+        let [before, after] = self.profiles;
+        let (mut groups, mut sums_before) = before.label_sums(self.evidence[0], key);
+        let (groups_after, of_after) = after.label_sums(self.evidence[1], key);
         let mut joined: Vec<u32> = (0..groups_after.len() as u32).collect();
         join(&mut groups, groups_after, &mut joined, &GroupBy::Label(key.to_owned()));
         let mut sums_after = vec![GroupSums::default(); groups.len()];
@@ -319,7 +292,7 @@ impl Sides<'_> {
             .map(|at| {
                 let [before, after, shared] =
                     [before, after, shared].map(|sums| measured(&sums[at]));
-                self.cell(at as u32, before, after, &shared)
+                Cell::new(at as u32, &self.change(before, after, &shared))
             })
             .collect();
         self.finish(options, cells, |at| {
@@ -334,73 +307,15 @@ impl Sides<'_> {
     }
 
     fn by_stack(&self, options: &DiffOptions) -> Diff {
-        let (before, after) = self.profiles;
-        let (tree, [contexts_before, contexts_after]) = JoinedTree::new(before, after);
-        // The rows of both, by context of the tree.
-        let rows_by_context = |profile: &HeapProfile, contexts: &[u32]| {
-            let mut rows: Vec<(u32, u32)> = (0..)
-                .zip(profile.row_data())
-                .filter(|(_, row)| row.value(options.sample_type) != 0.0)
-                .map(|(at, row)| (contexts[row.context as usize], at))
-                .collect();
-            rows.sort_unstable();
-            rows
-        };
-        let rows_before = rows_by_context(before, &contexts_before);
-        let rows_after = rows_by_context(after, &contexts_after);
-        let mut shared = self.shared();
-        for (context, _) in &mut shared {
-            *context = contexts_after[*context as usize];
-        }
-        shared.sort_by_key(|&(context, _)| context);
-        drop((contexts_before, contexts_after));
-
-        // The sums of a context, of which the rows are at these places.
-        let sums = |at: [Range<usize>; 3]| {
-            let [before, after, same] = at;
-            let of = |rows: &[(u32, u32)], evidence: &Evidence<'_>| {
-                evidence.of_rows(rows.iter().map(|&(_, row)| row as usize))
-            };
-            let before = of(&rows_before[before], &self.before);
-            let after = of(&rows_after[after], &self.after);
-            let same = shared[same].iter().fold(Sum::default(), |sum, (_, one)| sum.plus(one));
-            (before, after, same)
-        };
-        let mut stacks: Vec<u32> =
-            rows_before.iter().chain(&rows_after).map(|&(context, _)| context).collect();
-        stacks.sort_unstable();
-        stacks.dedup();
-        let mut ends = [0; 3];
-        let cells = stacks
-            .into_iter()
-            .map(|context| {
-                // All are in the order of the contexts.
-                let starts = ends;
-                let ends_at = |rows: &[(u32, u32)], from: usize| {
-                    let here = rows[from..].iter().take_while(|&&(at, _)| at == context);
-                    from + here.count()
-                };
-                ends[0] = ends_at(&rows_before, starts[0]);
-                ends[1] = ends_at(&rows_after, starts[1]);
-                let same = shared[starts[2]..].iter().take_while(|&&(at, _)| at <= context);
-                ends[2] = starts[2] + same.count();
-                let (before, after, same) = sums([0, 1, 2].map(|of| starts[of]..ends[of]));
-                self.cell(context, before, after, &same)
-            })
-            .collect();
+        let stacks = self.by_context();
+        let mut cells = Vec::new();
+        stacks.for_each(|context, change| cells.push(Cell::new(context, &change)));
         self.finish(options, cells, |context| {
-            let mut stack = tree.stack(context);
+            let mut stack = stacks.stack(context);
             let name = shown_stack(&stack);
             let function = stack.first().cloned();
             stack.reverse();
-            let at = |rows: &[(u32, u32)]| {
-                let start = rows.partition_point(|&(at, _)| at < context);
-                start..start + rows[start..].partition_point(|&(at, _)| at == context)
-            };
-            let start = shared.partition_point(|&(at, _)| at < context);
-            let end = start + shared[start..].partition_point(|&(at, _)| at == context);
-            let (before, after, same) = sums([at(&rows_before), at(&rows_after), start..end]);
-            let change = self.change(before, after, &same);
+            let change = stacks.change(context);
             (name, function, stack, change, change)
         })
     }
@@ -441,14 +356,13 @@ impl Sides<'_> {
             DiffRow { name, function, stack, own, total, q_value, is_significant }
         });
         let rows = rows.collect();
-        let shared = self.shared().into_iter().fold(Sum::default(), |sum, (_, one)| sum.plus(&one));
         let by = match &options.by {
             DiffBy::Stack => "stack, the innermost function first",
             DiffBy::Group(by) => by.heading(),
         };
         Diff {
             sample_type: options.sample_type,
-            total: self.change(self.before.total().sum, self.after.total().sum, &shared),
+            total: self.whole(),
             rows,
             all,
             significant,

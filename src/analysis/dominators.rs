@@ -8,14 +8,14 @@ use petgraph::graph::NodeIndex;
 use serde::Serialize;
 
 use super::amount::{Amount, percent, share};
-use super::evidence::{Evidence, NoSuchValues};
+use super::evidence::Evidence;
 use super::group::{self, GroupBy};
 use super::pattern::Pattern;
 use super::place_graph::PlaceGraph;
 use super::table::Table;
 use crate::callgraph::NONE;
 use crate::estimate::Sum;
-use crate::heap_profile::{HeapProfile, SampleType};
+use crate::heap_profile::{HeapProfile, NoSuchValues, SampleType};
 use crate::profile::Function;
 
 /// The dominators of the call graph: see [`HeapProfile::dominators`].

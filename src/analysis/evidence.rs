@@ -1,30 +1,9 @@
 //! How sure a profile's values are.
 
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
-
 use super::amount::{Amount, Uncertainty};
+use super::sample_sums::SampleSums;
 use crate::estimate::Sum;
-use crate::heap_profile::{HeapProfile, RowData, SampleType};
-
-/// A profile does not have the values that an answer needs.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the profile has no {wanted}: it has {}", list(has))]
-#[non_exhaustive]
-pub struct NoSuchValues {
-    /// What was asked for.
-    pub wanted: SampleType,
-    /// What there is.
-    pub has: Vec<SampleType>,
-}
-
-fn list(types: &[SampleType]) -> String {
-    match types {
-        [] => "no values at all".to_owned(),
-        _ => types.iter().map(|sample_type| sample_type.name()).collect::<Vec<_>>().join(", "),
-    }
-}
+use crate::heap_profile::{HeapProfile, NoSuchValues, RowData, SampleType};
 
 /// The values of a sample type, row by row, with what is known of their uncertainty.
 pub(super) struct Evidence<'p> {
@@ -41,11 +20,7 @@ impl<'p> Evidence<'p> {
         profile: &'p HeapProfile,
         sample_type: SampleType,
     ) -> Result<Self, NoSuchValues> {
-        if !profile.has(sample_type) {
-            let has = profile.sample_types().collect();
-            return Err(NoSuchValues { wanted: sample_type, has });
-        }
-        let is_bytes = sample_type.unit() == "bytes";
+        profile.require(sample_type)?;
         let rows = profile.row_data();
         let has_sizes = rows.iter().all(|row| row.size > 0 || row.value(sample_type) == 0.0);
         let counted = sample_type.counted();
@@ -58,7 +33,7 @@ impl<'p> Evidence<'p> {
             interval: profile.interval(),
             of_samples: None,
         };
-        if !has_sizes && !is_bytes {
+        if !has_sizes && !sample_type.is_bytes() {
             // The fewer samples small objects have, the more each stands for: their number is in doubt by
             // far more than the bytes, and by how much only sizes tell.
             evidence.interval = None;
@@ -68,11 +43,9 @@ impl<'p> Evidence<'p> {
                 Some(_) if has_sizes && told => Uncertainty::Sampled,
                 Some(_) => Uncertainty::Approximate,
             };
-        } else {
-            if let Some(interval) = evidence.interval {
-                evidence.uncertainty = Uncertainty::Approximate;
-                evidence.of_samples = of_samples(profile, sample_type, interval);
-            }
+        } else if let Some(interval) = evidence.interval {
+            evidence.uncertainty = Uncertainty::Approximate;
+            evidence.of_samples = of_samples(profile, sample_type, interval);
         }
         Ok(evidence)
     }
@@ -89,7 +62,7 @@ impl<'p> Evidence<'p> {
             None => Sum::certain(value),
             Some(interval) => {
                 let size = self.mean_size(row);
-                let each = if self.sample_type.unit() == "bytes" { size } else { 1.0 };
+                let each = if self.sample_type.is_bytes() { size } else { 1.0 };
                 Sum::of_value(value, each, size, interval)
             }
         }
@@ -125,7 +98,7 @@ impl<'p> Evidence<'p> {
     pub(super) fn amount(&self, sum: Sum) -> Amount {
         let none = match self.interval {
             Some(interval) => {
-                let each = if self.sample_type.unit() == "bytes" { Sum::LEAST_SIZE } else { 1.0 };
+                let each = if self.sample_type.is_bytes() { Sum::LEAST_SIZE } else { 1.0 };
                 Sum::none(each, interval)
             }
             None => Sum::default(),
@@ -166,15 +139,11 @@ fn of_samples(profile: &HeapProfile, sample_type: SampleType, interval: f64) -> 
         return None;
     }
     let mut sums = vec![Sum::default(); rows.len()];
-    let mut sizes: HashMap<u64, f64, RandomState> = HashMap::default();
+    let mut of = SampleSums::at(interval, sample_type);
     for sample in samples {
-        let Ok(at) = rows.binary_search_by_key(&sample.context, |row| row.context) else {
-            continue;
-        };
-        let size = *sizes
-            .entry(sample.bytes.to_bits())
-            .or_insert_with(|| size_of_object(sample.bytes, interval));
-        sums[at] += Sum::of_value(sample.bytes, size, size, interval);
+        if let Ok(at) = rows.binary_search_by_key(&sample.context, |row| row.context) {
+            sums[at] += of.of(sample);
+        }
     }
     for (sum, row) in sums.iter_mut().zip(rows) {
         let value = row.value(sample_type);
@@ -185,18 +154,6 @@ fn of_samples(profile: &HeapProfile, sample_type: SampleType, interval: f64) -> 
         };
     }
     Some(sums)
-}
-
-/// The size of an object of which a sample stands for so many bytes: `bytes = size / p(size)`.
-pub(super) fn size_of_object(bytes: f64, interval: f64) -> f64 {
-    let wanted = bytes / interval;
-    let (mut low, mut high) = (0.0, wanted);
-    // x / (1 - exp(-x)) lies between 1 and 1 + x, and above x: halving is quick enough.
-    for _ in 0..40 {
-        let middle = (low + high) / 2.0;
-        if middle / -(-middle).exp_m1() < wanted { low = middle } else { high = middle }
-    }
-    (high * interval).max(Sum::LEAST_SIZE)
 }
 
 impl HeapProfile {
@@ -212,21 +169,5 @@ impl HeapProfile {
     #[must_use]
     pub fn uncertainty(&self, sample_type: SampleType) -> Option<Uncertainty> {
         Evidence::new(self, sample_type).ok().map(|evidence| evidence.uncertainty)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_found_from_what_their_samples_stand_for() {
-        for size in [8.0, 56.0, 700.0, 4096.0, 20_000.0, 1e6] {
-            let bytes = Sum::of_value(1.0, size, size, 4096.0).value(); // any
-            assert!((bytes - 1.0).abs() < 1e-9);
-            let stands_for = size / -(-size / 4096.0_f64).exp_m1();
-            let found = size_of_object(stands_for, 4096.0);
-            assert!((found / size - 1.0).abs() < 1e-3, "{size}: {found}");
-        }
     }
 }

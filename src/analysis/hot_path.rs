@@ -6,12 +6,12 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::amount::{Amount, percent, share};
-use super::evidence::{Evidence, NoSuchValues};
+use super::evidence::Evidence;
 use super::table::Table;
 use super::totals::walk;
 use super::tree::indented;
 use crate::estimate::Sum;
-use crate::heap_profile::{HeapProfile, SampleType};
+use crate::heap_profile::{HeapProfile, NoSuchValues, SampleType};
 use crate::profile::Function;
 
 /// The way from the root along the largest callees: see [`HeapProfile::hot_path`].

@@ -1,6 +1,6 @@
 //! What leaks, from snapshots of one process.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,17 +11,19 @@ use serde::Serialize;
 
 use super::amount::{Amount, fraction, percent};
 use super::change::Change;
-use super::evidence::{Evidence, NoSuchValues};
+use super::evidence::Evidence;
 use super::group::{self, Group, GroupBy, join};
-use super::joined::{JoinedTree, shown_stack};
+use super::joined::shown_stack;
 use super::pattern::Pattern;
-use super::shared::{SampleSums, Sessions, shared_samples};
+use super::sample_sums::SampleSums;
+use super::shared::{Sessions, shared_samples};
+use super::sides::Sides;
 use super::significance::{poisson_tail, q_values, shown_p};
 use super::table::Table;
 use super::trend::{p_of_drift, p_of_rise, theil_sen};
 use crate::callgraph::NONE;
 use crate::estimate::{Confidence, Sum, shown};
-use crate::heap_profile::{HeapProfile, OrdinalSample, SampleType};
+use crate::heap_profile::{Counted, HeapProfile, NoSuchValues, OrdinalSample, SampleType};
 use crate::profile::{Bytes, Function, Objects};
 
 /// What [`leaks`] looks for.
@@ -412,12 +414,13 @@ impl Snapshots<'_> {
         let survivors =
             self.same_session.then(|| self.survivors(groups.len(), &group_at)).flatten();
 
+        let survivors_of =
+            |at: usize| survivors.as_ref().map(|(cohorts, survivors)| (cohorts, &survivors[at]));
         let mut findings: Vec<(usize, Finding)> = Vec::new();
         for at in 0..groups.len() {
             let series: Vec<Sum> = levels.iter().map(|level| level[at]).collect();
             if series.iter().any(|sum| sum.value() > 0.0) {
-                let survivors = survivors.as_ref().map(|survivors| &survivors[at]);
-                findings.push((at, self.finding(&series, survivors)));
+                findings.push((at, self.finding(&series, survivors_of(at))));
             }
         }
         let known: Vec<usize> =
@@ -429,7 +432,7 @@ impl Snapshots<'_> {
         }
 
         let whole: Vec<Sum> = self.evidence.iter().map(|evidence| evidence.total().sum).collect();
-        let total = self.finding(&whole, survivors.as_ref().and_then(|survivors| survivors.last()));
+        let total = self.finding(&whole, survivors_of(groups.len()));
         let rate = |finding: &Finding| Rate {
             sample_type: options.sample_type,
             per: self.clock.per,
@@ -468,7 +471,7 @@ impl Snapshots<'_> {
             rows.iter().filter(|(_, row)| row.is_leak).map(|&(at, _)| at as u32).collect();
         let mut paths = match leaking.is_empty() {
             true => HashMap::default(),
-            false => self.first_to_last().paths(&self, last_groups, &leaking, options.paths),
+            false => self.paths(last_groups, &leaking, options.paths),
         };
         for (at, row) in &mut rows {
             row.paths = paths.remove(&(*at as u32)).unwrap_or_default();
@@ -530,14 +533,14 @@ impl Snapshots<'_> {
     }
 
     /// How a group grows, and whether it goes on.
-    fn finding(&self, series: &[Sum], survivors: Option<&Survivors>) -> Finding {
-        match survivors.filter(|survivors| survivors.alive >= ENOUGH_TO_SURVIVE) {
+    fn finding(&self, series: &[Sum], survivors: Option<(&Cohorts, &Survivors)>) -> Finding {
+        match survivors.filter(|(_, survivors)| survivors.alive >= ENOUGH_TO_SURVIVE) {
             None => self.trend(series),
-            Some(survivors) => {
+            Some((cohorts, survivors)) => {
                 let early = series[..series.len().div_ceil(3)].iter().map(Sum::value);
                 let least = early.fold(f64::INFINITY, f64::min);
-                let grown = series[survivors.late].value() - least;
-                survivors.finding(&self.clock, grown)
+                let grown = series[cohorts.late].value() - least;
+                survivors.finding(cohorts, &self.clock, grown)
             }
         }
     }
@@ -604,9 +607,9 @@ impl Snapshots<'_> {
         interval.map_or((slope, slope), |interval| (interval.lower * per, interval.upper * per))
     }
 
-    /// What is alive in a late snapshot, by group and by the snapshots between which it was
-    /// allocated. `None` if nothing is known of samples.
-    fn survivors(&self, groups: usize, group_at: &[Vec<u32>]) -> Option<Vec<Survivors>> {
+    /// What is alive in a late snapshot, by group, the whole behind them, and by the snapshots between
+    /// which it was allocated. `None` if nothing is known of samples.
+    fn survivors(&self, groups: usize, group_at: &[Vec<u32>]) -> Option<(Cohorts, Vec<Survivors>)> {
         let count = self.profiles.len();
         let alive: Vec<f64> = self.evidence.iter().map(|of| of.total().value()).collect();
         // The last one of a part of the time that has hardly more alive than the least of it: it is soon
@@ -626,200 +629,56 @@ impl Snapshots<'_> {
             newest
         });
         let ends: Vec<u64> = ends.collect();
-        // The last is the whole.
-        let mut survivors = vec![Survivors::new(&ends); groups + 1];
+        let cohorts = Cohorts::new(&ends);
+        let nothing = Survivors { samples: vec![0; cohorts.parts.len()], ..Survivors::default() };
+        let mut survivors = vec![nothing; groups + 1];
+        // A sample is one of its group, and one of the whole.
+        let mut note = |at: usize, sample: &OrdinalSample, note: &mut dyn FnMut(&mut Survivors)| {
+            note(&mut survivors[groups]);
+            let group = group_at[at][sample.context as usize];
+            if group != NONE {
+                note(&mut survivors[group as usize]);
+            }
+        };
         for sample in self.profiles[late].samples()?.iter().filter(|sample| !sample.is_dead) {
             let cohort = ends.partition_point(|&end| end < sample.ordinal);
             let sum = sums.of(sample);
-            survivors[groups].add(cohort, sum);
-            let group = group_at[late][sample.context as usize];
-            if group != NONE {
-                survivors[group as usize].add(cohort, sum);
-            }
+            note(late, sample, &mut |survivors| survivors.add(cohort, sum));
         }
         // What was old in the middle of the time, and how much of that lives on.
         if let Some(middle) = middle.filter(|&middle| middle >= 3) {
-            let old = ends[middle - 2];
-            let living: HashSet<u64, RandomState> =
-                self.profiles[late].samples()?.iter().map(|sample| sample.ordinal).collect();
             let is_old = |sample: &&OrdinalSample| {
-                !sample.is_dead && ends[0] < sample.ordinal && sample.ordinal <= old
+                !sample.is_dead && ends[0] < sample.ordinal && sample.ordinal <= ends[middle - 2]
             };
             for sample in self.profiles[middle].samples()?.iter().filter(is_old) {
-                let lives_on = living.contains(&sample.ordinal);
-                let group = group_at[middle][sample.context as usize];
-                survivors[groups].add_old(lives_on);
-                if group != NONE {
-                    survivors[group as usize].add_old(lives_on);
-                }
+                note(middle, sample, &mut |survivors| survivors.old += 1);
+            }
+            let (middle, late_one) = (self.profiles[middle], self.profiles[late]);
+            for sample in shared_samples(middle, late_one, Counted::InUse).filter(is_old) {
+                note(late, sample, &mut |survivors| survivors.lived_on += 1);
             }
         }
-        Some(survivors)
+        Some((cohorts, survivors))
     }
 
-    fn first_to_last(&self) -> FirstToLast {
-        let (first, last) = (0, self.profiles.len() - 1);
-        let (tree, joined) = JoinedTree::new(self.profiles[first], self.profiles[last]);
-        let rows = [(first, &joined[0]), (last, &joined[1])].map(|(at, joined)| {
-            let rows = self.profiles[at].row_data().iter();
-            let mut rows: Vec<(u32, u32)> =
-                rows.zip(0..).map(|(row, at)| (joined[row.context as usize], at)).collect();
-            rows.sort_unstable();
-            rows
-        });
-        let mut shared: HashMap<u32, Sum, RandomState> = HashMap::default();
-        let (before, after) = (&self.evidence[first], &self.evidence[last]);
-        let tells = self.same_session && before.tells_samples() && after.tells_samples();
-        if let Some(mut sums) = SampleSums::new(after).filter(|_| tells) {
-            let counted = after.sample_type.counted();
-            for sample in shared_samples(self.profiles[first], self.profiles[last], counted) {
-                let context = joined[1][sample.context as usize];
-                *shared.entry(context).or_default() += sums.of(sample);
-            }
-        }
-        FirstToLast { tree, of_last: joined[1].clone(), rows, shared }
-    }
-}
-
-/// What is alive at the end, of one group, by when it was allocated.
-#[derive(Clone)]
-struct Survivors {
-    blocks: Vec<Block>,
-    /// By cohort, which is what was allocated between one snapshot and the next, its block, and the part
-    /// of all that was allocated meanwhile, by the numbers of samples.
-    cohorts: Vec<(usize, f64)>,
-    /// By cohort, how many samples of it are alive.
-    samples: Vec<u32>,
-    /// What these stand for.
-    sum: Sum,
-    /// How many samples are alive in all, older and newer ones included.
-    alive: u32,
-    /// In which snapshot.
-    late: usize,
-    /// How many samples were old in the middle of the time, and how many of these are alive.
-    old: u32,
-    lived_on: u32,
-    /// Up to which snapshot.
-    until: usize,
-}
-
-/// A part of the time.
-#[derive(Clone, Copy, Default)]
-struct Block {
-    /// The part of all that was allocated meanwhile.
-    part: f64,
-    samples: u32,
-}
-
-impl Survivors {
-    /// Of cohorts that end at these ordinals; the first one is what was there already.
-    fn new(ends: &[u64]) -> Self {
-        // What is newest has not had its garbage collection yet.
-        let until = if ends.len() >= 5 { ends.len() - 2 } else { ends.len() - 1 };
-        let count = until.min(3);
-        let all = ends[until].saturating_sub(ends[0]) as f64;
-        let mut blocks = vec![Block::default(); count];
-        let cohorts: Vec<(usize, f64)> = (1..=until)
-            .map(|cohort| {
-                let allocated = ends[cohort].saturating_sub(ends[cohort - 1]) as f64;
-                ((cohort - 1) * count / until, allocated / all)
-            })
-            .collect();
-        for &(block, part) in &cohorts {
-            blocks[block].part += part;
-        }
-        let samples = vec![0; cohorts.len()];
-        let late = ends.len() - 1;
-        Self {
-            blocks,
-            cohorts,
-            samples,
-            sum: Sum::default(),
-            alive: 0,
-            late,
-            old: 0,
-            lived_on: 0,
-            until,
-        }
-    }
-
-    fn add_old(&mut self, lives_on: bool) {
-        self.old += 1;
-        self.lived_on += u32::from(lives_on);
-    }
-
-    fn add(&mut self, cohort: usize, sum: Sum) {
-        self.alive += 1;
-        // What was there before the first snapshot, and what is newest, is left out.
-        if let Some(at) = cohort.checked_sub(1).filter(|&at| at < self.cohorts.len()) {
-            self.blocks[self.cohorts[at].0].samples += 1;
-            self.samples[at] += 1;
-            self.sum += sum;
-        }
-    }
-
-    /// Of a group that has grown by so much.
-    fn finding(&self, clock: &Clock, grown: f64) -> Finding {
-        // Samples are what is random: a single large object must not drown the others.
-        let mut rates: Vec<f64> = self
-            .cohorts
-            .iter()
-            .zip(&self.samples)
-            .filter(|((_, part), _)| *part > 0.0)
-            .map(|((_, part), &samples)| f64::from(samples) / part)
-            .collect();
-        rates.sort_by(f64::total_cmp);
-        // The lower one of two in the middle.
-        let usual = rates.get(rates.len().saturating_sub(1) / 2).copied().unwrap_or_default();
-        let p_value = self.blocks.iter().map(|block| {
-            if usual <= 0.0 {
-                return 1.0;
-            }
-            let expected = LEVELLED_OFF * usual * block.part;
-            poisson_tail(f64::from(block.samples), expected)
-        });
-        // What takes the place of other things does not grow.
-        let is_kept = f64::from(self.lived_on) >= LIVES_ON * f64::from(self.old);
-        let is_growth = is_kept && grown >= 0.5 * self.sum.value();
-        let p_value = Some(if is_growth { p_value.fold(0.0, f64::max) } else { 1.0 });
-        let per = 1.0 / clock.times[self.until];
-        let interval = self.sum.interval(Confidence::P95);
-        let [value, lower, upper] =
-            [self.sum.value(), interval.lower, interval.upper].map(|growth| growth * per);
-        Finding { p_value, value, lower, upper }
-    }
-}
-
-/// The first snapshot and the last one, as one tree.
-struct FirstToLast {
-    tree: JoinedTree,
-    /// By context of the last snapshot, its context in the tree.
-    of_last: Vec<u32>,
-    /// The rows of both, by context of the tree.
-    rows: [Vec<(u32, u32)>; 2],
-    /// What is in both, by context of the tree.
-    shared: HashMap<u32, Sum, RandomState>,
-}
-
-impl FirstToLast {
-    /// The stacks that have grown most, of the groups that are asked for.
+    /// The stacks that have grown most from the first snapshot to the last, of the groups that are asked
+    /// for.
     fn paths(
         &self,
-        snapshots: &Snapshots<'_>,
         group_at: &[u32],
         groups: &[u32],
         count: usize,
     ) -> HashMap<u32, Vec<LeakPath>, RandomState> {
-        let ends = [0, snapshots.profiles.len() - 1].map(|at| &snapshots.evidence[at]);
-        let sum = |end: usize, context: u32| {
-            let rows = &self.rows[end];
-            let start = rows.partition_point(|&(at, _)| at < context);
-            let here = rows[start..].iter().take_while(|&&(at, _)| at == context);
-            ends[end].of_rows(here.map(|&(_, row)| row as usize))
-        };
+        let ends = [0, self.profiles.len() - 1];
+        let sides = Sides::new(
+            ends.map(|at| self.profiles[at]),
+            ends.map(|at| &self.evidence[at]),
+            self.same_session,
+        );
+        let stacks = sides.by_context();
         let mut contexts: HashMap<u32, Vec<u32>, RandomState> =
             groups.iter().map(|&group| (group, Vec::new())).collect();
-        for (group, &context) in group_at.iter().zip(&self.of_last) {
+        for (group, &context) in group_at.iter().zip(&stacks.of_after) {
             if let Some(contexts) = contexts.get_mut(group) {
                 contexts.push(context);
             }
@@ -829,11 +688,7 @@ impl FirstToLast {
             contexts.dedup();
             let mut changes: Vec<(u32, Change)> = contexts
                 .into_iter()
-                .map(|context| {
-                    let shared = self.shared.get(&context).copied().unwrap_or_default();
-                    let [before, after] = [0, 1].map(|end| (sum(end, context), ends[end]));
-                    (context, Change::new(before, after, &shared))
-                })
+                .map(|context| (context, stacks.change(context)))
                 .filter(|(_, change)| change.value() > 0.0)
                 .collect();
             changes.sort_by(|one, other| other.1.value().total_cmp(&one.1.value()));
@@ -841,13 +696,93 @@ impl FirstToLast {
             changes
                 .into_iter()
                 .map(|(context, change)| {
-                    let mut stack = self.tree.stack(context);
+                    let mut stack = stacks.stack(context);
                     stack.reverse();
                     LeakPath { stack, change }
                 })
                 .collect()
         };
         contexts.into_iter().map(|(group, contexts)| (group, paths(contexts))).collect()
+    }
+}
+
+/// What was allocated between one snapshot and the next, up to a late one.
+struct Cohorts {
+    /// Of all that was allocated, the part of each, by the numbers of samples.
+    parts: Vec<f64>,
+    /// Which snapshot the survivors are those of.
+    late: usize,
+}
+
+impl Cohorts {
+    /// Of cohorts that end at these ordinals; the first one is what was there already.
+    fn new(ends: &[u64]) -> Self {
+        // What is newest has not had its garbage collection yet.
+        let until = if ends.len() >= 5 { ends.len() - 2 } else { ends.len() - 1 };
+        let all = ends[until].saturating_sub(ends[0]) as f64;
+        let part = |pair: &[u64]| pair[1].saturating_sub(pair[0]) as f64 / all;
+        Self { parts: ends[..=until].windows(2).map(part).collect(), late: ends.len() - 1 }
+    }
+
+    /// The cohorts of each third of the time.
+    fn blocks(&self) -> impl Iterator<Item = Range<usize>> {
+        let until = self.parts.len();
+        let count = until.min(3);
+        // The first cohort of a block is the first whose number times the count reaches it.
+        let start = move |block: usize| (block * until).div_ceil(count);
+        (0..count).map(move |block| start(block)..start(block + 1))
+    }
+}
+
+/// What is alive at the end, of one group.
+#[derive(Clone, Default)]
+struct Survivors {
+    /// How many samples of each cohort are alive.
+    samples: Vec<u32>,
+    /// What these stand for.
+    sum: Sum,
+    /// How many samples are alive in all, older and newer ones included.
+    alive: u32,
+    /// How many samples were old in the middle of the time, and how many of these are alive.
+    old: u32,
+    lived_on: u32,
+}
+
+impl Survivors {
+    fn add(&mut self, cohort: usize, sum: Sum) {
+        self.alive += 1;
+        // What was there before the first snapshot, and what is newest, is left out.
+        if let Some(samples) = cohort.checked_sub(1).and_then(|at| self.samples.get_mut(at)) {
+            *samples += 1;
+            self.sum += sum;
+        }
+    }
+
+    /// Of a group that has grown by so much.
+    fn finding(&self, cohorts: &Cohorts, clock: &Clock, grown: f64) -> Finding {
+        // Samples are what is random: a single large object must not drown the others.
+        let rates = cohorts.parts.iter().zip(&self.samples).filter(|(part, _)| **part > 0.0);
+        let mut rates: Vec<f64> = rates.map(|(part, &samples)| f64::from(samples) / part).collect();
+        rates.sort_by(f64::total_cmp);
+        // The lower one of two in the middle.
+        let usual = rates.get(rates.len().saturating_sub(1) / 2).copied().unwrap_or_default();
+        let p_value = cohorts.blocks().map(|block| {
+            if usual <= 0.0 {
+                return 1.0;
+            }
+            let part: f64 = cohorts.parts[block.clone()].iter().sum();
+            let samples: u32 = self.samples[block].iter().sum();
+            poisson_tail(f64::from(samples), LEVELLED_OFF * usual * part)
+        });
+        // What takes the place of other things does not grow.
+        let is_kept = f64::from(self.lived_on) >= LIVES_ON * f64::from(self.old);
+        let is_growth = is_kept && grown >= 0.5 * self.sum.value();
+        let p_value = Some(if is_growth { p_value.fold(0.0, f64::max) } else { 1.0 });
+        let per = 1.0 / clock.times[cohorts.parts.len()];
+        let interval = self.sum.interval(Confidence::P95);
+        let [value, lower, upper] =
+            [self.sum.value(), interval.lower, interval.upper].map(|growth| growth * per);
+        Finding { p_value, value, lower, upper }
     }
 }
 
@@ -860,9 +795,9 @@ impl fmt::Display for Rate {
             (_, value) if value * 60.0 >= 1000.0 => (60.0, "min"),
             _ => (3600.0, "h"),
         };
-        let number = |value: f64| match self.sample_type.unit() {
-            "bytes" => shown::<Bytes>(value * times, 0.0),
-            _ => shown::<Objects>(value * times, 0.0),
+        let number = |value: f64| match self.sample_type.is_bytes() {
+            true => shown::<Bytes>(value * times, 0.0),
+            false => shown::<Objects>(value * times, 0.0),
         };
         let sign = if self.value > 0.0 { "+" } else { "" };
         let (lower, upper) = (number(self.lower), number(self.upper));

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::amount::{Amount, percent, share};
-use super::evidence::{Evidence, NoSuchValues};
+use super::evidence::Evidence;
 use super::group::{self, Group, GroupBy, Numbers};
 use super::pattern::Pattern;
 use super::table::Table;
 use super::totals::{GroupSums, of_groups, walk};
 use crate::callgraph::NONE;
 use crate::estimate::Sum;
-use crate::heap_profile::{HeapProfile, SampleType};
+use crate::heap_profile::{HeapProfile, NoSuchValues, SampleType};
 use crate::profile::Function;
 
 /// Functions with their callers and callees: see [`HeapProfile::peek`].

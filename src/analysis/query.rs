@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use super::amount::fraction;
-use super::evidence::NoSuchValues;
 use super::pattern::Pattern;
 use super::place::Place;
 use crate::callgraph::{NONE, NodesError};
-use crate::heap_profile::{FunctionParts, HeapProfile, RowData, SampleType, StackBuilder};
+use crate::heap_profile::{
+    FunctionParts, HeapProfile, NoSuchValues, RowData, SampleType, StackBuilder,
+};
 use crate::profile::Function;
 
 /// What is to be done about recursion.
@@ -230,10 +231,8 @@ impl HeapProfile {
     }
 
     fn pruned(&self, sample_type: SampleType, share: f64) -> Result<Self, QueryError> {
-        let Some(totals) = self.totals(sample_type) else {
-            let has = self.sample_types().collect();
-            return Err(NoSuchValues { wanted: sample_type, has }.into());
-        };
+        self.require(sample_type)?;
+        let totals = self.totals(sample_type).unwrap_or_default();
         let least = share * totals[0];
         let mut answer = Answer::new(self);
         let pruned = answer

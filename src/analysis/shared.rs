@@ -1,11 +1,5 @@
 //! Samples that two profiles of one session have in common.
 
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
-
-use super::evidence::{Evidence, size_of_object};
-use crate::estimate::Sum;
 use crate::heap_profile::{Counted, HeapProfile, OrdinalSample};
 
 /// Whether two profiles are of one session, in which a sample stays the same sample.
@@ -41,33 +35,6 @@ impl Sessions {
                         && one.interval == other.interval
                 }
             }
-    }
-}
-
-/// What single samples stand for, worked out once for each size.
-pub(super) struct SampleSums {
-    interval: f64,
-    is_bytes: bool,
-    known: HashMap<u64, Sum, RandomState>,
-}
-
-impl SampleSums {
-    /// `None` where the interval is unknown.
-    pub(super) fn new(evidence: &Evidence<'_>) -> Option<Self> {
-        let is_bytes = evidence.sample_type.unit() == "bytes";
-        Some(Self { interval: evidence.interval?, is_bytes, known: HashMap::default() })
-    }
-
-    pub(super) fn of(&mut self, sample: &OrdinalSample) -> Sum {
-        let Self { interval, is_bytes, known } = self;
-        *known.entry(sample.bytes.to_bits()).or_insert_with(|| {
-            let size = size_of_object(sample.bytes, *interval);
-            if *is_bytes {
-                Sum::of_value(sample.bytes, size, size, *interval)
-            } else {
-                Sum::of_value(sample.bytes / size, 1.0, size, *interval)
-            }
-        })
     }
 }
 

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::amount::{Amount, fraction, percent, share};
-use super::evidence::{Evidence, NoSuchValues};
+use super::evidence::Evidence;
 use super::group::{self, Group, GroupBy, Numbers};
 use super::table::Table;
 use super::totals::{GroupSums, of_groups};
-use crate::heap_profile::{HeapProfile, LabelValue, SampleType};
+use crate::heap_profile::{HeapProfile, LabelValue, NoSuchValues, SampleType};
 use crate::profile::Function;
 
 /// Which of a function's two figures is meant.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::amount::{Amount, fraction, percent, share};
-use super::evidence::{Evidence, NoSuchValues};
+use super::evidence::Evidence;
 use super::table::Table;
 use super::totals::walk;
 use crate::callgraph::NONE;
 use crate::estimate::Sum;
-use crate::heap_profile::{HeapProfile, SampleType};
+use crate::heap_profile::{HeapProfile, NoSuchValues, SampleType};
 use crate::profile::Function;
 
 /// What a tree shows: [`top_down`](HeapProfile::top_down) and [`bottom_up`](HeapProfile::bottom_up).

@@ -287,36 +287,15 @@ fn near<A: Measured>(measurement: &Measurement<A>, wanted: &FunctionBudget) -> V
 /// are not similar. Upper and lower case are the same, as are `a.b` and `b`, and names are similar
 /// if one is a part of the other.
 fn distance(wanted: &str, name: &str) -> Option<usize> {
-    let last = |name: &str| -> Vec<char> {
-        let last = name.rsplit('.').next().unwrap_or(name);
-        last.to_lowercase().chars().collect()
-    };
+    let last = |name: &str| name.rsplit('.').next().unwrap_or(name).to_lowercase();
     let (wanted, name) = (last(wanted), last(name));
     if wanted.is_empty() || name.is_empty() {
         return None;
     }
-    let contains = |one: &[char], other: &[char]| {
-        other.len() >= 3 && one.windows(other.len()).any(|part| part == other)
-    };
-    let distance = letters_apart(&wanted, &name);
-    let is_similar = distance <= 1 + wanted.len() / 4;
+    let contains = |one: &str, other: &str| other.chars().count() >= 3 && one.contains(other);
+    let distance = strsim::levenshtein(&wanted, &name);
+    let is_similar = distance <= 1 + wanted.chars().count() / 4;
     (is_similar || contains(&wanted, &name) || contains(&name, &wanted)).then_some(distance)
-}
-
-/// Levenshtein's distance.
-fn letters_apart(one: &[char], other: &[char]) -> usize {
-    // By letters of `other`: how far what was read of `one` is from so many of them.
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (at, letter) in one.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = at + 1;
-        for (column, other) in other.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != other);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[other.len()]
 }
 
 impl fmt::Display for OverBudget {
@@ -557,7 +536,7 @@ mod tests {
         );
         assert!(message("renderRow").contains("there is row"), "{}", message("renderRow"));
         assert!(!message("elsewhere").contains("there is"));
-        assert_eq!(letters_apart(&['k', 'i', 't', 't'], &['s', 'i', 't']), 2);
+        assert_eq!(distance("kitt", "sit"), Some(2));
         assert_eq!(distance("startNodeAr", "pp$2.startNodeAt"), Some(1));
         assert_eq!(distance("startNode", "pp$2.startNodeAt"), Some(2));
         assert_eq!(distance("pp.startNode", "startNode"), Some(0));

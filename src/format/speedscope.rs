@@ -60,7 +60,7 @@ impl HeapProfile {
     /// One profile: the stacks, and then the values, each in a list.
     fn write_values(&self, writer: &mut impl Write, sample_type: SampleType) -> io::Result<()> {
         // speedscope has no unit for a number of things but none.
-        let unit = if sample_type.unit() == "bytes" { "bytes" } else { "none" };
+        let unit = if sample_type.is_bytes() { "bytes" } else { "none" };
         let total: u64 = self.whole_values(sample_type).map(|(_, value)| value).sum();
         write!(
             writer,

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::heap_profile::SampleType;
+use crate::heap_profile::{NoSuchValues, SampleType, listed};
 
 /// Why a profile cannot be written.
 ///
@@ -15,7 +15,7 @@ pub enum WriteError {
     Io(#[from] io::Error),
 
     /// The profile does not have the values that are to be written.
-    #[error("the profile has no {wanted}: it has {}", list(has))]
+    #[error("the profile has no {wanted}: it has {}", listed(has))]
     NoSuchValues {
         /// What was asked for.
         wanted: SampleType,
@@ -40,19 +40,8 @@ pub enum WriteError {
     },
 }
 
-fn list(types: &[SampleType]) -> String {
-    match types {
-        [] => "no values at all".to_owned(),
-        _ => types.iter().map(|sample_type| sample_type.name()).collect::<Vec<_>>().join(", "),
-    }
-}
-
-impl crate::HeapProfile {
-    /// Checks that the profile has a sample type.
-    pub(super) fn require(&self, wanted: SampleType) -> Result<(), WriteError> {
-        if self.has(wanted) {
-            return Ok(());
-        }
-        Err(WriteError::NoSuchValues { wanted, has: self.sample_types().collect() })
+impl From<NoSuchValues> for WriteError {
+    fn from(NoSuchValues { wanted, has, .. }: NoSuchValues) -> Self {
+        Self::NoSuchValues { wanted, has }
     }
 }

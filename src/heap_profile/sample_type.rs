@@ -62,9 +62,9 @@ impl SampleType {
     /// assert_eq!(SampleType::AllocObjects.display(7.2).to_string(), "7 objects");
     /// ```
     pub fn display(self, value: f64) -> impl fmt::Display + use<> {
-        match self.unit() {
-            "bytes" => Bytes(value.round() as u64).to_string(),
-            _ => Objects(value.round() as u64).to_string(),
+        match self.is_bytes() {
+            true => Bytes(value.round() as u64).to_string(),
+            false => Objects(value.round() as u64).to_string(),
         }
     }
 
@@ -75,6 +75,11 @@ impl SampleType {
             Self::AllocObjects | Self::AllocSpace => Counted::Allocated,
             Self::InuseObjects | Self::InuseSpace => Counted::InUse,
         }
+    }
+
+    /// Whether it counts bytes, and not objects.
+    pub(crate) const fn is_bytes(self) -> bool {
+        matches!(self, Self::AllocSpace | Self::InuseSpace)
     }
 
     /// Where the type stands in [`ALL`](Self::ALL).

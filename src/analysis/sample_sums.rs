@@ -1,0 +1,67 @@
+//! What single samples stand for.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use super::evidence::Evidence;
+use crate::estimate::Sum;
+use crate::heap_profile::{OrdinalSample, SampleType};
+
+/// What single samples stand for, worked out once for each size.
+pub(super) struct SampleSums {
+    interval: f64,
+    sample_type: SampleType,
+    known: HashMap<u64, Sum, RandomState>,
+}
+
+impl SampleSums {
+    /// `None` where the interval is unknown.
+    pub(super) fn new(evidence: &Evidence<'_>) -> Option<Self> {
+        Some(Self::at(evidence.interval?, evidence.sample_type))
+    }
+
+    pub(super) fn at(interval: f64, sample_type: SampleType) -> Self {
+        Self { interval, sample_type, known: HashMap::default() }
+    }
+
+    pub(super) fn of(&mut self, sample: &OrdinalSample) -> Sum {
+        let Self { interval, sample_type, known } = self;
+        *known.entry(sample.bytes.to_bits()).or_insert_with(|| {
+            let size = size_of_object(sample.bytes, *interval);
+            if sample_type.is_bytes() {
+                Sum::of_value(sample.bytes, size, size, *interval)
+            } else {
+                Sum::of_value(sample.bytes / size, 1.0, size, *interval)
+            }
+        })
+    }
+}
+
+/// The size of an object of which a sample stands for so many bytes: `bytes = size / p(size)`.
+fn size_of_object(bytes: f64, interval: f64) -> f64 {
+    let wanted = bytes / interval;
+    let (mut low, mut high) = (0.0, wanted);
+    // x / (1 - exp(-x)) lies between 1 and 1 + x, and above x: halving is quick enough.
+    for _ in 0..40 {
+        let middle = (low + high) / 2.0;
+        if middle / -(-middle).exp_m1() < wanted { low = middle } else { high = middle }
+    }
+    (high * interval).max(Sum::LEAST_SIZE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_found_from_what_their_samples_stand_for() {
+        for size in [8.0, 56.0, 700.0, 4096.0, 20_000.0, 1e6] {
+            let bytes = Sum::of_value(1.0, size, size, 4096.0).value(); // any
+            assert!((bytes - 1.0).abs() < 1e-9);
+            let stands_for = size / -(-size / 4096.0_f64).exp_m1();
+            let found = size_of_object(stands_for, 4096.0);
+            assert!((found / size - 1.0).abs() < 1e-3, "{size}: {found}");
+        }
+    }
+}
