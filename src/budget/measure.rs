@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::estimate::Usage;
 use crate::profile::{KeepDead, SamplerOptions};
 use crate::sampler::HeapSampler;
+use crate::sys::collect_garbage;
 
 /// V8 flags with which the same work allocates the same, to the byte: in the same isolate once it is
 /// warm, in fresh isolates, and in another process.
@@ -223,13 +224,12 @@ impl<A: Measured> MeasureOptions<A> {
         work: impl FnOnce(&mut v8::Isolate) -> R,
     ) -> Result<(R, Measurement<A>)> {
         if self.collect_before {
-            isolate.low_memory_notification();
+            collect_garbage(isolate);
         }
         let mut sampler = HeapSampler::with_options(isolate, self.sampler.clone())?;
         let result = work(&mut sampler);
-        // More than `force_gc` does: until nothing more dies, and with V8's caches emptied, which
-        // would keep alive what the program does not.
-        sampler.low_memory_notification();
+        // V8's caches are emptied as well: they would keep alive what the program does not.
+        collect_garbage(&mut sampler);
         let profile = sampler.collect_profile()?;
         drop(sampler);
         Ok((result, Measurement::new(profile)?))

@@ -71,9 +71,12 @@ pub struct SamplerOptions {
     pub stack_depth: u32,
     /// Which samples stay after their object was collected. Default: none.
     pub keep_dead: KeepDead,
-    /// Whether every collection starts with a full GC, so that garbage which no GC has found yet
-    /// is not reported as live. Default: no; a full GC costs far more than the collection. (In the
-    /// rare case that a profile has to be taken again, there is another one.)
+    /// Whether garbage is collected before every profile, so that what no GC has found yet is not
+    /// reported as live. Default: no; it costs far more than taking the profile.
+    ///
+    /// Collects until nothing more dies, and empties V8's caches, as
+    /// `v8::Isolate::low_memory_notification` does. Finalizers run before V8 builds the profile and
+    /// not meanwhile, as they would with V8's own flag `kSamplingForceGC`.
     pub force_gc: bool,
 }
 

@@ -60,7 +60,7 @@ pub struct Profile {
     pub collected: Timestamp,
     /// The isolate's heap when sampling, or this window of it, started.
     pub heap_at_start: HeapStatistics,
-    /// The isolate's heap when the profile was collected, before V8 built it, and before the GC that
+    /// The isolate's heap when the profile was collected, before V8 built it, and after the GC that
     /// [`force_gc`](SamplerOptions#structfield.force_gc) forces.
     pub heap: HeapStatistics,
     /// What was sampled because profiles were collected: V8's own work for them, which is in
@@ -185,6 +185,10 @@ pub struct OwnWork {
     pub samples: Objects,
     /// The bytes of these samples.
     pub bytes: Bytes,
+    /// Samples that may be V8's own work as well and count as the program's, at most: a callback of
+    /// the program's around a garbage collection made handles meanwhile, and the two could not be
+    /// told apart.
+    pub in_doubt: Objects,
 }
 
 /// What does not fit in a [`Profile`] that was made or read elsewhere.

@@ -19,7 +19,7 @@ mod walk;
 
 use std::fmt;
 
-pub(crate) use session::{Collected, Session};
+pub(crate) use session::{Collected, Session, collect_garbage};
 
 use crate::error::Error;
 

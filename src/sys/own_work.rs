@@ -4,41 +4,67 @@
 //! profile, and samples that at the stack from which the profile was asked for. Samples are numbered
 //! in the order of allocation, so those of its own work are the latest; how many they are tells the
 //! number of global handles, since each sample holds its object by one and V8 makes no others
-//! meanwhile. Only the embedder's own callbacks around a garbage collection can: so no more samples
-//! count as V8's own than fit into the bytes that were allocated meanwhile.
+//! meanwhile. Only the embedder's own callbacks around a garbage collection can. So samples count as
+//! V8's own only if so many can have been taken of the bytes that were allocated meanwhile, and no
+//! more of them than fit into these bytes. Otherwise all count as the program's, and the profile
+//! says how many are in doubt.
 
 use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::ops::RangeInclusive;
+use std::sync::OnceLock;
 
 use super::Mismatch;
 use super::cross_check;
 use super::layout::RawSample;
-use crate::profile::{Node, OwnWork};
+use crate::profile::{Node, Objects, OwnWork};
 
 /// V8's size of a global handle, by which its number of bytes tells the number of handles.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HandleSize(usize);
 
 impl HandleSize {
-    /// Measures it, by making a handle.
+    /// Measures it in an isolate that is entered, by making a handle.
+    ///
+    /// Another thread may drop handles meanwhile, which go when the next one is made: then the
+    /// number of bytes does not grow, and another try does.
     pub(super) fn measure(isolate: &mut v8::Isolate) -> Result<Self, Mismatch> {
-        let used = isolate.get_heap_statistics().used_global_handles_size();
-        let with_one_more = {
-            v8::scope!(let scope, isolate);
-            let undefined = v8::undefined(scope);
-            let _handle = v8::Global::new(scope, undefined);
-            scope.get_heap_statistics().used_global_handles_size()
-        };
-        match with_one_more.checked_sub(used) {
-            Some(size @ 1..=1024) => Ok(Self(size)),
-            _ => Err(Mismatch::new(format_args!(
-                "size of a global handle: {used} bytes of handles became {with_one_more}"
-            ))),
+        static KNOWN: OnceLock<usize> = OnceLock::new();
+        if let Some(&size) = KNOWN.get() {
+            return Ok(Self(size));
         }
+        let (mut used, mut with_one_more) = (0, 0);
+        for _ in 0..MEASURE_ATTEMPTS {
+            reset_dropped_handles(isolate);
+            used = isolate.get_heap_statistics().used_global_handles_size();
+            with_one_more = {
+                v8::scope!(let scope, isolate);
+                let undefined = v8::undefined(scope);
+                let _handle = v8::Global::new(scope, undefined);
+                scope.get_heap_statistics().used_global_handles_size()
+            };
+            if let Some(size @ 1..=1024) = with_one_more.checked_sub(used) {
+                return Ok(Self(*KNOWN.get_or_init(|| size)));
+            }
+        }
+        Err(Mismatch::new(format_args!(
+            "size of a global handle: {used} bytes of handles became {with_one_more}"
+        )))
     }
+}
+
+/// How often the size of a handle is measured anew when other threads drop handles meanwhile.
+const MEASURE_ATTEMPTS: usize = 100;
+
+/// Frees the handles that other threads dropped.
+///
+/// The `v8` crate defers that until the isolate makes its next handle.
+pub(super) fn reset_dropped_handles(isolate: &mut v8::Isolate) {
+    v8::scope!(let scope, isolate);
+    let undefined = v8::undefined(scope);
+    drop(v8::Global::new(scope, undefined));
 }
 
 /// Counts the samples that V8 takes from here on, by the handles they make.
@@ -51,6 +77,7 @@ pub(super) struct SampleCounter {
     counted: Cell<usize>,
     /// Bytes allocated on the heap so far, when counting began or the last count was taken.
     allocated: Cell<u64>,
+    interval_bytes: u64,
 }
 
 /// How many samples V8 has taken, at most, and how many bytes it has allocated meanwhile.
@@ -58,11 +85,35 @@ pub(super) struct SampleCounter {
 pub(super) struct Taken {
     samples: usize,
     bytes: u64,
+    interval_bytes: u64,
+}
+
+impl Taken {
+    /// The most samples that V8 can have taken of the bytes: the number that a Poisson process
+    /// exceeds once in a million times.
+    fn most_samples(&self) -> usize {
+        const DOUBT: f64 = 1e-6;
+        let mean = self.bytes as f64 / self.interval_bytes as f64;
+        if mean > 30.0 {
+            // Nearly normal: five deviations, and room for the skew.
+            return (mean + 5.0 * mean.sqrt() + 5.0) as usize;
+        }
+        let mut exactly = (-mean).exp();
+        let mut at_most = exactly;
+        let mut samples = 0;
+        while 1.0 - at_most > DOUBT {
+            samples += 1;
+            exactly *= mean / samples as f64;
+            at_most += exactly;
+        }
+        samples
+    }
 }
 
 impl SampleCounter {
-    pub(super) fn new(heap: &v8::HeapStatistics) -> Self {
+    pub(super) fn new(heap: &v8::HeapStatistics, interval_bytes: u64) -> Self {
         Self {
+            interval_bytes,
             mark: Cell::new(heap.used_global_handles_size()),
             counted: Cell::new(0),
             allocated: Cell::new(heap.total_allocated_bytes()),
@@ -97,7 +148,8 @@ impl SampleCounter {
         self.add_since_mark(heap.used_global_handles_size());
         let allocated = heap.total_allocated_bytes();
         let bytes = allocated.saturating_sub(self.allocated.replace(allocated));
-        Taken { samples: self.counted.take() / size, bytes }
+        let interval_bytes = self.interval_bytes;
+        Taken { samples: self.counted.take() / size, bytes, interval_bytes }
     }
 }
 
@@ -167,6 +219,8 @@ unsafe fn bytes_of_handles(isolate: v8::UnsafeRawIsolatePtr) -> usize {
 pub(super) struct OwnSamples {
     /// First and last numbers, ascending.
     ranges: Vec<(u64, u64)>,
+    /// How many more there may be, at most.
+    in_doubt: usize,
 }
 
 impl OwnSamples {
@@ -184,6 +238,13 @@ impl OwnSamples {
             self.ranges.retain(|_| present.next().expect("one for each"));
         }
         if taken.samples == 0 {
+            return;
+        }
+        let most = taken.most_samples();
+        if taken.samples > most {
+            // The embedder made handles, so that their number says nothing. V8's own samples are
+            // few; the latest ones of the program may stand for much.
+            self.in_doubt += most;
             return;
         }
         // An earlier range ends where another collection ended.
@@ -216,6 +277,7 @@ impl OwnSamples {
     /// What the samples among these are of.
     pub(super) fn among(&self, samples: &[RawSample]) -> OwnCounts {
         let mut counts = OwnCounts::default();
+        counts.total.in_doubt = Objects(self.in_doubt as u64);
         if self.ranges.is_empty() {
             return counts;
         }
@@ -294,7 +356,7 @@ fn remove_if_empty(nodes: &mut Vec<Node>, mut at: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::{Allocation, Bytes, NodeId, Objects};
+    use crate::profile::{Allocation, Bytes, NodeId};
 
     fn sample(node_id: u32, size: usize, sample_id: u64) -> RawSample {
         RawSample { node_id, size, count: 1, sample_id, is_live: 1 }
@@ -304,7 +366,7 @@ mod tests {
     fn the_latest_samples_are_v8_s_own() {
         let mut own = OwnSamples::default();
         let first = [sample(1, 16, 2), sample(1, 16, 9), sample(1, 16, 8)];
-        let taken = |samples| Taken { samples, bytes: 1000 };
+        let taken = |samples| Taken { samples, bytes: 1000, interval_bytes: 8 };
         own.update(&first, taken(2));
         assert_eq!([2, 8, 9].map(|id| own.contains(id)), [false, true, true]);
         own.update(&first, taken(0));
@@ -318,8 +380,34 @@ mod tests {
         assert!(own.ranges.is_empty());
         // An embedder's callback can make handles, but V8 cannot have sampled what it did not allocate.
         let samples = [sample(1, 16, 20), sample(1, 990, 21), sample(1, 24, 22)];
-        own.update(&samples, Taken { samples: 7, bytes: 40 });
+        own.update(&samples, Taken { samples: 7, bytes: 40, interval_bytes: 8 });
         assert_eq!(own.ranges, [(22, 22)]);
+    }
+
+    #[test]
+    fn more_handles_than_samples_can_be_say_nothing() {
+        let mut own = OwnSamples::default();
+        let samples: Vec<_> = (1..=300).map(|id| sample(1, 16, id)).collect();
+        // 4 KB at an interval of 512 KiB: three samples once in a million times.
+        let taken = |samples| Taken { samples, bytes: 4096, interval_bytes: 1 << 19 };
+        own.update(&samples, taken(300));
+        assert!(own.ranges.is_empty());
+        let total = own.among(&samples).total;
+        assert_eq!((total.samples, total.in_doubt), (Objects(0), Objects(2)));
+        own.update(&samples, taken(2));
+        assert_eq!(own.ranges, [(299, 300)]);
+    }
+
+    #[test]
+    fn the_most_samples_are_those_of_poisson() {
+        // The quantile at 1 - 1e-6, from the sums of the distribution in Python.
+        for (mean, most) in [(0.0, 0), (0.008, 2), (1.0, 9), (10.0, 28), (30.0, 59)] {
+            let bytes = (mean * 1e6) as u64;
+            let taken = Taken { samples: 0, bytes, interval_bytes: 1_000_000 };
+            assert_eq!(taken.most_samples(), most, "{mean}");
+        }
+        let many = Taken { samples: 0, bytes: 10_000, interval_bytes: 1 };
+        assert!((10_470..=10_520).contains(&many.most_samples()), "{}", many.most_samples());
     }
 
     #[test]
@@ -333,7 +421,7 @@ mod tests {
         nodes[1].allocations.push(Allocation { count: 5, size: 64 });
         nodes[3].allocations.push(Allocation { count: 2, size: 64 });
         let samples = [sample(2, 64, 1), sample(2, 64, 2), sample(2, 64, 3), sample(4, 64, 4)];
-        let own = OwnSamples { ranges: vec![(3, 4)] };
+        let own = OwnSamples { ranges: vec![(3, 4)], in_doubt: 0 };
         let counts = own.among(&samples);
         assert_eq!((counts.total.samples, counts.total.bytes), (Objects(2), Bytes(128)));
         assert_eq!([1, 2, 3, 4].map(|id| counts.has(id)), [false, true, false, true]);

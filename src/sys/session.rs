@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::WalkError;
 use super::isolate::{Entered, RawIsolate};
 use super::layout::RawSample;
-use super::own_work::{HandleSize, OwnSamples, SampleCounter};
+use super::own_work::{HandleSize, OwnSamples, SampleCounter, reset_dropped_handles};
 use super::profile::OwnedProfile;
 use super::symbols;
 use super::version;
@@ -73,6 +73,8 @@ pub(crate) struct Session {
     id: SessionId,
     abandoned: Arc<AtomicBool>,
     expected: Expected,
+    /// Whether garbage is collected before each profile.
+    force_gc: bool,
     handle_size: HandleSize,
     own_samples: OwnSamples,
 }
@@ -100,7 +102,11 @@ impl Session {
             drop(isolate.remove_slot::<StopAtDisposal>());
         }
 
-        let handle_size = HandleSize::measure(isolate)?;
+        let handle_size = {
+            // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
+            let _entered = unsafe { Entered::new(raw) };
+            HandleSize::measure(isolate)?
+        };
         // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
         if !unsafe { start_sampling(raw, options) }? {
             return Err(Error::AlreadySampling);
@@ -122,6 +128,7 @@ impl Session {
             id,
             abandoned,
             expected: Expected::new(options),
+            force_gc: options.force_gc,
             handle_size,
             own_samples: OwnSamples::default(),
         })
@@ -145,6 +152,12 @@ impl Session {
         with_samples: bool,
     ) -> Result<Collected> {
         self.check(isolate)?;
+        if self.force_gc {
+            // V8 would do so while it builds the profile if it was told to, and run finalizers
+            // there. They may stop the sampler that V8 is reading, and make handles.
+            collect_garbage(isolate);
+            self.check(isolate)?;
+        }
         let collected = self.collect_unchecked(isolate, with_samples);
         if let Err(Error::NotSampling | Error::ForeignSession { .. }) = collected
             && let Some(slot) = isolate.get_slot_mut::<StopAtDisposal>()
@@ -162,7 +175,7 @@ impl Session {
         // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
         let _entered = unsafe { Entered::new(self.isolate) };
         let heap = isolate.get_heap_statistics();
-        let counter = SampleCounter::new(&heap);
+        let counter = SampleCounter::new(&heap, self.expected.interval_bytes());
         counter.during(isolate, |isolate| {
             v8::scope!(let scope, isolate);
             let (profile, nodes, own_work) = self.take_profile(scope, &counter)?;
@@ -268,6 +281,17 @@ impl Session {
     }
 }
 
+/// Collects garbage until nothing more dies, in an isolate that need not be the current one.
+///
+/// What other threads let go of is garbage too: handles that they dropped wait in the isolate until
+/// it makes the next one.
+pub(crate) fn collect_garbage(isolate: &mut v8::Isolate) {
+    // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
+    let _entered = unsafe { Entered::new(RawIsolate::of(isolate)) };
+    reset_dropped_handles(isolate);
+    isolate.low_memory_notification();
+}
+
 /// Starts V8's sampler unless one runs; says whether it did.
 ///
 /// # Safety
@@ -278,9 +302,6 @@ unsafe fn start_sampling(
     options: &SamplerOptions,
 ) -> Result<bool, super::Mismatch> {
     let mut flags = 0;
-    if options.force_gc {
-        flags |= symbols::SAMPLING_FORCE_GC;
-    }
     if options.keep_dead.keeps_major() {
         flags |= symbols::SAMPLING_INCLUDE_MAJOR_GC;
     }

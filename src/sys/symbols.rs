@@ -75,8 +75,6 @@ unsafe extern "C" {
     ) -> *mut RawProfile;
 }
 
-/// `SamplingFlags::kSamplingForceGC`
-pub(super) const SAMPLING_FORCE_GC: i32 = 1 << 0;
 /// `SamplingFlags::kSamplingIncludeObjectsCollectedByMajorGC`
 pub(super) const SAMPLING_INCLUDE_MAJOR_GC: i32 = 1 << 1;
 /// `SamplingFlags::kSamplingIncludeObjectsCollectedByMinorGC`

@@ -79,6 +79,11 @@ impl Expected {
             first_nodes: FirstNodes::default(),
         }
     }
+
+    /// The sampler's interval.
+    pub(super) fn interval_bytes(&self) -> u64 {
+        self.interval_bytes
+    }
 }
 
 /// Reads all nodes, parents before children and siblings in V8's order, and checks them against
