@@ -42,6 +42,14 @@ pub enum Error {
     )]
     NotSampling,
 
+    /// V8 is in the middle of a garbage collection, and called the embedder's callback around it
+    /// (`v8::Isolate::add_gc_prologue_callback` and its kin). Nothing was read or changed.
+    #[error(
+        "the isolate is in a callback around a garbage collection, where V8's sampler can be \
+         neither read nor started nor stopped: do so when the callback has returned"
+    )]
+    InGarbageCollection,
+
     /// The isolate behind the guard is not the one that sampling was started on: it was replaced
     /// through `DerefMut`, as by `std::mem::swap`.
     #[error(

@@ -48,12 +48,18 @@ use crate::sys::{Collected, Session};
 /// collecting notices by what does not fit ([`Error::ForeignSession`](crate::Error::ForeignSession))
 /// and leaves theirs alone; what it has not noticed, dropping the guard stops.
 ///
-/// # Not in GC callbacks
+/// # GC callbacks
 ///
-/// An embedder that makes an isolate of the raw pointer which V8 passes to a GC callback must not
-/// collect there: collecting registers GC callbacks of its own, and V8 is just going through their
-/// list. Nor may it start a sampler there, as V8 runs such callbacks also while an isolate is being
-/// disposed, and nothing would stop the sampler in time.
+/// In a callback around a garbage collection (`v8::Isolate::add_gc_prologue_callback`) sampling can
+/// be neither started nor stopped, and nothing is collected:
+/// [`Error::InGarbageCollection`](crate::Error::InGarbageCollection). The guard notices it by
+/// callbacks of its own. A callback that was there before the guard comes before them, and may
+/// collect before a garbage collection; but it must not start a sampler, nor stop one. Nor may any
+/// callback start the isolate's first one, as V8 is just going through their list, and calls them also
+/// while an isolate is being disposed.
+///
+/// What DevTools does to its sampler in such callbacks or in finalizers, while a profile is being
+/// built, crashes V8 itself.
 ///
 /// # Threads and several isolates
 ///

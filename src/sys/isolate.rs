@@ -19,6 +19,19 @@ impl RawIsolate {
         Self(NonNull::new(address).expect("a reference to an isolate has an isolate's address"))
     }
 
+    /// The isolate as the `v8` crate takes it.
+    ///
+    /// # Safety
+    ///
+    /// The isolate is alive for as long as the value, and used by this thread alone.
+    pub(super) unsafe fn reference(self) -> v8::Isolate {
+        // SAFETY: a transparent wrapper around the address, as in `of`.
+        let raw =
+            unsafe { std::mem::transmute::<*mut c_void, v8::UnsafeRawIsolatePtr>(self.0.as_ptr()) };
+        // SAFETY: the address of a live isolate; `Isolate` is a plain reference without a `Drop`.
+        unsafe { v8::Isolate::from_raw_isolate_ptr(raw) }
+    }
+
     /// The isolate's heap profiler, which lives as long as the isolate.
     ///
     /// # Safety
@@ -78,12 +91,8 @@ impl Entered {
     ///
     /// The isolate is alive for as long as the value, and used by this thread alone.
     pub(super) unsafe fn new(isolate: RawIsolate) -> Self {
-        // SAFETY: a transparent wrapper around the address, as in `RawIsolate::of`.
-        let raw = unsafe {
-            std::mem::transmute::<*mut c_void, v8::UnsafeRawIsolatePtr>(isolate.0.as_ptr())
-        };
-        // SAFETY: the address of a live isolate; `Isolate` is a plain reference without a `Drop`.
-        let isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(raw) };
+        // SAFETY: as the caller vouches.
+        let isolate = unsafe { isolate.reference() };
         // SAFETY: alive and this thread's, as the caller vouches. `drop` exits it again.
         unsafe { isolate.enter() };
         Self(isolate)

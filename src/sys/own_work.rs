@@ -14,10 +14,12 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::ops::RangeInclusive;
+use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 use super::Mismatch;
 use super::cross_check;
+use super::isolate::RawIsolate;
 use super::layout::RawSample;
 use crate::profile::{Node, Objects, OwnWork};
 
@@ -67,17 +69,19 @@ pub(super) fn reset_dropped_handles(isolate: &mut v8::Isolate) {
     drop(v8::Global::new(scope, undefined));
 }
 
-/// Counts the samples that V8 takes from here on, by the handles they make.
+/// Counts the samples that V8 takes for a profile, by the handles they make.
 ///
 /// A garbage collection takes handles away, those of samples whose objects have died among them: what
 /// happens within one does not count.
-pub(super) struct SampleCounter {
+struct SampleCounter {
+    is_counting: Cell<bool>,
     /// Bytes of handles when counting began, or the last garbage collection ended.
     mark: Cell<usize>,
     counted: Cell<usize>,
     /// Bytes allocated on the heap so far, when counting began or the last count was taken.
     allocated: Cell<u64>,
-    interval_bytes: u64,
+    in_gc: Cell<bool>,
+    in_finalizers: Cell<bool>,
 }
 
 /// How many samples V8 has taken, at most, and how many bytes it has allocated meanwhile.
@@ -111,45 +115,102 @@ impl Taken {
 }
 
 impl SampleCounter {
-    pub(super) fn new(heap: &v8::HeapStatistics, interval_bytes: u64) -> Self {
-        Self {
-            interval_bytes,
-            mark: Cell::new(heap.used_global_handles_size()),
-            counted: Cell::new(0),
-            allocated: Cell::new(heap.total_allocated_bytes()),
-        }
-    }
-
     fn add_since_mark(&self, used: usize) {
         self.counted.set(self.counted.get() + used.saturating_sub(self.mark.get()));
         self.mark.set(used);
     }
 
-    /// Counts while `work` runs, across the garbage collections in it.
-    pub(super) fn during<T>(
-        &self,
-        isolate: &mut v8::Isolate,
-        work: impl FnOnce(&mut v8::Isolate) -> T,
-    ) -> T {
-        let callbacks = Callbacks {
-            before: before_gc,
-            after: after_gc,
-            data: std::ptr::from_ref(self).cast_mut().cast::<c_void>(),
-            isolate,
-        };
-        let Callbacks { before, after, data, .. } = callbacks;
-        callbacks.isolate.add_gc_prologue_callback(before, data, v8::GCType::kGCTypeAll);
-        callbacks.isolate.add_gc_epilogue_callback(after, data, v8::GCType::kGCTypeAll);
-        work(&mut *callbacks.isolate)
+    fn phase(&self, kind: v8::GCType) -> &Cell<bool> {
+        match kind {
+            v8::GCType::kGCTypeProcessWeakCallbacks => &self.in_finalizers,
+            _ => &self.in_gc,
+        }
+    }
+}
+
+/// Callbacks of ours around each garbage collection of an isolate, as long as this lives.
+///
+/// They are there for a whole session and not for single profiles: V8 may be going through their
+/// list when one is asked for, in a callback of the embedder's.
+pub(super) struct GcWatch {
+    isolate: RawIsolate,
+    counter: NonNull<SampleCounter>,
+}
+
+impl GcWatch {
+    pub(super) fn new(isolate: &mut v8::Isolate) -> Self {
+        let counter = Box::new(SampleCounter {
+            is_counting: Cell::new(false),
+            mark: Cell::new(0),
+            counted: Cell::new(0),
+            allocated: Cell::new(0),
+            in_gc: Cell::new(false),
+            in_finalizers: Cell::new(false),
+        });
+        let counter = NonNull::from(Box::leak(counter));
+        let data = counter.as_ptr().cast::<c_void>();
+        isolate.add_gc_prologue_callback(BEFORE_GC, data, v8::GCType::kGCTypeAll);
+        isolate.add_gc_epilogue_callback(AFTER_GC, data, v8::GCType::kGCTypeAll);
+        Self { isolate: RawIsolate::of(isolate), counter }
+    }
+
+    fn counter(&self) -> &SampleCounter {
+        // SAFETY: `new` leaked it, and `drop` alone frees it. All references to it are shared.
+        unsafe { self.counter.as_ref() }
+    }
+
+    /// Whether a callback around a garbage collection may be running.
+    ///
+    /// Not seen is one that was there before this and comes before a collection. Nothing in V8
+    /// tells that.
+    pub(super) fn in_gc(&self) -> bool {
+        self.counter().in_gc.get()
+    }
+
+    /// Whether V8 is running finalizers.
+    pub(super) fn in_finalizers(&self) -> bool {
+        self.counter().in_finalizers.get()
+    }
+
+    /// Begins to count; `heap` is as of now.
+    pub(super) fn begin(&self, heap: &v8::HeapStatistics) {
+        let counter = self.counter();
+        counter.mark.set(heap.used_global_handles_size());
+        counter.counted.set(0);
+        counter.allocated.set(heap.total_allocated_bytes());
+        counter.is_counting.set(true);
     }
 
     /// What was taken since the last call. `heap` is as of now.
-    pub(super) fn take(&self, heap: &v8::HeapStatistics, HandleSize(size): HandleSize) -> Taken {
-        self.add_since_mark(heap.used_global_handles_size());
+    pub(super) fn take(
+        &self,
+        heap: &v8::HeapStatistics,
+        HandleSize(size): HandleSize,
+        interval_bytes: u64,
+    ) -> Taken {
+        let counter = self.counter();
+        counter.add_since_mark(heap.used_global_handles_size());
         let allocated = heap.total_allocated_bytes();
-        let bytes = allocated.saturating_sub(self.allocated.replace(allocated));
-        let interval_bytes = self.interval_bytes;
-        Taken { samples: self.counted.take() / size, bytes, interval_bytes }
+        let bytes = allocated.saturating_sub(counter.allocated.replace(allocated));
+        Taken { samples: counter.counted.take() / size, bytes, interval_bytes }
+    }
+
+    /// Counts no more.
+    pub(super) fn end(&self) {
+        self.counter().is_counting.set(false);
+    }
+}
+
+impl Drop for GcWatch {
+    fn drop(&mut self) {
+        let data = self.counter.as_ptr().cast::<c_void>();
+        // SAFETY: the value lives in a slot of the isolate, which is alive, and whoever drops it
+        // has exclusive access to the isolate: as for `StopAtDisposal`.
+        let mut isolate = unsafe { self.isolate.reference() };
+        isolate.remove_gc_prologue_callback(BEFORE_GC, data);
+        isolate.remove_gc_epilogue_callback(AFTER_GC, data);
+        // SAFETY: `new` leaked a box, and V8 has just forgotten its address.
+        drop(unsafe { Box::from_raw(self.counter.as_ptr()) });
     }
 }
 
@@ -157,36 +218,27 @@ impl SampleCounter {
 type GcCallback =
     unsafe extern "C" fn(v8::UnsafeRawIsolatePtr, v8::GCType, v8::GCCallbackFlags, *mut c_void);
 
-/// Removes the callbacks, also if `work` panics: they must not outlive the counter.
-struct Callbacks<'i> {
-    isolate: &'i mut v8::Isolate,
-    // V8 finds callbacks by their addresses, and a function can have several.
-    before: GcCallback,
-    after: GcCallback,
-    data: *mut c_void,
-}
-
-impl Drop for Callbacks<'_> {
-    fn drop(&mut self) {
-        self.isolate.remove_gc_prologue_callback(self.before, self.data);
-        self.isolate.remove_gc_epilogue_callback(self.after, self.data);
-    }
-}
+// V8 finds callbacks by their addresses, and a function that is named twice can have two.
+static BEFORE_GC: GcCallback = before_gc;
+static AFTER_GC: GcCallback = after_gc;
 
 /// # Safety
 ///
 /// `isolate` is alive and this thread's; `data` is the address of a live [`SampleCounter`].
 unsafe extern "C" fn before_gc(
     isolate: v8::UnsafeRawIsolatePtr,
-    _: v8::GCType,
+    kind: v8::GCType,
     _: v8::GCCallbackFlags,
     data: *mut c_void,
 ) {
-    // SAFETY: V8 passes back the address that `during` registered together with this function; the
-    // counter is borrowed there until the callback is removed.
+    // SAFETY: V8 passes back the address that `GcWatch` registered together with this function;
+    // it removes both before it frees the counter.
     let counter = unsafe { &*data.cast::<SampleCounter>() };
-    // SAFETY: as the caller vouches.
-    counter.add_since_mark(unsafe { bytes_of_handles(isolate) });
+    counter.phase(kind).set(true);
+    if counter.is_counting.get() {
+        // SAFETY: as the caller vouches.
+        counter.add_since_mark(unsafe { bytes_of_handles(isolate) });
+    }
 }
 
 /// # Safety
@@ -194,14 +246,17 @@ unsafe extern "C" fn before_gc(
 /// As for [`before_gc`].
 unsafe extern "C" fn after_gc(
     isolate: v8::UnsafeRawIsolatePtr,
-    _: v8::GCType,
+    kind: v8::GCType,
     _: v8::GCCallbackFlags,
     data: *mut c_void,
 ) {
     // SAFETY: as in `before_gc`.
     let counter = unsafe { &*data.cast::<SampleCounter>() };
-    // SAFETY: as the caller vouches.
-    counter.mark.set(unsafe { bytes_of_handles(isolate) });
+    counter.phase(kind).set(false);
+    if counter.is_counting.get() {
+        // SAFETY: as the caller vouches.
+        counter.mark.set(unsafe { bytes_of_handles(isolate) });
+    }
 }
 
 /// # Safety

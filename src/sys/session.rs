@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::WalkError;
 use super::isolate::{Entered, RawIsolate};
 use super::layout::RawSample;
-use super::own_work::{HandleSize, OwnSamples, SampleCounter, reset_dropped_handles};
+use super::own_work::{GcWatch, HandleSize, OwnSamples, reset_dropped_handles};
 use super::profile::OwnedProfile;
 use super::symbols;
 use super::version;
@@ -31,6 +31,7 @@ struct StopAtDisposal {
     abandoned: Arc<AtomicBool>,
     /// Cleared when V8's sampler is known to have been stopped by someone else.
     running: bool,
+    gc: GcWatch,
 }
 
 impl StopAtDisposal {
@@ -95,11 +96,18 @@ impl Session {
         options.validate()?;
         version::check()?;
         let raw = RawIsolate::of(isolate);
-        let abandoned = isolate.get_slot::<StopAtDisposal>().is_some_and(|session| {
-            session.owner.is_some() && session.abandoned.load(Ordering::Relaxed)
-        });
-        if abandoned {
-            drop(isolate.remove_slot::<StopAtDisposal>());
+        if let Some(session) = isolate.get_slot::<StopAtDisposal>() {
+            if session.gc.in_gc() {
+                return Err(Error::InGarbageCollection);
+            }
+            if session.owner.is_some() && session.abandoned.load(Ordering::Relaxed) {
+                if session.gc.in_finalizers() {
+                    // V8 may have run them because it is building a profile for DevTools, from
+                    // what stopping would free.
+                    return Err(Error::AlreadySampling);
+                }
+                drop(isolate.remove_slot::<StopAtDisposal>());
+            }
         }
 
         let handle_size = {
@@ -117,11 +125,13 @@ impl Session {
             // V8 could start, so somebody else had stopped that session.
             stale.disarm();
         }
+        let gc = GcWatch::new(isolate);
         isolate.set_slot(StopAtDisposal {
             isolate: raw,
             owner: Some(id),
             abandoned: Arc::clone(&abandoned),
             running: true,
+            gc,
         });
         Ok(Self {
             isolate: raw,
@@ -140,6 +150,9 @@ impl Session {
             return Err(Error::IsolateReplaced);
         }
         match isolate.get_slot::<StopAtDisposal>() {
+            Some(slot) if slot.owner == Some(self.id) && slot.gc.in_gc() => {
+                Err(Error::InGarbageCollection)
+            }
             Some(slot) if slot.owner == Some(self.id) => Ok(()),
             _ => Err(Error::NotSampling),
         }
@@ -175,14 +188,32 @@ impl Session {
         // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
         let _entered = unsafe { Entered::new(self.isolate) };
         let heap = isolate.get_heap_statistics();
-        let counter = SampleCounter::new(&heap, self.expected.interval_bytes());
-        counter.during(isolate, |isolate| {
-            v8::scope!(let scope, isolate);
-            let (profile, nodes, own_work) = self.take_profile(scope, &counter)?;
-            let samples = profile.samples()?;
-            let samples = if with_samples { self.owned_samples(samples) } else { Vec::new() };
-            Ok(Collected { nodes, samples, own_work, heap })
-        })
+        self.gc_watch(isolate)?.begin(&heap);
+        let collected = self.collect_entered(isolate, with_samples, heap);
+        if let Ok(watch) = self.gc_watch(isolate) {
+            watch.end();
+        }
+        collected
+    }
+
+    fn gc_watch<'i>(&self, isolate: &'i v8::Isolate) -> Result<&'i GcWatch> {
+        match isolate.get_slot::<StopAtDisposal>() {
+            Some(slot) if slot.owner == Some(self.id) => Ok(&slot.gc),
+            _ => Err(Error::NotSampling),
+        }
+    }
+
+    fn collect_entered(
+        &mut self,
+        isolate: &mut v8::Isolate,
+        with_samples: bool,
+        heap: v8::HeapStatistics,
+    ) -> Result<Collected> {
+        v8::scope!(let scope, isolate);
+        let (profile, nodes, own_work) = self.take_profile(scope)?;
+        let samples = profile.samples()?;
+        let samples = if with_samples { self.owned_samples(samples) } else { Vec::new() };
+        Ok(Collected { nodes, samples, own_work, heap })
     }
 
     /// A profile, and its nodes, which agree with its samples, without V8's own work.
@@ -194,14 +225,14 @@ impl Session {
     fn take_profile(
         &mut self,
         scope: &mut v8::PinScope<'_, '_, ()>,
-        counter: &SampleCounter,
     ) -> Result<(OwnedProfile, Vec<Node>, OwnWork)> {
         let mut attempt = 1;
         loop {
             // SAFETY: the isolate is alive and this thread's, as the reference shows, and entered;
             // `scope` is open on it and outlives the profile, which the caller drops before it.
             let profile = unsafe { OwnedProfile::take(self.isolate) }?.ok_or(Error::NotSampling)?;
-            let taken = counter.take(&scope.get_heap_statistics(), self.handle_size);
+            let (heap, interval) = (scope.get_heap_statistics(), self.expected.interval_bytes());
+            let taken = self.gc_watch(scope)?.take(&heap, self.handle_size, interval);
             let samples = profile.samples()?;
             self.own_samples.update(samples, taken);
             let own = self.own_samples.among(samples);
@@ -270,12 +301,14 @@ impl Session {
         if had_stopped { Err(Error::NotSampling) } else { Ok(()) }
     }
 
-    /// Stops the sampler silently, and if `isolate` is not the one that it runs in, leaves word
-    /// there.
+    /// Stops the sampler silently, and leaves word for the next start where that is not possible:
+    /// if `isolate` is not the one that it runs in, or is in a garbage collection.
     pub(crate) fn stop_or_abandon(&mut self, isolate: &mut v8::Isolate) {
         match self.check(isolate) {
             Ok(()) => drop(isolate.remove_slot::<StopAtDisposal>()),
-            Err(Error::IsolateReplaced) => self.abandoned.store(true, Ordering::Relaxed),
+            Err(Error::IsolateReplaced | Error::InGarbageCollection) => {
+                self.abandoned.store(true, Ordering::Relaxed);
+            }
             Err(_) => {}
         }
     }

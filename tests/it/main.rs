@@ -1,5 +1,6 @@
 //! Integration tests with V8, in one binary: linking V8 takes long.
 
+mod callbacks;
 mod collect;
 mod guard;
 mod oracle;

@@ -1,0 +1,180 @@
+//! What the embedder's callbacks do while garbage is collected and profiles are taken.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::c_void;
+
+use fixtures::{Inspector, Realm};
+use v8_heap_sampler::budget::measure;
+use v8_heap_sampler::{Error, HeapSampler, Objects, SamplerOptions};
+
+const ALLOCATE: &str = "function fill() { return Array.from({ length: 2000 }, (_, i) => ({ i })); }
+    globalThis.kept = fill(); 'filled'";
+
+/// Has `finalizer` run when the next collection finds its object dead.
+fn on_next_gc(
+    isolate: &mut v8::Isolate,
+    realm: &Realm,
+    finalizer: impl FnOnce(&mut v8::Isolate) + 'static,
+) -> v8::Weak<v8::Object> {
+    v8::scope!(let scope, isolate);
+    let context = v8::Local::new(scope, realm.context());
+    let scope = &mut v8::ContextScope::new(scope, context);
+    v8::scope!(let scope, scope);
+    let object = v8::Object::new(scope);
+    v8::Weak::with_finalizer(scope, object, Box::new(finalizer))
+}
+
+fn keep_a_handle(isolate: &mut v8::Isolate) {
+    v8::scope!(let scope, isolate);
+    let undefined = v8::undefined(scope);
+    std::mem::forget(v8::Global::new(scope, undefined));
+}
+
+#[test]
+fn a_finalizer_that_stops_the_sampler_ends_the_session() {
+    thread_local!(static INSPECTOR: RefCell<Option<Inspector>> = const { RefCell::new(None) });
+    let (mut isolate, realm) = fixtures::realm();
+    INSPECTOR.set(Some(Inspector::connect(&mut isolate, &realm)));
+    let options = SamplerOptions::new().interval_bytes(256).force_gc(true);
+    let mut sampler = HeapSampler::with_options(&mut isolate, options).unwrap();
+    realm.run(&mut sampler, "fill.js", ALLOCATE);
+    let weak = on_next_gc(&mut sampler, &realm, |_| {
+        INSPECTOR.with_borrow(|inspector| {
+            inspector.as_ref().unwrap().dispatch("HeapProfiler.stopSampling", "{}");
+        });
+    });
+    assert!(matches!(sampler.collect_nodes(), Err(Error::NotSampling)));
+    assert!(weak.is_empty(), "the finalizer was not run");
+    drop(sampler);
+    INSPECTOR.take();
+}
+
+#[test]
+fn handles_that_finalizers_keep_do_not_hide_the_program_s_samples() {
+    let (mut isolate, realm) = fixtures::realm();
+    let options = SamplerOptions::new().interval_bytes(4096).force_gc(true);
+    let mut sampler = HeapSampler::with_options(&mut isolate, options).unwrap();
+    realm.run(&mut sampler, "fill.js", ALLOCATE);
+    let before = sampler.collect_profile().unwrap();
+    let weak: Vec<_> = (0..300).map(|_| on_next_gc(&mut sampler, &realm, keep_a_handle)).collect();
+    let after = sampler.collect_profile().unwrap();
+    assert!(weak.iter().all(v8::Weak::is_empty), "the finalizers were not run");
+    // 300 weak objects more are sampled, if at all, and none of the program's is gone.
+    assert!(after.samples.len() >= before.samples.len());
+    assert!(after.own_work.samples.0 <= before.own_work.samples.0 + 1, "{:?}", after.own_work);
+    assert_eq!(after.own_work.in_doubt, Objects(0));
+}
+
+#[test]
+fn a_budget_for_an_isolate_that_is_not_the_current_one() {
+    let (mut ours, realm) = fixtures::realm();
+    realm.run(&mut ours, "fill.js", ALLOCATE);
+    let _current = fixtures::isolate();
+    for _ in 0..5 {
+        let ((), measurement) = measure(&mut ours, |_| ()).unwrap();
+        assert_eq!(measurement.allocated().objects, Objects(0));
+    }
+}
+
+#[test]
+fn a_budget_for_work_that_leaves_another_isolate_entered() {
+    let (mut ours, realm) = fixtures::realm();
+    let (inner, measurement) = measure(&mut ours, |isolate| {
+        realm.run(isolate, "fill.js", ALLOCATE);
+        fixtures::isolate()
+    })
+    .unwrap();
+    assert!(measurement.allocated().objects >= Objects(2000));
+    drop(inner);
+}
+
+#[test]
+fn handles_dropped_on_another_thread_retain_nothing() {
+    let (mut isolate, realm) = fixtures::realm();
+    let ((), measurement) = measure(&mut isolate, |isolate| {
+        let globals: Vec<_> = {
+            v8::scope!(let scope, isolate);
+            let context = v8::Local::new(scope, realm.context());
+            let scope = &mut v8::ContextScope::new(scope, context);
+            (0..100)
+                .map(|_| {
+                    let object = v8::Object::new(scope);
+                    v8::Global::new(scope, object)
+                })
+                .collect()
+        };
+        std::thread::spawn(move || drop(globals)).join().unwrap();
+        assert!(
+            HeapSampler::new(isolate, 1024, 16).is_err_and(|e| matches!(e, Error::AlreadySampling))
+        );
+    })
+    .unwrap();
+    assert_eq!(measurement.allocated().objects, Objects(100));
+    assert_eq!(measurement.retained().objects, Objects(0));
+    assert!(HeapSampler::new(&mut isolate, 1024, 16).is_ok());
+}
+
+thread_local! {
+    static SAMPLER: RefCell<Option<HeapSampler<'static>>> = const { RefCell::new(None) };
+    static COLLECTED: Cell<u32> = const { Cell::new(0) };
+    static REFUSED: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Collects, as a guard in a thread's own storage lets safe code do, and counts the outcomes.
+extern "C" fn collect(
+    _: v8::UnsafeRawIsolatePtr,
+    _: v8::GCType,
+    _: v8::GCCallbackFlags,
+    _: *mut c_void,
+) {
+    SAMPLER.with(|sampler| {
+        let Ok(mut sampler) = sampler.try_borrow_mut() else { return };
+        let Some(sampler) = sampler.as_mut() else { return };
+        match sampler.collect_nodes() {
+            Ok(nodes) => {
+                assert!(nodes.iter().any(|node| node.name == "fill"));
+                COLLECTED.set(COLLECTED.get() + 1);
+            }
+            Err(Error::InGarbageCollection) => {
+                assert!(matches!(sampler.stop(), Err(Error::InGarbageCollection)));
+                assert!(matches!(sampler.take_window(), Err(Error::InGarbageCollection)));
+                let again = HeapSampler::new(sampler, 64, 16).map(drop);
+                assert!(matches!(again, Err(Error::InGarbageCollection)));
+                REFUSED.set(REFUSED.get() + 1);
+            }
+            Err(error) => panic!("{error}"),
+        }
+    });
+}
+
+#[test]
+fn a_callback_around_a_collection_is_refused_or_harmless() {
+    fixtures::init();
+    // An isolate that is never disposed is what makes the guard `'static` in safe code.
+    let isolate = Box::leak(Box::new(fixtures::isolate()));
+    let realm = Realm::new(isolate);
+    for number in 0..4 {
+        let data = number as *mut c_void;
+        isolate.add_gc_prologue_callback(collect, data, v8::GCType::kGCTypeAll);
+        isolate.add_gc_epilogue_callback(collect, data, v8::GCType::kGCTypeAll);
+    }
+    let mut sampler = HeapSampler::new(isolate, 64, 16).unwrap();
+    realm.run(&mut sampler, "fill.js", ALLOCATE);
+    SAMPLER.set(Some(sampler));
+    let gc = |isolate: &mut v8::Isolate| {
+        realm.run(isolate, "gc.js", "gc(); ''");
+    };
+    // Callbacks that were there first come before those that notice a collection, too early for
+    // an error, and too early for anything to be wrong.
+    let raw = SAMPLER.with_borrow_mut(|sampler| {
+        // SAFETY: the isolate is leaked, and used by one reference at a time.
+        unsafe { sampler.as_mut().unwrap().as_raw_isolate_ptr() }
+    });
+    // SAFETY: as above.
+    gc(&mut unsafe { v8::Isolate::from_raw_isolate_ptr(raw) });
+    assert!(COLLECTED.get() >= 4, "{}", COLLECTED.get());
+    assert!(REFUSED.get() >= 4, "{}", REFUSED.get());
+    let mut sampler = SAMPLER.take().unwrap();
+    assert!(sampler.collect_nodes().is_ok());
+    sampler.stop().unwrap();
+}
