@@ -147,7 +147,10 @@ fn a_gc_in_the_collection_does_not_confuse_what_is_whose() {
     // All of it is dead, but for what the function itself consists of.
     assert!(values.inuse_space().value() < 2000.0, "{values:?}");
     let second = sampler.collect_profile().unwrap();
-    assert_eq!(of_garbage(&second), values);
+    let again = of_garbage(&second);
+    assert_eq!(again.alloc_space(), values.alloc_space());
+    // V8 may let go of the function's code, and when is its own affair.
+    assert!(again.inuse_space().value() <= values.inuse_space().value(), "{again:?}");
     assert_eq!(second.samples.len(), first.samples.len());
 }
 
