@@ -130,6 +130,7 @@ pub(super) fn of_functions(profile: &HeapProfile, by: &GroupBy) -> (Vec<Group>, 
     let functions = profile.functions();
     let mut groups = Vec::new();
     let mut group_of = vec![NONE; functions.len()];
+    // No other context has the number of the root.
     let root = profile.function_numbers()[0] as usize;
     let mut add = |number: u32, name: &dyn Fn() -> String, function: Option<&Arc<Function>>| {
         if number as usize == groups.len() {

@@ -347,11 +347,15 @@ fn shrunk<T>(mut vec: Vec<T>) -> Vec<T> {
 
 /// The functions in the order in which the contexts show them first, those that none shows left
 /// out; renumbers the contexts' functions.
+///
+/// The root has a number of its own: it is the empty stack, and a function of the same name that
+/// stands on a stack is another thing.
 fn in_order(functions: Vec<Arc<Function>>, function_of: &mut [u32]) -> Vec<Arc<Function>> {
     let mut numbers = vec![NONE; functions.len()];
     let mut ordered = Vec::with_capacity(functions.len());
-    for function in function_of {
-        let number = &mut numbers[*function as usize];
+    for (rank, function) in function_of.iter_mut().enumerate() {
+        let mut of_root = NONE;
+        let number = if rank == 0 { &mut of_root } else { &mut numbers[*function as usize] };
         if *number == NONE {
             *number = ordered.len() as u32;
             ordered.push(Arc::clone(&functions[*function as usize]));

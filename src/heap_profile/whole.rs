@@ -192,7 +192,8 @@ impl HeapProfile {
         self.function_of.len()
     }
 
-    /// The functions, in the order in which the contexts show them first.
+    /// The functions, in the order in which the contexts show them first: that of the root, which no
+    /// other context has, and then each once.
     #[must_use]
     pub fn functions(&self) -> &[Arc<Function>] {
         &self.functions
@@ -249,7 +250,9 @@ impl HeapProfile {
     #[cfg(feature = "sourcemap")]
     pub(crate) fn merge_equal_functions(&mut self) {
         let mut numbers = FunctionNumbers::default();
-        let renumbered: Vec<u32> = self.functions.iter().map(|f| numbers.of(f)).collect();
+        // The root, which comes first, stays apart from what it equals.
+        let others = self.functions.iter().skip(1).map(|function| 1 + numbers.of(function));
+        let renumbered: Vec<u32> = std::iter::once(0).chain(others).collect();
         let mut next = 0;
         let is_first = renumbered.iter().map(|&number| {
             let is_first = number == next;

@@ -1034,3 +1034,28 @@ fn scripts_that_were_loaded_again_have_the_same_callers() {
     assert_eq!(place(0), place(10));
     assert_ne!(function(0), function(10));
 }
+
+/// A function calls one that is what the root is, which calls itself.
+#[test]
+fn what_equals_the_root_is_not_the_root() {
+    let nodes = vec![(0, 0), (0, 7), (1, 0), (2, 0)];
+    let before = deep(nodes.clone(), &[(1, 64, true), (2, 64, true)]).profile;
+    let after = deep(nodes, &[(1, 64, true), (2, 64, true), (3, 6400, true)]).profile;
+    let of = SampleType::InuseSpace;
+    let top = after.top(&TopOptions::new(of)).unwrap();
+    let own: f64 = top.rows.iter().map(|row| row.own.value()).sum();
+    assert_eq!((top.rows.len(), own, top.rows[0].contexts), (2, 6528.0, 2));
+    assert_eq!(*top.rows[0].function.clone().unwrap(), function(0));
+
+    let cycles = after.cycles(of).unwrap().cycles;
+    assert_eq!((cycles.len(), cycles[0].total.value()), (1, 6464.0));
+    let dominators = after.dominators(of).unwrap().functions;
+    let inner = dominators.iter().find(|row| *row.function == function(0)).unwrap();
+    assert_eq!(inner.immediate_dominator.as_deref(), Some(&function(7)));
+    assert_eq!(inner.dominated.value(), 6464.0);
+
+    let diff = diff(&before, &after, &DiffOptions::new(of)).unwrap();
+    assert_eq!(diff.rows[0].own.value(), 6400.0);
+    all_answers(&after, of);
+    assert_eq!(HeapProfile::merge([&after]).unwrap().functions().len(), 3);
+}

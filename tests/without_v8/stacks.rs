@@ -50,6 +50,9 @@ const POOL: [Pooled; 12] = [
 /// So many of the pool's functions are all at places of their own.
 pub(crate) const AT_OWN_PLACES: usize = 10;
 
+/// The number of what V8 calls the root.
+pub(crate) const ROOT: Number = Number::MAX;
+
 pub(crate) fn function(number: Number) -> Function {
     let (name, script, id, line, _) = POOL[number];
     let mut function = Function::named(name);
@@ -130,7 +133,7 @@ pub(crate) struct Stacks {
     pub(crate) profile: HeapProfile,
     pub(crate) of: SampleType,
     /// The contexts, the root first, each with its parent and its function; a parent stands before its
-    /// children, and siblings in their order.
+    /// children, and siblings in their order. That of the root is [`ROOT`] or one of the pool's.
     pub(crate) nodes: Vec<(usize, Number)>,
     pub(crate) pieces: Vec<Piece>,
 }
@@ -210,8 +213,10 @@ pub(crate) fn stacks(functions: usize) -> impl Strategy<Value = Stacks> {
     let sample = (any::<prop::sample::Index>(), 1..250_u64, any::<bool>());
     let samples = prop::collection::vec(sample, 0..60);
     let of = prop::sample::select(SampleType::ALL.to_vec());
-    (nodes, samples, of).prop_map(|(shape, samples, of)| {
-        let mut nodes = vec![(0, 0)];
+    // Files may have a root that is what stands on stacks too.
+    let root = prop::sample::select(vec![ROOT, 0]);
+    (nodes, samples, of, root).prop_map(|(shape, samples, of, root)| {
+        let mut nodes = vec![(0, root)];
         for (parent, is_deep, function) in shape {
             // Chains, so that functions recur on a stack.
             let parent = if is_deep { nodes.len() - 1 } else { parent.index(nodes.len()) };
@@ -265,7 +270,7 @@ pub(crate) fn made_without_pieces(
     let id = |at: usize| NodeId(at as u32 + 1);
     let mut made: Vec<Node> = Vec::new();
     for (at, &(parent, number)) in nodes.iter().enumerate() {
-        let function = if at == 0 { Function::named("(root)") } else { function(number) };
+        let function = if number == ROOT { Function::named("(root)") } else { function(number) };
         let mut node = Node::new(id(at), function.name.clone());
         node.script_name = function.script_name.clone();
         node.script_id = function.script_id;
