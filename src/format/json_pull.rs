@@ -21,6 +21,8 @@ pub(crate) struct JsonPull<R> {
     /// Where in the text the window starts.
     start: u64,
     is_at_end: bool,
+    /// How far in the window escapes have been looked at.
+    mended: usize,
     limit: Limit,
     /// Room for strings that have escapes.
     tape: Vec<u8>,
@@ -38,6 +40,7 @@ impl<R: Read> JsonPull<R> {
             at: 0,
             start: 0,
             is_at_end: false,
+            mended: 0,
             limit,
             tape: Vec::new(),
         }
@@ -98,6 +101,7 @@ impl<R: Read> JsonPull<R> {
     fn refill(&mut self) -> Result<(), ReadError> {
         self.window.drain(..self.at);
         self.start += self.at as u64;
+        self.mended = self.mended.saturating_sub(self.at);
         self.at = 0;
         let more = WINDOW.max(self.window.len());
         if self.window.len() + more > (self.limit.bytes / 2).max(2 * WINDOW) {
@@ -106,6 +110,8 @@ impl<R: Read> JsonPull<R> {
         self.window.reserve_exact(more);
         let read = self.reader.by_ref().take(more as u64).read_to_end(&mut self.window)?;
         self.is_at_end = read < more;
+        // An escape that is cut off waits for its end, as does the string that it is in.
+        self.mended += mend_surrogates(&mut self.window[self.mended..], self.is_at_end);
         Ok(())
     }
 
@@ -216,6 +222,41 @@ impl<R: Read> JsonPull<R> {
             self.refill()?;
         }
     }
+}
+
+/// Replaces the escapes of lone surrogates, which JavaScript writes and UTF-8 lacks, by those of
+/// U+FFFD, which are as long; returns how far it came. It stops before an escape that is cut off.
+fn mend_surrogates(text: &mut [u8], is_all: bool) -> usize {
+    let mut at = 0;
+    while let Some(found) = text[at..].iter().position(|&byte| byte == b'\\') {
+        at += found;
+        let rest = &text[at..];
+        let is_cut = match rest {
+            [_] => true,
+            [_, b'u', ..] => rest.len() < 12 && !rest[1..].contains(&b'"'),
+            _ => false,
+        };
+        if is_cut && !is_all {
+            return at;
+        }
+        at += match (surrogate(rest), rest.get(6..).and_then(surrogate)) {
+            (Some(0xd800..0xdc00), Some(0xdc00..)) => 12,
+            (Some(_), _) => {
+                text[at + 2..at + 6].copy_from_slice(b"fffd");
+                6
+            }
+            // An escaped backslash or quote is no start of the next.
+            (None, _) => 2.min(rest.len()),
+        };
+    }
+    text.len()
+}
+
+/// The surrogate whose escape a text starts with.
+fn surrogate(text: &[u8]) -> Option<u16> {
+    let digits = text.strip_prefix(b"\\u")?.get(..4)?;
+    let unit = u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    (0xd800..0xe000).contains(&unit).then_some(unit)
 }
 
 fn is_end(error: &jiter::JiterError) -> bool {

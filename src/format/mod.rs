@@ -49,6 +49,8 @@ mod firefox;
 #[cfg(feature = "flamegraph")]
 mod flamegraph;
 mod folded;
+#[cfg(feature = "gzip")]
+mod gunzip;
 #[cfg(feature = "json")]
 mod heapprofile;
 #[cfg(feature = "read")]
@@ -73,6 +75,7 @@ mod rounding;
 #[cfg(feature = "json")]
 mod speedscope;
 mod stack_walk;
+mod utf16;
 mod write_error;
 
 pub use dot::DotOptions;

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 use super::read_error::ReadError;
+use super::utf16::Utf16;
 use crate::heap_profile::{Counted, HeapProfile};
 use crate::profile::Bytes;
 
@@ -95,7 +96,7 @@ impl ReadOptions {
     #[cfg(feature = "gzip")]
     fn read_gzip(&self, reader: impl Read) -> Result<HeapProfile, ReadError> {
         let reader = io::BufReader::with_capacity(64 * 1024, reader);
-        let mut reader = flate2::bufread::MultiGzDecoder::new(reader);
+        let mut reader = super::gunzip::Gunzip::new(reader);
         let (reader, first) = peek(&mut reader)?;
         if first == GZIP {
             let found = "a file that gzip has compressed twice".to_owned();
@@ -133,6 +134,16 @@ impl ReadOptions {
             }
         };
         let mut is_json = matches!(first, b'{' | b'[');
+        if skipped == [0xff] || skipped == [0xfe] {
+            let mut second = [0];
+            let read = read_up_to(&mut reader, &mut second)?;
+            skipped.extend_from_slice(&second[..read]);
+            if matches!(skipped[..], [0xff, 0xfe] | [0xfe, 0xff]) {
+                let is_big_endian = skipped[0] == 0xfe;
+                let mut text = Utf16::new(reader, is_big_endian);
+                return self.read_plain(&mut text as &mut dyn Read);
+            }
+        }
         if skipped == [BYTE_ORDER_MARK[0]] {
             let mut mark = [BYTE_ORDER_MARK[0], 0, 0];
             let read = 1 + read_up_to(&mut reader, &mut mark[1..])?;
@@ -203,7 +214,7 @@ fn peek(mut reader: impl Read) -> io::Result<(impl Read, [u8; 2])> {
 }
 
 /// Fills the buffer as far as there is something to read.
-fn read_up_to(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+pub(super) fn read_up_to(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
         match reader.read(&mut buffer[filled..]) {

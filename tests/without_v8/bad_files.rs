@@ -72,8 +72,8 @@ fn bad_heapprofiles() {
         (r#"{"samples":[]}"#.to_owned(), "head: the profile lacks it"),
         (format!("{}x", heapprofile(&node("1", "1", ""), "")), "trailing characters"),
         (
-            heapprofile(&node("1", "1", "").replace("f\"", "\\ud800\""), ""),
-            "byte 44: unexpected end of hex escape",
+            heapprofile(&node("1", "1", "").replace("f\"", "\\ud80\""), ""),
+            "byte 43: invalid escape",
         ),
     ] {
         let message = message(&file);

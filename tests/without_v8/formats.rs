@@ -575,6 +575,61 @@ fn profiles_of_other_programs_are_read() {
     }
 }
 
+/// A `.heapprofile` of one function below the root.
+fn of_function(name: &str) -> String {
+    let frame = r#""scriptId":"1","url":"a.js","lineNumber":1,"columnNumber":1"#;
+    format!(
+        r#"{{"head":{{"callFrame":{{"functionName":"(root)",{frame}}},"selfSize":0,"children":[{{"callFrame":{{"functionName":"{name}",{frame}}},"selfSize":4096,"children":[]}}]}}}}"#
+    )
+}
+
+/// The name of the one function below the root.
+fn name_in(file: &[u8]) -> String {
+    let profile = read(file);
+    profile.root().children().next().unwrap().function().name.to_string()
+}
+
+#[test]
+fn lone_surrogates_are_replaced() {
+    for (escapes, expected) in [
+        (r"\ud83d", "\u{fffd}"),
+        (r"\uDE00", "\u{fffd}"),
+        (r"\ud83d\ude00", "\u{1f600}"),
+        (r"\ud83d\ud83d\ude00x", "\u{fffd}\u{1f600}x"),
+        (r"\ude00\ud83d", "\u{fffd}\u{fffd}"),
+        (r"\ud83d\n", "\u{fffd}\n"),
+        (r"\\ud83d", r"\ud83d"),
+        (r"\\\ud83d\u0041", "\\\u{fffd}A"),
+    ] {
+        assert_eq!(name_in(of_function(escapes).as_bytes()), expected, "{escapes}");
+    }
+    // Wherever the part of the text that is held ends.
+    for room in 0..16 {
+        let padding = "x".repeat(256 * 1024 - 200 - room);
+        let escapes = format!(r"{padding}{}", r"\ud83d\ude00\ud83d".repeat(20));
+        let expected = padding + &"\u{1f600}\u{fffd}".repeat(20);
+        assert!(name_in(of_function(&escapes).as_bytes()) == expected, "{room}");
+    }
+}
+
+#[test]
+fn utf_16_is_seen_by_its_mark() {
+    let name = "gr\u{f6}\u{df}e \u{1f600}";
+    let json = of_function(name);
+    let units: Vec<u16> = "\u{feff}".encode_utf16().chain(json.encode_utf16()).collect();
+    let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+    let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+    for text in [&little, &big] {
+        assert_eq!(read(text), read(json.as_bytes()));
+        assert_eq!(name_in(text), name);
+        assert!(format::read(&text[..text.len() - 1]).is_err());
+    }
+    // A surrogate alone: the start of a pair, without its end.
+    let x = little.windows(2).position(|unit| unit == 0xd83d_u16.to_le_bytes()).unwrap();
+    let alone = [&little[..x + 2], &little[x + 4..]].concat();
+    assert_eq!(name_in(&alone), "gr\u{f6}\u{df}e \u{fffd}");
+}
+
 #[test]
 fn gzip_is_seen_by_content() {
     let json = written(|bytes| small().write_heapprofile(bytes, Counted::InUse));
@@ -587,6 +642,13 @@ fn gzip_is_seen_by_content() {
     // In two parts, as `cat a.gz b.gz` makes it.
     let (one, other) = json.split_at(json.len() / 2);
     assert_eq!(read(&[compress(one), compress(other)].concat()), read(&json));
+    // With the padding of a tape, also one that fills what is held at a time.
+    for zeros in [1, 512, 200_000] {
+        assert_eq!(read(&[compress(&json), vec![0; zeros]].concat()), read(&json));
+    }
+    let padded = [compress(one), vec![0; 512], compress(other)].concat();
+    assert_eq!(read(&padded), read(&json));
+    assert!(format::read(&[compress(&json), vec![0, 1]].concat()[..]).is_err());
     // And pprof that is not compressed.
     let mut plain = Vec::new();
     let compressed = pprof(&small(), false);
