@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fs;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::provider::{Script, SourceProvider};
 use super::urls::{percent_decoded, scheme_end};
@@ -35,6 +35,11 @@ pub struct FileSources {
 /// The largest file that is read, in bytes.
 const MOST: u64 = 512 << 20;
 
+const OUTSIDE_OF_ROOT: &str =
+    "outside of the root folder of FileSources: set another root if this is wanted";
+const OUTSIDE_OF_PREFIX: &str =
+    "outside of the folder of its prefix in FileSources: name another folder if this is wanted";
+
 impl FileSources {
     /// Any file; relative names are relative to the current folder.
     #[must_use]
@@ -50,14 +55,15 @@ impl FileSources {
     }
 
     /// What has names that start with `prefix` is in `folder`: the first one that fits counts.
+    /// Nothing outside of the folder is read for such a name, nor what is outside of the root.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>, folder: impl Into<PathBuf>) -> Self {
         self.prefixes.push((prefix.into(), folder.into()));
         self
     }
 
-    /// The paths that a name can mean; none if it means no file.
-    fn paths(&self, name: &str) -> Vec<PathBuf> {
+    /// The paths that a name can mean, none if it means no file, and the folder of its prefix.
+    fn paths(&self, name: &str) -> (Option<&Path>, Vec<PathBuf>) {
         let prefix = self.prefixes.iter().find_map(|(prefix, folder)| {
             let rest = name.strip_prefix(prefix.as_str())?;
             Some((folder, rest.trim_start_matches('/')))
@@ -69,12 +75,13 @@ impl FileSources {
                 // Of a host, if there is one, nothing is known.
                 Some(path) if cfg!(windows) => (None, path.trim_start_matches('/'), true),
                 Some(path) => (None, path, true),
-                None => return Vec::new(),
+                None => return (None, Vec::new()),
             },
         };
+        let prefix_folder = folder.map(PathBuf::as_path);
         let rest = if is_url { rest.split(['?', '#']).next().unwrap_or_default() } else { rest };
         if rest.is_empty() {
-            return Vec::new();
+            return (prefix_folder, Vec::new());
         }
         let decoded = String::from_utf8(percent_decoded(rest)).ok();
         // In a path a `%` is most likely itself, in a URL it is not; but a map's URL is relative to
@@ -89,13 +96,14 @@ impl FileSources {
             Some(folder) => folder.join(rest),
             None => PathBuf::from(rest),
         };
-        std::iter::once(first).chain(second).map(path).collect()
+        (prefix_folder, std::iter::once(first).chain(second).map(path).collect())
     }
 
     /// The file that a name means; `None` if there is none.
     fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        for path in self.paths(name) {
-            match self.read_path(&path) {
+        let (folder, paths) = self.paths(name);
+        for path in paths {
+            match self.read_path(&path, folder) {
                 Ok(content) => return Ok(Some(content)),
                 Err(error) if is_absent(&error) => {}
                 Err(error) => {
@@ -107,28 +115,14 @@ impl FileSources {
         Ok(None)
     }
 
-    fn read_path(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let outside = || {
-            let problem =
-                "outside of the root folder of FileSources: set another root if this is wanted";
-            io::Error::new(io::ErrorKind::PermissionDenied, problem)
-        };
-        let path = match &self.root {
-            None => path.to_owned(),
-            Some(root) => {
-                let root = root.canonicalize()?;
-                let found = path.canonicalize();
-                // Whether there is a file outside is nobody's business either.
-                match found {
-                    Ok(path) if path.starts_with(&root) => path,
-                    Ok(_) => return Err(outside()),
-                    Err(error) if is_lexically_within(path, &root, self.root.as_deref()) => {
-                        return Err(error);
-                    }
-                    Err(_) => return Err(outside()),
-                }
-            }
-        };
+    /// Reads a file that is in the root, and in the folder of its prefix, if there are any.
+    fn read_path(&self, path: &Path, prefix_folder: Option<&Path>) -> io::Result<Vec<u8>> {
+        let root = self.root.as_deref().map(|root| (root, OUTSIDE_OF_ROOT));
+        let prefix_folder = prefix_folder.map(|folder| (folder, OUTSIDE_OF_PREFIX));
+        let mut path = path.to_owned();
+        for (folder, problem) in root.into_iter().chain(prefix_folder) {
+            path = within(&path, folder, problem)?;
+        }
         let metadata = fs::metadata(&path)?;
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
@@ -142,10 +136,23 @@ impl FileSources {
     }
 }
 
-/// Whether a path that does not exist would be in the root.
-fn is_lexically_within(path: &Path, canonical: &Path, root: Option<&Path>) -> bool {
-    let climbs = path.components().any(|part| part == std::path::Component::ParentDir);
-    !climbs && (path.starts_with(canonical) || root.is_some_and(|root| path.starts_with(root)))
+/// The path without links, if that is in a folder; `problem` if it is not.
+fn within(path: &Path, folder: &Path, problem: &'static str) -> io::Result<PathBuf> {
+    let canonical = folder.canonicalize()?;
+    let outside = io::Error::new(io::ErrorKind::PermissionDenied, problem);
+    match path.canonicalize() {
+        Ok(path) if path.starts_with(&canonical) => Ok(path),
+        Ok(_) => Err(outside),
+        Err(error) if is_lexically_within(path, [&canonical, folder]) => Err(error),
+        // Whether there is a file outside is nobody's business either.
+        Err(_) => Err(outside),
+    }
+}
+
+/// Whether a path that does not exist would be in one of the folders.
+fn is_lexically_within(path: &Path, folders: [&Path; 2]) -> bool {
+    let climbs = |rest: &Path| rest.components().any(|part| part == Component::ParentDir);
+    folders.iter().any(|folder| path.strip_prefix(folder).is_ok_and(|rest| !climbs(rest)))
 }
 
 fn is_absent(error: &io::Error) -> bool {

@@ -235,6 +235,37 @@ fn files_are_read_within_their_root_only() {
     std::fs::remove_dir_all(scratch).unwrap();
 }
 
+#[test]
+fn a_prefix_leads_into_its_folder_only() {
+    let scratch = std::env::temp_dir().join(format!("file_prefix.{}", std::process::id()));
+    let folder = scratch.join("x/../static");
+    std::fs::create_dir_all(scratch.join("x")).unwrap();
+    std::fs::create_dir_all(scratch.join("static")).unwrap();
+    std::fs::write(scratch.join("static/in.js"), "in").unwrap();
+    std::fs::write(scratch.join("secret.js"), "secret").unwrap();
+    let secret = scratch.join("secret.js").display().to_string();
+    let mut files = FileSources::new().prefix("https://x.test/static/", &folder);
+    let mut read = |rest: &str| {
+        let name = format!("https://x.test/static/{rest}");
+        let text = files.source(Script::named(&name));
+        text.map(|text| text.map(Cow::into_owned)).map_err(|error| error.to_string())
+    };
+    assert_eq!(read("in.js"), Ok(Some("in".to_owned())));
+    assert_eq!(read("gone.js"), Ok(None));
+    let absolute = secret.replace('/', "%2f");
+    for rest in ["../secret.js", "%2e%2e/secret.js", "..%2fsecret.js", "../gone.js", &absolute] {
+        assert!(read(rest).is_err_and(|error| error.contains("outside of the folder")), "{rest}");
+    }
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(&secret, scratch.join("static/link.js")).unwrap();
+        assert!(read("link.js").is_err_and(|error| error.contains("outside of the folder")));
+    }
+    // Names without the prefix are as free as before.
+    assert!(files.source(Script::named(&secret)).unwrap().is_some());
+    std::fs::remove_dir_all(scratch).unwrap();
+}
+
 proptest! {
     /// Any text, any place, any options.
     #[test]
