@@ -70,7 +70,7 @@ impl HeapProfile {
     /// [`NoSuchValues`] if the profile does not have the sample type.
     pub fn bottom_up(&self, options: &TreeOptions) -> Result<Tree, NoSuchValues> {
         let evidence = Evidence::new(self, options.sample_type)?;
-        let (groups, group_of) = group::of_functions(self, &GroupBy::Function);
+        let (groups, group_of) = group::of_contexts(self, &GroupBy::Function, true);
         let group_at = |rank: u32| group_of[self.function_numbers()[rank as usize] as usize];
         let value = |entry: &Entry| self.row_data()[entry.row as usize].value(options.sample_type);
 
@@ -92,7 +92,7 @@ impl HeapProfile {
             for same in entries[start..end].chunk_by(|one, other| one.group == other.group) {
                 let value = same.iter().map(value).sum();
                 let next = at + same.len();
-                // What was allocated with no function on the stack has no group.
+                // What was allocated right here has no caller.
                 match same[0].group == NONE {
                     true => {}
                     false if depth < deepest && value >= least => {

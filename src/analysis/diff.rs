@@ -243,8 +243,9 @@ impl Cell {
 impl Sides<'_> {
     fn by_group(&self, options: &DiffOptions, by: &GroupBy) -> Diff {
         let [before, after] = self.profiles;
-        let ((mut groups, of_before), (groups_after, mut of_after)) =
-            (group::of_functions(before, by), group::of_functions(after, by));
+        let with_root = group::has_root_values(self.profiles, options.sample_type);
+        let [(mut groups, of_before), (groups_after, mut of_after)] =
+            self.profiles.map(|profile| group::of_contexts(profile, by, with_root));
         join(&mut groups, groups_after, &mut of_after, by);
         let all = groups.len();
         let sums_before = of_groups(before, self.evidence[0], all, &of_before);

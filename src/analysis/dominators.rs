@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::amount::{Amount, percent, share};
 use super::evidence::Evidence;
-use super::group::{self, GroupBy};
+use super::group::{self, GroupBy, ROOT};
 use super::pattern::Pattern;
 use super::place_graph::PlaceGraph;
 use super::table::Table;
@@ -187,7 +187,7 @@ impl fmt::Display for Dominators {
         for row in &self.functions {
             let by = match &row.immediate_dominator {
                 Some(function) => function.to_string(),
-                None => "(root)".to_owned(),
+                None => ROOT.to_owned(),
             };
             table.push([
                 row.dominated.short(),

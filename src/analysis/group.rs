@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use super::package::{package_of, without_query};
 use super::place::{OwnedPlace, Place};
 use crate::callgraph::NONE;
-use crate::heap_profile::HeapProfile;
+use crate::heap_profile::{HeapProfile, SampleType};
 use crate::profile::Function;
 
 /// By what an answer adds values up.
@@ -79,17 +79,23 @@ impl GroupBy {
     }
 }
 
+/// What the root is called, whatever its function is.
+pub(super) const ROOT: &str = "(root)";
+
 /// A group of functions or of label sets.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
     pub(super) name: String,
     /// The function, or one of them, if it is a group of functions.
     pub(super) function: Option<Arc<Function>>,
+    /// Whether it is the root's own.
+    pub(super) is_root: bool,
 }
 
 /// What makes groups of different profiles the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum GroupKey {
+    Root,
     Name(String),
     Function(OwnedPlace),
 }
@@ -97,6 +103,7 @@ pub(super) enum GroupKey {
 impl Group {
     pub(super) fn key(&self, by: &GroupBy) -> GroupKey {
         match &self.function {
+            _ if self.is_root => GroupKey::Root,
             Some(function) => {
                 let place = Place::of(function);
                 let is_by_name = *by == GroupBy::FunctionName;
@@ -134,7 +141,7 @@ pub(super) fn of_functions(profile: &HeapProfile, by: &GroupBy) -> (Vec<Group>, 
     let root = profile.function_numbers()[0] as usize;
     let mut add = |number: u32, name: &dyn Fn() -> String, function: Option<&Arc<Function>>| {
         if number as usize == groups.len() {
-            groups.push(Group { name: name(), function: function.cloned() });
+            groups.push(Group { name: name(), function: function.cloned(), is_root: false });
         }
         number
     };
@@ -169,6 +176,34 @@ pub(super) fn of_functions(profile: &HeapProfile, by: &GroupBy) -> (Vec<Group>, 
         }
     }
     (groups, group_of)
+}
+
+/// The groups of functions, and behind them one of the root if it is asked for: then all values of the
+/// profile are in a group.
+pub(super) fn of_contexts(
+    profile: &HeapProfile,
+    by: &GroupBy,
+    with_root: bool,
+) -> (Vec<Group>, Vec<u32>) {
+    let (mut groups, mut group_of) = of_functions(profile, by);
+    if with_root {
+        let is_function = matches!(by, GroupBy::Function | GroupBy::FunctionName);
+        let function = is_function.then(|| Arc::clone(profile.root().function()));
+        group_of[profile.function_numbers()[0] as usize] = groups.len() as u32;
+        groups.push(Group { name: ROOT.to_owned(), function, is_root: true });
+    }
+    (groups, group_of)
+}
+
+/// Whether the root of any of the profiles has values of its own, which no function has.
+pub(super) fn has_root_values<'p>(
+    profiles: impl IntoIterator<Item = &'p HeapProfile>,
+    sample_type: SampleType,
+) -> bool {
+    profiles.into_iter().any(|profile| {
+        let mut rows = profile.row_data().iter().take_while(|row| row.context == 0);
+        rows.any(|row| row.value(sample_type) != 0.0)
+    })
 }
 
 const NO_SCRIPT: &str = "(no script)";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::group::{self, Group, GroupBy, join};
+use super::group::{self, Group, GroupBy, ROOT, join};
 use crate::callgraph::NONE;
 use crate::heap_profile::HeapProfile;
 use crate::profile::Function;
@@ -63,7 +63,7 @@ impl JoinedTree {
 /// A stack, the innermost function first, as it is shown.
 pub(super) fn shown_stack(stack: &[Arc<Function>]) -> String {
     if stack.is_empty() {
-        return "(root)".to_owned();
+        return ROOT.to_owned();
     }
     let names: Vec<String> = stack.iter().map(ToString::to_string).collect();
     names.join(" < ")

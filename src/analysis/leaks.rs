@@ -499,7 +499,8 @@ impl Snapshots<'_> {
         let mut groups = Vec::new();
         let mut group_at = Vec::with_capacity(self.profiles.len());
         for profile in &self.profiles {
-            let (more, mut group_of) = group::of_functions(profile, by);
+            // Folded built-in functions may be the root's as well.
+            let (more, mut group_of) = group::of_contexts(profile, by, true);
             join(&mut groups, more, &mut group_of, by);
             let is_folded: Vec<bool> = profile
                 .functions()

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::amount::{Amount, percent, share};
 use super::evidence::Evidence;
-use super::group::{self, Group, GroupBy, Numbers};
+use super::group::{self, Group, GroupBy, Numbers, ROOT};
 use super::pattern::Pattern;
 use super::table::Table;
 use super::totals::{GroupSums, of_groups, walk};
@@ -199,7 +199,7 @@ impl fmt::Display for Peek {
                 let part = percent(share(call.total.value(), function.total.value()));
                 let name = match &call.function {
                     Some(function) => function.to_string(),
-                    None => "(root)".to_owned(),
+                    None => ROOT.to_owned(),
                 };
                 let whole = percent(share(call.total.value(), all));
                 let none = String::new();

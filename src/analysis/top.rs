@@ -108,7 +108,7 @@ pub struct Top {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct TopRow {
-    /// What it is of, as it is shown.
+    /// What it is of, as it is shown; `(root)` of what was allocated on the empty stack, if anything was.
     pub name: String,
     /// The function, where the rows are functions.
     #[serde(serialize_with = "super::place::serialize_some")]
@@ -159,7 +159,8 @@ impl HeapProfile {
         let (groups, sums) = match &options.by {
             GroupBy::Label(key) => self.label_sums(&evidence, key),
             by => {
-                let (groups, group_of) = group::of_functions(self, by);
+                let with_root = group::has_root_values([self], options.sample_type);
+                let (groups, group_of) = group::of_contexts(self, by, with_root);
                 let sums = of_groups(self, &evidence, groups.len(), &group_of);
                 (groups, sums)
             }
@@ -216,7 +217,7 @@ impl HeapProfile {
                 };
                 let number = numbers.of(name.clone());
                 if number as usize == groups.len() {
-                    groups.push(Group { name, function: None });
+                    groups.push(Group { name, function: None, is_root: false });
                 }
                 number
             })

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use proptest::prelude::*;
 use v8_heap_sampler::analysis::{
-    Amount, Change, DiffBy, DiffOptions, GroupBy, Measure, Pattern, Query, Recursion, Sessions,
-    TopOptions, TreeOptions, Uncertainty, diff,
+    Amount, Change, DiffBy, DiffOptions, GroupBy, LeakOptions, Measure, Pattern, Query, Recursion,
+    Sessions, TopOptions, TreeOptions, Uncertainty, diff, leaks,
 };
 use v8_heap_sampler::{Function, HeapProfile, Label, SampleType};
 
 use crate::stacks::{
-    AT_OWN_PLACES, Number, Piece, Place, Stacks, Weight, assert_close, by_stack, exact_stacks,
-    function, group, place, place_of, stacks,
+    AT_OWN_PLACES, Number, Piece, Place, ROOT, Stacks, Weight, assert_close, by_stack,
+    exact_stacks, function, group, place, place_of, stacks,
 };
 
 /// All functions of the pool: some are the same by place.
@@ -48,14 +48,24 @@ fn assert_top<K: Ord + Clone + std::fmt::Debug>(
     let top = stacks.profile.top(&options).unwrap();
     stacks.sum(|_| true).assert_is(&top.total);
     let mut wanted = sums(stacks, key);
-    assert_eq!(top.all, wanted.len());
+    let is_of_root = |piece: &Piece| piece.stack.is_empty();
+    let has_root = stacks.pieces.iter().any(is_of_root);
+    assert_eq!(top.all, wanted.len() + usize::from(has_root));
     for row in &top.rows {
+        if row.name == "(root)" {
+            stacks.sum(is_of_root).assert_is(&row.own);
+            stacks.sum(|_| true).assert_is(&row.total);
+            assert!(has_root);
+            continue;
+        }
         let (own, total, contexts) = wanted.remove(&key_of_row(row)).expect("a row of its own");
         own.assert_is(&row.own);
         total.assert_is(&row.total);
         assert_eq!(row.contexts, contexts);
     }
     assert!(wanted.is_empty(), "no row of {wanted:?}");
+    let own: f64 = top.rows.iter().map(|row| row.own.value()).sum();
+    assert_close(own, top.total.value());
     assert!(top.rows.is_sorted_by(|one, other| one.own.value() >= other.own.value()));
 
     let by_total = stacks.profile.top(&options.clone().sort(Measure::Total)).unwrap();
@@ -83,7 +93,10 @@ fn paths(tree: &v8_heap_sampler::analysis::Tree) -> Vec<Vec<Place>> {
 fn reversed_trie(stacks: &Stacks) -> BTreeMap<Vec<Place>, Weight> {
     let mut trie: BTreeMap<Vec<Place>, Weight> = BTreeMap::new();
     for Piece { stack, weight, .. } in &stacks.pieces {
-        let reversed: Vec<Place> = stack.iter().rev().map(|&number| place(number)).collect();
+        let mut reversed: Vec<Place> = stack.iter().rev().map(|&number| place(number)).collect();
+        if reversed.is_empty() {
+            reversed.push(place(ROOT));
+        }
         for len in 1..=reversed.len() {
             trie.entry(reversed[..len].to_vec()).or_default().add(*weight);
         }
@@ -406,6 +419,7 @@ proptest! {
 
     #[test]
     fn bottom_up_is_the_trie_of_reversed_stacks(stacks in stacks(ALL)) {
+        prop_assume!(stacks.nodes[0].1 == ROOT);
         let tree = stacks.profile.bottom_up(&TreeOptions::new(stacks.of).least_share(0.0)).unwrap();
         stacks.sum(|_| true).assert_is(&tree.total);
         let mut trie = reversed_trie(&stacks);
@@ -424,6 +438,7 @@ proptest! {
         share in prop::sample::select(vec![0.0, 0.0625, 0.125, 0.5, 1.0]),
         depth in 1..6_usize,
     ) {
+        prop_assume!(stacks.nodes[0].1 == ROOT);
         let options = TreeOptions::new(stacks.of).least_share(share).depth(depth);
         let tree = stacks.profile.bottom_up(&options).unwrap();
         let trie = reversed_trie(&stacks);
@@ -751,9 +766,18 @@ proptest! {
         let found = diff(&before.profile, &after.profile, &options).unwrap();
         let own = compared(&before, &after, |sums| sums.0.value);
         let total = compared(&before, &after, |sums| sums.1.value);
-        prop_assert_eq!(found.rows.len(), own.len());
-        prop_assert_eq!(found.all, own.len());
+        let root = [&before, &after].map(|of| of.sum(|piece| piece.stack.is_empty()).value);
+        let all = own.len() + usize::from(root != [0.0; 2]);
+        prop_assert_eq!(found.rows.len(), all);
+        prop_assert_eq!(found.all, all);
+        let changes: f64 = found.rows.iter().map(|row| row.own.value()).sum();
+        assert_close(changes, found.total.value());
         for row in &found.rows {
+            if row.name == "(root)" {
+                assert_amount(&row.own.before(), root[0]);
+                assert_amount(&row.own.after(), root[1]);
+                continue;
+            }
             let this = place_of(row.function.as_ref().unwrap());
             for (change, wanted) in [(&row.own, own[&this]), (&row.total, total[&this])] {
                 assert_amount(&change.before(), wanted.0);
@@ -794,6 +818,8 @@ proptest! {
         prop_assert_eq!((there.all, there.significant), (back.all, back.significant));
         let key = |row: &v8_heap_sampler::analysis::DiffRow| match by_stack {
             true => row.stack.iter().map(|function| place_of(function)).collect::<Vec<_>>(),
+            // Whatever its function is.
+            false if row.name == "(root)" => Vec::new(),
             false => vec![place_of(row.function.as_ref().unwrap())],
         };
         let mut rows: BTreeMap<_, _> = back.rows.iter().map(|row| (key(row), row)).collect();
@@ -1058,4 +1084,27 @@ fn what_equals_the_root_is_not_the_root() {
     assert_eq!(diff.rows[0].own.value(), 6400.0);
     all_answers(&after, of);
     assert_eq!(HeapProfile::merge([&after]).unwrap().functions().len(), 3);
+}
+
+/// A third was allocated with nothing on the stack.
+#[test]
+fn what_the_root_has_is_in_a_row() {
+    let profile = deep(vec![(0, ROOT), (0, 7)], &[(0, 64, true), (1, 128, true)]).profile;
+    let of = SampleType::InuseSpace;
+    for by in ["function", "name", "script", "directory", "package"] {
+        let by: GroupBy = by.parse().unwrap();
+        let top = profile.top(&TopOptions::new(of).by(by.clone())).unwrap();
+        let row = top.rows.iter().find(|row| row.name == "(root)").unwrap();
+        assert_eq!((row.own.value(), row.total.value()), (64.0, 192.0));
+        // It is there where only one of two has it, and what it has in total is the whole.
+        let without = deep(vec![(0, ROOT), (0, 7)], &[(1, 128, true)]).profile;
+        let diff = diff(&without, &profile, &DiffOptions::new(of).by(by)).unwrap();
+        assert_eq!((&*diff.rows[0].name, diff.rows[0].own.value()), ("(root)", 64.0));
+        assert_eq!(diff.rows[0].total.before().value(), 128.0);
+    }
+    let tree = profile.bottom_up(&TreeOptions::new(of)).unwrap();
+    assert_eq!(tree.rows.iter().map(|row| row.total.value()).sum::<f64>(), 192.0);
+    let leaks = leaks([&profile; 3], &LeakOptions::new()).unwrap();
+    // A built-in function's are those of what calls it, which is the root here.
+    assert_eq!((leaks.all, leaks.rows[0].levels[0].value()), (1, 192.0));
 }

@@ -54,6 +54,9 @@ pub(crate) const AT_OWN_PLACES: usize = 10;
 pub(crate) const ROOT: Number = Number::MAX;
 
 pub(crate) fn function(number: Number) -> Function {
+    if number == ROOT {
+        return Function::named("(root)");
+    }
     let (name, script, id, line, _) = POOL[number];
     let mut function = Function::named(name);
     function.script_name = script.into();
@@ -270,7 +273,7 @@ pub(crate) fn made_without_pieces(
     let id = |at: usize| NodeId(at as u32 + 1);
     let mut made: Vec<Node> = Vec::new();
     for (at, &(parent, number)) in nodes.iter().enumerate() {
-        let function = if number == ROOT { Function::named("(root)") } else { function(number) };
+        let function = function(number);
         let mut node = Node::new(id(at), function.name.clone());
         node.script_name = function.script_name.clone();
         node.script_id = function.script_id;
