@@ -44,6 +44,9 @@ pub struct Estimate<U: Unit> {
 /// An estimate of whatever unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Sum {
+    /// What was read, where it was read: the sum of `seen` and `unseen` up to last digits, which
+    /// what a file says is not to be off by.
+    value: f64,
     pub(crate) samples: u64,
     /// Of the sampled objects themselves: certain.
     pub(crate) seen: f64,
@@ -71,6 +74,7 @@ impl Sum {
         let unseen = each * missed / probability;
         let variance = unseen * each / probability;
         Self {
+            value: n * each + n * unseen,
             samples: n.round() as u64,
             seen: n * each,
             unseen: n * unseen,
@@ -84,7 +88,7 @@ impl Sum {
     /// many objects.
     pub(crate) fn of_value(value: f64, each: f64, size: f64, interval_bytes: f64) -> Self {
         let (missed, probability) = chances(size, interval_bytes);
-        Self::of(value * probability / each, each, missed, probability)
+        Self { value, ..Self::of(value * probability / each, each, missed, probability) }
     }
 
     /// The least size of an object.
@@ -92,7 +96,7 @@ impl Sum {
 
     /// Of a value that nothing is known of, or that is beyond doubt.
     pub(crate) fn certain(value: f64) -> Self {
-        Self { seen: value, ..Self::default() }
+        Self { value, seen: value, ..Self::default() }
     }
 
     /// How likely an object is sampled, of those that are in doubt; `None` if there are none.
@@ -104,6 +108,7 @@ impl Sum {
     pub(crate) fn with_value(&self, value: f64) -> Self {
         let scale = value / self.value();
         Self {
+            value,
             seen: self.seen * scale,
             unseen: self.unseen * scale,
             variance: self.variance * scale * scale,
@@ -119,7 +124,7 @@ impl Sum {
     }
 
     pub(crate) fn value(&self) -> f64 {
-        self.seen + self.unseen
+        self.value
     }
 
     /// Without a part of the samples.
@@ -130,6 +135,7 @@ impl Sum {
             if rest > 1e-9 * whole { rest } else { 0.0 }
         };
         Self {
+            value: rest(self.value, part.value),
             samples: self.samples.saturating_sub(part.samples),
             seen: rest(self.seen, part.seen),
             unseen: rest(self.unseen, part.unseen),
@@ -149,6 +155,7 @@ impl Sum {
             self.one_more
         };
         Self {
+            value: self.value + other.value,
             samples: self.samples + other.samples,
             seen: self.seen + other.seen,
             unseen: self.unseen + other.unseen,

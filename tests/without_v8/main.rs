@@ -13,6 +13,8 @@ mod formats;
 mod leaks;
 mod random_nodes;
 #[cfg(feature = "formats")]
+mod read_values;
+#[cfg(feature = "formats")]
 mod repeat;
 mod source;
 #[cfg(feature = "sourcemap")]
