@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use formats::{Format, write_file};
-use read::{read, read_all};
+use read::{merge, read, read_all};
 use serde::Serialize;
 use v8_heap_sampler::analysis::{
     DiffBy, DiffOptions, GroupBy, LeakError, LeakOptions, Measure, Pattern, Query, Recursion,
@@ -757,7 +757,7 @@ fn run(cli: &Cli) -> Result<Told, Failure> {
                 }
                 profiles.push(profile);
             }
-            let merged = HeapProfile::merge(&profiles).map_err(failed)?;
+            let merged = merge(&profiles)?;
             target.write(format, &merged, view.value(&merged), Path::new("merged"))?;
         }
         Command::Stat { files } => {

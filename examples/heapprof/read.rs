@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use v8_heap_sampler::HeapProfile;
 use v8_heap_sampler::format::ReadOptions;
-use v8_heap_sampler::{HeapProfile, SampleType};
 
 use crate::Failure;
 
@@ -36,12 +36,15 @@ pub(crate) fn read_all(paths: &[PathBuf], options: &ReadOptions) -> Result<HeapP
     if profiles.len() == 1 {
         return Ok(profiles.remove(0));
     }
+    merge(&profiles)
+}
+
+/// Adds profiles up, and says what that leaves out.
+pub(crate) fn merge(profiles: &[HeapProfile]) -> Result<HeapProfile, Failure> {
     let merged =
-        HeapProfile::merge(&profiles).map_err(|error| Failure::Failed(error.to_string()))?;
-    for value in SampleType::ALL.into_iter().filter(|&value| !merged.has(value)) {
-        if profiles.iter().any(|profile| profile.has(value)) {
-            eprintln!("{value} is left out: not all of the files have it");
-        }
+        HeapProfile::merge(profiles).map_err(|error| Failure::Failed(error.to_string()))?;
+    for value in HeapProfile::left_out_of_merge(profiles) {
+        eprintln!("{value} is left out: not all of the files have it");
     }
     Ok(merged)
 }

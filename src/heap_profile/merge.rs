@@ -31,7 +31,8 @@ pub enum MergeError {
 impl HeapProfile {
     /// Adds profiles up, of several isolates, processes or windows: stacks that are the same are one.
     ///
-    /// The result has the sample types that all of them have, and the interval if it is the same for
+    /// The result has the sample types that all of them have
+    /// ([`left_out_of_merge`](Self::left_out_of_merge) are the others), and the interval if it is the same for
     /// all (else uncertainties are upper bounds, by the largest). Labels go along: [`add_label`](Self::add_label) beforehand keeps the profiles apart. Ids of
     /// contexts and of scripts with names, and the order of samples, are lost, as each process has its
     /// own. Linear in contexts and values.
@@ -113,6 +114,37 @@ impl HeapProfile {
         let largest = intervals.and_then(|of| of.into_iter().reduce(f64::max));
         merged.infer_interval(largest);
         Ok(merged)
+    }
+
+    /// The sample types that [`merge`](Self::merge) leaves out: some of the profiles have them, and
+    /// others do not.
+    ///
+    /// ```
+    /// # use v8_heap_sampler::{HeapProfile, KeepDead, Node, NodeId, Profile, SampleType,
+    /// #     SamplerOptions};
+    /// # let nodes = vec![Node::new(NodeId(1), "(root)")];
+    /// # let profile = Profile::new(nodes, Vec::new(), SamplerOptions::new());
+    /// # let mut with_dead = profile.clone();
+    /// # with_dead.options.keep_dead = KeepDead::Both;
+    /// # let alive = HeapProfile::from_profile(&profile)?;
+    /// # let all = HeapProfile::from_profile(&with_dead)?;
+    /// let left_out = HeapProfile::left_out_of_merge([&alive, &all]);
+    /// assert_eq!(left_out, [SampleType::AllocObjects, SampleType::AllocSpace]);
+    /// assert!(HeapProfile::left_out_of_merge([&all, &all]).is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn left_out_of_merge<'p>(profiles: impl IntoIterator<Item = &'p Self>) -> Vec<SampleType> {
+        let (mut had, mut lacked) = ([false; 4], [false; 4]);
+        for profile in profiles {
+            for sample_type in SampleType::ALL {
+                let has = profile.has(sample_type);
+                had[sample_type.index()] |= has;
+                lacked[sample_type.index()] |= !has;
+            }
+        }
+        let is_left_out = |of: &SampleType| had[of.index()] && lacked[of.index()];
+        SampleType::ALL.into_iter().filter(is_left_out).collect()
     }
 }
 
