@@ -208,6 +208,28 @@ impl<R: Read> JsonPull<R> {
         }
     }
 
+    /// The keys of the object that comes next, or of the first one in the array, as far as the text
+    /// is held; nothing is read.
+    pub(crate) fn keys_ahead(&mut self) -> Result<Vec<String>, ReadError> {
+        let mut keys = Vec::new();
+        self.peek()?;
+        let mut json = Jiter::new(&self.window[self.at..]);
+        // What is wrong with the text is for those to say who read it.
+        let _ = note_keys(&mut json, &mut keys);
+        Ok(keys)
+    }
+
+    /// Skips the rest of so many objects that are open; nothing but white space may follow.
+    pub(crate) fn leave(&mut self, open: usize) -> Result<(), ReadError> {
+        let mut key = String::new();
+        for _ in 0..open {
+            while self.next_key(&mut key)? {
+                self.skip()?;
+            }
+        }
+        self.finish()
+    }
+
     /// Nothing but white space may follow.
     pub(crate) fn finish(&mut self) -> Result<(), ReadError> {
         loop {
@@ -261,6 +283,20 @@ fn surrogate(text: &[u8]) -> Option<u16> {
 
 fn is_end(error: &jiter::JiterError) -> bool {
     matches!(error.error_type, JiterErrorType::JsonError(JsonErrorType::EofWhileParsingValue))
+}
+
+fn note_keys(json: &mut Jiter<'_>, keys: &mut Vec<String>) -> Result<(), jiter::JiterError> {
+    const MOST: usize = 64;
+    if json.peek()? == Peek::Array && json.next_array()?.is_none() {
+        return Ok(());
+    }
+    let mut key = json.next_object()?.map(str::to_owned);
+    while let Some(next) = key.filter(|_| keys.len() < MOST) {
+        keys.push(next);
+        json.next_skip()?;
+        key = json.next_key()?.map(str::to_owned);
+    }
+    Ok(())
 }
 
 fn take_key(read: Option<&str>, key: &mut String) -> Result<bool, Problem> {

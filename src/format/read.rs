@@ -157,6 +157,9 @@ impl ReadOptions {
             let mut more = [0; 16];
             let read = read_up_to(&mut reader, &mut more)?;
             skipped.extend_from_slice(&more[..read]);
+            if let Some(found) = other_kind(&skipped) {
+                return Err(ReadError::UnknownFormat { found: found.to_owned() });
+            }
             let is_text = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
             if skipped.iter().all(is_text) {
                 let start = String::from_utf8_lossy(&skipped);
@@ -195,15 +198,34 @@ impl Default for ReadOptions {
     }
 }
 
-/// How much of a compressed file is read on to see whether it is damaged.
-#[cfg(feature = "gzip")]
-const MOST_TO_CHECK: u64 = 1 << 28;
+/// How much of a file is read on to see whether it is damaged.
+#[cfg(any(feature = "gzip", feature = "pprof"))]
+pub(super) const MOST_TO_CHECK: u64 = 1 << 28;
 
 /// How some programs begin a text in UTF-8.
 const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 /// How gzip begins.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// What a file is that begins so, if it is known to be no profile.
+fn other_kind(start: &[u8]) -> Option<&'static str> {
+    const KINDS: [(&[u8], &str); 5] = [
+        (b"\xfd7zXZ\0", "a file that xz has compressed: decompress it first, with `xz -d`"),
+        (b"PK\x03\x04", "a zip archive: extract the profile first, with `unzip`"),
+        (
+            b"\x28\xb5\x2f\xfd",
+            "a file that zstd has compressed: decompress it first, with `zstd -d`",
+        ),
+        (b"BZh", "a file that bzip2 has compressed: decompress it first, with `bzip2 -d`"),
+        (
+            &[0; 4],
+            "a file that begins with zeros, as one whose writing was cut short: copy or record it \
+             again",
+        ),
+    ];
+    KINDS.into_iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, kind)| kind)
+}
 
 /// The reader and its first two bytes.
 fn peek(mut reader: impl Read) -> io::Result<(impl Read, [u8; 2])> {

@@ -8,6 +8,7 @@ use jiter::{Jiter, JsonType, NumberInt, Peek};
 use super::json_pull::{JsonPull, Problem, amount, integer, of};
 use super::read::{Limit, ReadOptions};
 use super::read_error::ReadError;
+use super::read_json::CPU_PROFILE;
 use super::read_tree::{CHILDREN, NodeFields, read_tree};
 use crate::callgraph::IdIndex;
 use crate::heap_profile::Counted;
@@ -16,10 +17,11 @@ use crate::heap_profile::{
 };
 use crate::profile::{NodeId, ScriptId};
 
-/// Reads the rest of the object whose first key, `key`, has been read.
+/// Reads the rest of the object whose first key, `key`, has been read, and of those `around` it.
 pub(crate) fn read<R: Read>(
     json: &mut JsonPull<R>,
     mut key: String,
+    around: usize,
     options: &ReadOptions,
 ) -> Result<HeapProfile, ReadError> {
     let limit = options.limit();
@@ -30,7 +32,11 @@ pub(crate) fn read<R: Read>(
     loop {
         match &*key {
             "head" if builder.len() == 0 => {
-                read_tree(json, None, &mut fields, &mut builder, limit)?
+                let read = read_tree(json, None, &mut fields, &mut builder, limit);
+                if fields.is_of_cpu {
+                    return Err(ReadError::UnknownFormat { found: CPU_PROFILE.to_owned() });
+                }
+                read?;
             }
             "samples" if samples.is_none() => samples = Some(read_samples(json, &builder, limit)?),
             "head" | "samples" => return Err(json.field_error(key, "it is there twice")),
@@ -40,7 +46,7 @@ pub(crate) fn read<R: Read>(
             break;
         }
     }
-    json.finish()?;
+    json.leave(around)?;
     if builder.len() == 0 {
         return Err(json.field_error("head", "the profile lacks it"));
     }
@@ -136,8 +142,12 @@ fn read_sample(json: &mut Jiter<'_>) -> Result<OrdinalSample, Problem> {
 }
 
 /// The fields of a node: `SamplingHeapProfileNode` in V8's `js_protocol.pdl`.
+///
+/// The npm module `heap-profile` writes nodes that have the fields of their call frame themselves.
 struct Fields {
     frame: Frame,
+    /// The fields of the call frame that stand in the node.
+    flat: Frame,
     self_size: f64,
     id: NodeId,
     /// How many nodes have an id.
@@ -145,6 +155,8 @@ struct Fields {
     /// The sum of all `self_size`s.
     total: f64,
     counted: Counted,
+    /// Whether a node was one of a CPU profile.
+    is_of_cpu: bool,
 }
 
 /// `Runtime.CallFrame`.
@@ -160,10 +172,28 @@ struct Frame {
 const CALL_FRAME: u16 = 1;
 const SELF_SIZE: u16 = 2;
 const ID: u16 = 4;
+const NAME: u16 = 1 << 3;
+const SCRIPT_ID: u16 = 1 << 4;
+const URL: u16 = 1 << 5;
+const LINE_NUMBER: u16 = 1 << 6;
+const COLUMN_NUMBER: u16 = 1 << 7;
+/// The fields of a call frame that stand in the node.
+const FLAT: u16 = NAME | SCRIPT_ID | URL | LINE_NUMBER | COLUMN_NUMBER;
+/// What the nodes of CPU profiles have.
+const OF_CPU_NODE: u16 = 1 << 8;
 
 impl Fields {
     fn new(counted: Counted) -> Self {
-        Self { frame: Frame::default(), self_size: 0.0, id: NodeId(0), ids: 0, total: 0.0, counted }
+        Self {
+            frame: Frame::default(),
+            flat: Frame::default(),
+            self_size: 0.0,
+            id: NodeId(0),
+            ids: 0,
+            total: 0.0,
+            counted,
+            is_of_cpu: false,
+        }
     }
 }
 
@@ -175,27 +205,47 @@ impl NodeFields for Fields {
             "selfSize" => SELF_SIZE,
             "id" => ID,
             "children" => CHILDREN,
+            "functionName" => NAME,
+            "scriptId" => SCRIPT_ID,
+            "url" => URL,
+            "lineNumber" => LINE_NUMBER,
+            "columnNumber" => COLUMN_NUMBER,
+            "hitCount" => OF_CPU_NODE,
             _ => 0,
         }
     }
 
     #[inline]
-    fn clear(&mut self) {}
+    fn clear(&mut self) {
+        self.flat.clear();
+    }
 
     #[inline]
     fn note(&mut self, bit: u16, json: &mut Jiter<'_>) -> Result<(), Problem> {
         match bit {
             CALL_FRAME => self.frame.read(json)?,
             SELF_SIZE => self.self_size = amount(json, "selfSize")?,
-            _ => self.id = NodeId(integer(json, "id", 0, u32::MAX.into())? as u32),
+            ID => self.id = NodeId(integer(json, "id", 0, u32::MAX.into())? as u32),
+            NAME => text(json, &mut self.flat.function_name, "functionName")?,
+            URL => text(json, &mut self.flat.url, "url")?,
+            SCRIPT_ID => self.flat.script_id = script_id(json)?,
+            LINE_NUMBER => self.flat.line_number = flat_place(json, "lineNumber")?,
+            COLUMN_NUMBER => self.flat.column_number = flat_place(json, "columnNumber")?,
+            _ => {
+                self.is_of_cpu = true;
+                json.next_skip()?;
+            }
         }
         Ok(())
     }
 
+    const TOGETHER: u16 = CALL_FRAME | FLAT;
+
     #[inline]
     fn take_over(&mut self, noted: u16, rank: u32, builder: &mut Builder) -> Result<(), ReadError> {
-        if noted & CALL_FRAME != 0 {
-            let Frame { function_name, url, script_id, line_number, column_number } = &self.frame;
+        if noted & (CALL_FRAME | FLAT) != 0 {
+            let frame = if noted & CALL_FRAME != 0 { &self.frame } else { &self.flat };
+            let Frame { function_name, url, script_id, line_number, column_number } = frame;
             builder.set_function(
                 rank,
                 FunctionParts {
@@ -225,18 +275,28 @@ impl NodeFields for Fields {
     #[inline]
     fn missing(has: u16) -> Option<&'static str> {
         match has {
-            has if has & CALL_FRAME == 0 => Some("callFrame"),
+            has if has & (CALL_FRAME | NAME) == 0 => Some("callFrame"),
             has if has & SELF_SIZE == 0 => Some("selfSize"),
             _ => None,
         }
     }
 
     fn bytes(&self) -> usize {
-        self.frame.function_name.capacity() + self.frame.url.capacity()
+        self.frame.bytes() + self.flat.bytes()
     }
 }
 
 impl Frame {
+    fn bytes(&self) -> usize {
+        self.function_name.capacity() + self.url.capacity()
+    }
+
+    fn clear(&mut self) {
+        self.function_name.clear();
+        self.url.clear();
+        (self.script_id, self.line_number, self.column_number) = (None, None, None);
+    }
+
     #[inline]
     fn read(&mut self, json: &mut Jiter<'_>) -> Result<(), Problem> {
         #[derive(Clone, Copy)]
@@ -259,22 +319,14 @@ impl Frame {
                 _ => Key::Other,
             }
         }
-        self.function_name.clear();
-        self.url.clear();
-        (self.script_id, self.line_number, self.column_number) = (None, None, None);
+        self.clear();
         let mut key = json.next_object().map_err(|e| of("callFrame", e))?.map(key_of);
         while let Some(is) = key {
             match is {
                 Key::FunctionName => {
-                    let name = json.next_str().map_err(|e| of("callFrame.functionName", e))?;
-                    self.function_name.clear();
-                    self.function_name.push_str(name);
+                    text(json, &mut self.function_name, "callFrame.functionName")?;
                 }
-                Key::Url => {
-                    let url = json.next_str().map_err(|e| of("callFrame.url", e))?;
-                    self.url.clear();
-                    self.url.push_str(url);
-                }
+                Key::Url => text(json, &mut self.url, "callFrame.url")?,
                 Key::ScriptId => self.script_id = script_id(json)?,
                 Key::LineNumber => self.line_number = place(json, "callFrame.lineNumber")?,
                 Key::ColumnNumber => self.column_number = place(json, "callFrame.columnNumber")?,
@@ -284,6 +336,14 @@ impl Frame {
         }
         Ok(())
     }
+}
+
+#[inline]
+fn text(json: &mut Jiter<'_>, into: &mut String, field: &'static str) -> Result<(), Problem> {
+    let text = json.next_str().map_err(|e| of(field, e))?;
+    into.clear();
+    into.push_str(text);
+    Ok(())
 }
 
 /// A script's id: V8's number, as text. What is no number is another program's id: it does not say
@@ -308,4 +368,10 @@ fn script_id(json: &mut Jiter<'_>) -> Result<Option<ScriptId>, Problem> {
 fn place(json: &mut Jiter<'_>, field: &'static str) -> Result<Option<NonZeroU32>, Problem> {
     let from_0 = integer(json, field, -1, i64::from(u32::MAX) - 1)?;
     Ok(NonZeroU32::new((from_0 + 1) as u32))
+}
+
+/// A line or column of a node without a call frame, as V8's C++ interface counts: from 1, with 0
+/// where it is unknown.
+fn flat_place(json: &mut Jiter<'_>, field: &'static str) -> Result<Option<NonZeroU32>, Problem> {
+    Ok(NonZeroU32::new(integer(json, field, -1, u32::MAX.into())?.max(0) as u32))
 }

@@ -12,15 +12,28 @@ use crate::heap_profile::HeapProfile;
 
 pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfile, ReadError> {
     let json = &mut JsonPull::new(reader, options.limit());
-    if json.peek()? == Peek::Array {
+    let is_list = json.peek()? == Peek::Array;
+    let mut ahead = json.keys_ahead()?;
+    check_kind(&ahead, is_list)?;
+    if is_list {
         return read_nodes::read_flat(json, options);
     }
     let mut key = String::new();
     let mut more = json.enter_object("the profile", &mut key)?;
     let mut keys = Vec::new();
+    // How many objects are around the one that is read.
+    let mut around = 0;
     while more {
+        let mut is_entered = false;
+        let is_reply = around > 0 || ahead.iter().any(|key| is_wrapper(key));
         match &*key {
-            "head" | "samples" => return read_heapprofile::read(json, key, options),
+            "head" | "samples" => return read_heapprofile::read(json, key, around, options),
+            key if is_wrapper(key) && json.peek()? == Peek::Object => {
+                ahead = json.keys_ahead()?;
+                check_kind(&ahead, false)?;
+                is_entered = true;
+            }
+            _ if is_reply => json.skip()?,
             // In the order in which they are written, or sorted.
             "version" | "options" | "started" | "collected" | "heap_at_start" | "heap"
             | "own_work" | "nodes" => return read_profile::read(json, key, options),
@@ -30,13 +43,16 @@ pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfi
             }
             // Many an object has a name.
             "name" => return read_nodes::read_named(json, options),
-            _ => {}
+            _ => json.skip()?,
         }
         if keys.len() < 5 {
             keys.push(format!("{key:?}"));
         }
-        json.skip()?;
-        more = json.next_key(&mut key)?;
+        around += usize::from(is_entered);
+        more = match is_entered {
+            true => json.enter_object("the profile", &mut key)?,
+            false => json.next_key(&mut key)?,
+        };
     }
     let found = match keys.len() {
         0 => "an empty JSON object".to_owned(),
@@ -48,3 +64,31 @@ pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfi
     };
     Err(ReadError::UnknownFormat { found })
 }
+
+/// Whether the key is one under which a reply of the DevTools protocol holds a profile.
+fn is_wrapper(key: &str) -> bool {
+    matches!(key, "result" | "profile")
+}
+
+/// Refuses what is known by its keys to be something else, whatever key comes first.
+fn check_kind(keys: &[String], is_list: bool) -> Result<(), ReadError> {
+    let has = |key: &str| keys.iter().any(|has| has == key);
+    let found = if has("snapshot") && !is_list {
+        "a heap snapshot (.heapsnapshot), which has all objects and not where they were \
+         allocated: open it in Chrome DevTools, or take a sampling heap profile instead"
+    } else if has("traceEvents") || has("ph") && (has("ts") || has("pid")) {
+        "trace events: open them in Perfetto or Chrome DevTools, or take a sampling heap profile \
+         instead"
+    } else if has("nodes") && (has("startTime") || has("timeDeltas")) {
+        CPU_PROFILE
+    } else if has("mode") && has("gc_samples") {
+        "a profile of stackprof, for Ruby: take a profile of V8's heap instead"
+    } else {
+        return Ok(());
+    };
+    Err(ReadError::UnknownFormat { found: found.to_owned() })
+}
+
+/// What a profile of the wrong kind is.
+pub(super) const CPU_PROFILE: &str =
+    "a CPU profile (.cpuprofile), not one of a heap: take a sampling heap profile instead";

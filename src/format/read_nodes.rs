@@ -12,6 +12,7 @@ use jiter::{Jiter, Peek};
 use super::json_pull::{JsonPull, Problem, integer, of};
 use super::read::ReadOptions;
 use super::read_error::ReadError;
+use super::read_json::CPU_PROFILE;
 use super::read_tree::{CHILDREN, NodeFields, Start, read_fields, read_tree};
 use crate::callgraph::{IdIndex, NONE, NodesError};
 use crate::heap_profile::{
@@ -129,8 +130,7 @@ pub(crate) fn read_list<R: Read>(
             if !fields.is_of_cpu {
                 return Err(error);
             }
-            let found = "a CPU profile (.cpuprofile), not one of a heap".to_owned();
-            return Err(ReadError::UnknownFormat { found });
+            return Err(ReadError::UnknownFormat { found: CPU_PROFILE.to_owned() });
         }
         let (Some(id), is) = fields.number(&mut texts) else {
             return Err(json.field_error("id", "the node that ends here lacks it"));

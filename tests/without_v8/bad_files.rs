@@ -311,11 +311,48 @@ fn bad_pprof() {
     let whole = pprof().encode_to_vec();
     let cut = message(&whole[..whole.len() - 6]);
     assert!(cut.contains("the profile is cut off here"), "{cut}");
-    // zstd, and other things that begin with no field.
-    assert!(message(b"\x28\xb5\x2f\xfd\x04\x00").contains("neither JSON nor a pprof profile"));
+    // A length that is wrong is no matter of memory.
+    let lie = [&whole[..], b"\x12\xff\xff\xff\xff\x0f"].concat();
+    assert!(message(&lie).ends_with("is cut off here, in field 2 of 4294967295 bytes"));
+    // What begins with no field.
+    assert!(message(b"\x07\xb5\x2f\xfd\x04\x00").contains("neither JSON nor a pprof profile"));
     // A number of eleven bytes, and a string that is none.
     assert!(message([b"\x0a\x80".as_slice(), &[0x80; 12]].concat()).contains("byte 11"));
     assert!(message(b"\x32\x01\xff").contains("string_table[0]: invalid utf-8"));
+}
+
+#[test]
+fn other_files_are_called_by_name() {
+    for (file, expected) in [
+        (r#"{"snapshot":{"meta":{}},"nodes":[0],"edges":[],"strings":["a"]}"#, "a heap snapshot"),
+        (r#"{"nodes":[0],"edges":[],"strings":["a"],"snapshot":{}}"#, "a heap snapshot"),
+        (r#"{"traceEvents":[{"pid":1,"ts":1,"ph":"M","name":"x"}]}"#, "trace events"),
+        (r#"{"metadata":{},"traceEvents":[]}"#, "trace events"),
+        (r#"[{"name":"x","pid":1,"tid":1,"ts":1,"ph":"M"}]"#, "trace events"),
+        (
+            r#"{"head":{"functionName":"(root)","hitCount":0,"children":[{"functionName":"f","hitCount":1,"children":[]}]},"startTime":1}"#,
+            "a CPU profile (.cpuprofile)",
+        ),
+        (r#"{"startTime":1,"nodes":[],"endTime":2}"#, "a CPU profile (.cpuprofile)"),
+        (r#"{"result":{"profile":{"nodes":[],"startTime":1}},"id":1}"#, "a CPU profile"),
+        (
+            r#"{"version":1.2,"mode":"object","interval":1,"gc_samples":0,"frames":{}}"#,
+            "a profile of stackprof",
+        ),
+    ] {
+        let message = message(file);
+        assert!(message.contains(expected), "{file}\n{message}");
+        assert!(message.contains("take a"), "{message}");
+    }
+    for (file, expected) in [
+        (b"\xfd7zXZ\0\0".as_slice(), "decompress it first, with `xz -d`"),
+        (b"PK\x03\x04\x14\0", "extract the profile first, with `unzip`"),
+        (b"\x28\xb5\x2f\xfd\x04\0", "`zstd -d`"),
+        (b"BZh91AY&SY", "`bzip2 -d`"),
+        (&[0; 4096], "a file that begins with zeros"),
+    ] {
+        assert!(message(file).contains(expected), "{}", message(file));
+    }
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -371,8 +408,8 @@ fn files_made_to_fill_memory_meet_the_limit() {
     for field in [b"\x32\x00", b"\x12\x00", b"\x0a\x00", b"\x6a\x00"] {
         meets_it(&mut endless(b"", field), "an empty field");
     }
-    // A message whose length is a lie.
-    meets_it(&mut &b"\x12\xff\xff\xff\xff\x7f"[..], "a length");
+    // A message that is as long as it says.
+    meets_it(&mut endless(b"\x12\xff\xff\xff\xff\x0f", b"\0"), "a length");
     // Compressed to a thousandth.
     let bomb = gzip(&[br#"{"head":{"x":""#.as_slice(), &vec![b'a'; 64 << 20]].concat());
     assert!(bomb.len() < 100_000);

@@ -613,6 +613,31 @@ fn lone_surrogates_are_replaced() {
 }
 
 #[test]
+fn frames_in_the_nodes_themselves_are_read() {
+    // As the npm module `heap-profile` writes them: places count from 1.
+    let file = r#"{"head":{"functionName":"(root)","scriptId":0,"lineNumber":0,"columnNumber":0,"url":"","selfSize":0,"children":[{"functionName":"grow","scriptId":7,"lineNumber":5,"columnNumber":12,"url":"/srv/app/a.js","selfSize":4096,"children":[]}]}}"#;
+    let profile = read(file.as_bytes());
+    assert_eq!(folded(&profile, SampleType::InuseSpace), ["grow /srv/app/a.js:5:12 4096"]);
+    let function = profile.root().children().next().unwrap().function();
+    assert_eq!(function.script_id, ScriptId::new(7));
+    assert_eq!(profile.root().function().line_number, None);
+}
+
+#[test]
+fn replies_of_the_protocol_are_read() {
+    let profile = of_function("f");
+    for reply in [
+        format!(r#"{{"profile":{profile}}}"#),
+        format!(r#"{{"id":7,"result":{{"profile":{profile}}},"sessionId":"x"}}"#),
+        format!(r#"{{"result":{{"profile":{profile},"more":[1]}},"id":7}}"#),
+    ] {
+        assert_eq!(read(reply.as_bytes()), read(profile.as_bytes()));
+        assert!(format::read(&reply.as_bytes()[..reply.len() - 1]).is_err());
+        assert!(format::read(format!("{reply}x").as_bytes()).is_err());
+    }
+}
+
+#[test]
 fn utf_16_is_seen_by_its_mark() {
     let name = "gr\u{f6}\u{df}e \u{1f600}";
     let json = of_function(name);

@@ -12,7 +12,7 @@ use prost::Message;
 
 use super::messages::{self, Header, Location, Sample, field};
 use super::{anonymous_name, generated_parts};
-use crate::format::read::{Limit, ReadOptions};
+use crate::format::read::{Limit, MOST_TO_CHECK, ReadOptions};
 use crate::format::read_error::ReadError;
 use crate::heap_profile::{
     About, FunctionParts, HeapProfile, Label, LabelSets, OriginalParts, RowData, SampleType,
@@ -616,10 +616,21 @@ impl<R: Read> Fields<R> {
         let content = if key & 7 == 2 { message.len() } else { start };
         // What is decoded of a field can be many times as large.
         let len = usize::try_from(len).unwrap_or(usize::MAX);
-        limit.check(len.saturating_mul(16))?;
+        if let Err(error) = limit.check(len.saturating_mul(16)) {
+            // The length may be wrong, and then more memory does not help.
+            let most = MOST_TO_CHECK.min(len as u64);
+            let read = io::copy(&mut self.reader.by_ref().take(most), &mut io::sink())?;
+            self.offset += read;
+            return Err(if read < most { self.cut_in(number, len) } else { error });
+        }
         let read = self.reader.by_ref().take(len as u64).read_to_end(message)?;
         self.offset += read as u64;
-        if read < len { Err(self.cut()) } else { Ok(Some((number, content))) }
+        if read < len { Err(self.cut_in(number, len)) } else { Ok(Some((number, content))) }
+    }
+
+    fn cut_in(&self, number: u32, len: usize) -> ReadError {
+        let problem = format!("the profile is cut off here, in field {number} of {len} bytes");
+        wrong(format!("byte {}", self.offset), problem)
     }
 
     fn cut(&self) -> ReadError {
