@@ -4,7 +4,7 @@ use std::io::Read;
 
 use jiter::{Jiter, JiterErrorType, JsonErrorType, NumberAny, NumberInt, Peek};
 
-use super::read::Limit;
+use super::read::{Limit, too_long};
 use super::read_error::ReadError;
 use crate::heap_profile::HeapProfile;
 
@@ -400,4 +400,22 @@ pub(crate) fn integer(
     }
     let problem = format!("{number} is not from {least} to {most}");
     Err(Problem::Value { field, problem, index })
+}
+
+/// The name of a function or script, in place of what `into` has.
+#[inline]
+pub(crate) fn text(
+    json: &mut Jiter<'_>,
+    into: &mut String,
+    field: &'static str,
+) -> Result<(), Problem> {
+    json.peek()?;
+    let index = json.current_index();
+    let text = json.next_str().map_err(|e| of(field, e))?;
+    if let Some(problem) = too_long(text.len()) {
+        return Err(Problem::Value { field, problem, index });
+    }
+    into.clear();
+    into.push_str(text);
+    Ok(())
 }

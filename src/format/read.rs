@@ -202,6 +202,15 @@ impl Default for ReadOptions {
 #[cfg(any(feature = "gzip", feature = "pprof"))]
 pub(super) const MOST_TO_CHECK: u64 = 1 << 28;
 
+/// How many bytes the name of a function or script may have, in every format. V8 cuts those of
+/// scripts, and not those of functions.
+pub(super) const LONGEST_NAME: usize = 1 << 24;
+
+/// What is wrong with a name of so many bytes, if that is too long.
+pub(super) fn too_long(len: usize) -> Option<String> {
+    (len > LONGEST_NAME).then(|| format!("{len} bytes, and {LONGEST_NAME} are supported"))
+}
+
 /// How some programs begin a text in UTF-8.
 const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use jiter::{Jiter, JsonType, NumberInt, Peek};
 
-use super::json_pull::{JsonPull, Problem, amount, integer, of};
+use super::json_pull::{JsonPull, Problem, amount, integer, of, text};
 use super::read::{Limit, ReadOptions};
 use super::read_error::ReadError;
 use super::read_json::CPU_PROFILE;
@@ -336,14 +336,6 @@ impl Frame {
         }
         Ok(())
     }
-}
-
-#[inline]
-fn text(json: &mut Jiter<'_>, into: &mut String, field: &'static str) -> Result<(), Problem> {
-    let text = json.next_str().map_err(|e| of(field, e))?;
-    into.clear();
-    into.push_str(text);
-    Ok(())
 }
 
 /// A script's id: V8's number, as text. What is no number is another program's id: it does not say

@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 
 use jiter::{Jiter, Peek};
 
-use super::json_pull::{JsonPull, Problem, integer, of};
+use super::json_pull::{JsonPull, Problem, integer, of, text};
 use super::read::ReadOptions;
 use super::read_error::ReadError;
 use super::read_json::CPU_PROFILE;
@@ -272,11 +272,6 @@ impl OriginalFields {
                 _ => Key::Other,
             }
         }
-        let text = |json: &mut Jiter<'_>, into: &mut String, field| {
-            into.clear();
-            into.push_str(json.next_str().map_err(|e| of(field, e))?);
-            Ok::<(), Problem>(())
-        };
         let place = |json: &mut Jiter<'_>, field| {
             Ok::<_, Problem>(NonZeroU32::new(integer(json, field, 0, u32::MAX.into())? as u32))
         };
@@ -435,11 +430,9 @@ impl NodeFields for Fields {
         let number = |json: &mut Jiter<'_>, field| integer(json, field, 0, MOST).map(|n| n as u32);
         match bit {
             ID => self.id = Some(self.read_id(json, "id")?),
-            NAME => self.name.push_str(json.next_str().map_err(|e| of("name", e))?),
+            NAME => text(json, &mut self.name, "name")?,
             SCRIPT_ID => self.script_id = ScriptId::new(number(json, "script_id")?),
-            SCRIPT_NAME => {
-                self.script_name.push_str(json.next_str().map_err(|e| of("script_name", e))?);
-            }
+            SCRIPT_NAME => text(json, &mut self.script_name, "script_name")?,
             LINE_NUMBER => self.line_number = NonZeroU32::new(number(json, "line_number")?),
             COLUMN_NUMBER => self.column_number = NonZeroU32::new(number(json, "column_number")?),
             START_POSITION => {

@@ -274,10 +274,11 @@ fn bad_pprof() {
         (|p| p.function[0].system_name = 99, "function with id 1, system_name: string 99, but"),
         (
             |p| {
-                p.string_table.push(format!("generated \"a.js\":1:1 {}", "x".repeat(1 << 17)));
+                p.string_table
+                    .push(format!("generated \"a.js\":1:1 {}", "x".repeat((1 << 24) + 1)));
                 p.function[0].system_name = 5;
             },
-            "function with id 1, system_name: 131072 bytes, and 65536 are supported",
+            "function with id 1, system_name: 16777217 bytes, and 16777216 are supported",
         ),
         (|p| p.function[0].start_line = -4, "start_line: -4 is not from 0 to 4294967295"),
         (|p| p.location[0].line[1].line = -4, "line.line: -4 is not from 0 to 4294967295"),
@@ -353,6 +354,33 @@ fn other_files_are_called_by_name() {
     ] {
         assert!(message(file).contains(expected), "{}", message(file));
     }
+}
+
+#[test]
+fn names_have_one_limit() {
+    let long = "x".repeat((1 << 24) + 1);
+    let mut pprof = pprof();
+    pprof.string_table[3] = long.clone();
+    let node = format!(r#"{{"id":1,"name":"{long}","allocations":[],"child_ids":[]}}"#);
+    for file in [
+        pprof.encode_to_vec(),
+        heapprofile(&self::node("1", "1", "").replace("\"f\"", &format!("\"{long}\"")), "").into(),
+        format!("[{node}]").into(),
+        node.into(),
+    ] {
+        assert!(message(file).ends_with("16777217 bytes, and 16777216 are supported"));
+    }
+}
+
+#[test]
+fn a_long_name_that_many_share_takes_no_time() {
+    let mut pprof = pprof();
+    pprof.string_table[3] = "x".repeat(1 << 24);
+    for id in 3..400 {
+        pprof.function.push(PprofFunction { id, name: 3, system_name: 0, start_line: id as i64 });
+        pprof.location[0].line.push(Line { function_id: id, line: 1 });
+    }
+    assert!(message(pprof.encode_to_vec()).contains("the names so far come to"));
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

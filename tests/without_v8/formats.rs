@@ -638,6 +638,22 @@ fn replies_of_the_protocol_are_read() {
 }
 
 #[test]
+fn long_names_come_back_from_every_format() {
+    // Node writes such: V8 does not cut the names of functions.
+    let file = format!(
+        r#"[{{"id":1,"name":"(root)","child_ids":[2]}},{{"id":2,"name":"{}","allocations":[{{"size":8,"count":1}}],"child_ids":[]}}]"#,
+        "n".repeat(200_000)
+    );
+    let profile = read(file.as_bytes());
+    let heapprofile = written(|bytes| profile.write_heapprofile(bytes, Counted::InUse));
+    let nodes = written(|bytes| profile.write_nodes(bytes, Counted::InUse));
+    let nested = written(|bytes| profile.write_nested_nodes(bytes, Counted::InUse));
+    for file in [heapprofile, nodes, nested, pprof(&profile, false)] {
+        assert_eq!(name_in(&file).len(), 200_000);
+    }
+}
+
+#[test]
 fn utf_16_is_seen_by_its_mark() {
     let name = "gr\u{f6}\u{df}e \u{1f600}";
     let json = of_function(name);

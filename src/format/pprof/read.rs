@@ -12,7 +12,7 @@ use prost::Message;
 
 use super::messages::{self, Header, Location, Sample, field};
 use super::{anonymous_name, generated_parts};
-use crate::format::read::{Limit, MOST_TO_CHECK, ReadOptions};
+use crate::format::read::{Limit, MOST_TO_CHECK, ReadOptions, too_long};
 use crate::format::read_error::ReadError;
 use crate::heap_profile::{
     About, FunctionParts, HeapProfile, Label, LabelSets, OriginalParts, RowData, SampleType,
@@ -333,6 +333,8 @@ struct Stacks<'p> {
     steps: HashMap<(u32, u64), u32, RandomState>,
     /// The number of `(root)`, which is no frame.
     root: u32,
+    /// The bytes of the names of all functions so far.
+    name_bytes: u64,
     parts: &'p Parts,
 }
 
@@ -347,6 +349,7 @@ impl<'p> Stacks<'p> {
             functions: Vec::new(),
             steps: HashMap::default(),
             root,
+            name_bytes: 0,
             parts,
         }
     }
@@ -433,10 +436,9 @@ impl<'p> Stacks<'p> {
         line: &messages::Line,
     ) -> Result<u32, ReadError> {
         let field = |name: &str| format!("function with id {}, {name}", function.id);
-        // It is compared with others again and again.
-        let check_len = |len: usize, name| {
-            let problem = || format!("{len} bytes, and {LONGEST_NAME} are supported");
-            if len > LONGEST_NAME { Err(wrong(field(name), problem())) } else { Ok(()) }
+        let check_len = |len: usize, name| match too_long(len) {
+            Some(problem) => Err(wrong(field(name), problem)),
+            None => Ok(()),
         };
         let text = |index, name| {
             let text = self.parts.string(index, || field(name))?;
@@ -445,6 +447,15 @@ impl<'p> Stacks<'p> {
         };
         let name = text(function.name, "name")?;
         let script_name = text(function.filename, "filename")?;
+        // Each is gone through again where functions share it, and a small file can share much.
+        self.name_bytes += (name.len() + script_name.len()) as u64;
+        if self.name_bytes > MOST_NAME_BYTES {
+            let problem = format!("the names so far come to {} bytes", self.name_bytes);
+            return Err(wrong(
+                field("name"),
+                format!("{problem}, and {MOST_NAME_BYTES} are supported"),
+            ));
+        }
         let number = |number: i64, name: &str| {
             let in_bounds = u32::try_from(number);
             in_bounds
@@ -490,8 +501,8 @@ impl<'p> Stacks<'p> {
     }
 }
 
-/// The longest name of a function or script. (V8 cuts those of scripts at 1024 units.)
-const LONGEST_NAME: usize = 1 << 16;
+/// How many bytes the names of all functions may have, shared ones again and again.
+const MOST_NAME_BYTES: u64 = 1 << 31;
 
 /// Whether the name is one that was made up for an anonymous function: by this crate, or by
 /// `@datadog/pprof`.
