@@ -654,6 +654,24 @@ fn long_names_come_back_from_every_format() {
 }
 
 #[test]
+fn anonymous_functions_of_scripts_without_names_come_back_from_pprof() {
+    let root = r#""callFrame":{"functionName":"(root)","scriptId":"0","url":"","lineNumber":-1,"columnNumber":-1},"selfSize":0"#;
+    let child = |id: u32| {
+        format!(
+            r#"{{"callFrame":{{"functionName":"","scriptId":"{id}","url":"","lineNumber":11,"columnNumber":1}},"selfSize":1000,"children":[]}}"#
+        )
+    };
+    let file = format!(r#"{{"head":{{{root},"children":[{},{}]}}}}"#, child(16), child(17));
+    let profile = read(file.as_bytes());
+    let again = read(&pprof(&profile, false));
+    let functions = |profile: &HeapProfile| -> Vec<String> {
+        profile.root().children().map(|c| format!("{:?}", c.function())).collect()
+    };
+    assert_eq!(functions(&again), functions(&profile));
+    assert_eq!(again.root().children().next().unwrap().function().name, "");
+}
+
+#[test]
 fn utf_16_is_seen_by_its_mark() {
     let name = "gr\u{f6}\u{df}e \u{1f600}";
     let json = of_function(name);

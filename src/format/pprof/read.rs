@@ -18,7 +18,7 @@ use crate::heap_profile::{
     About, FunctionParts, HeapProfile, Label, LabelSets, OriginalParts, RowData, SampleType,
     SampleTypes, StackBuilder, push,
 };
-use crate::profile::{Bytes, Function};
+use crate::profile::{Bytes, Function, ScriptId};
 
 /// Reads a profile that is not compressed.
 pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfile, ReadError> {
@@ -476,8 +476,11 @@ impl<'p> Stacks<'p> {
             column_number: NonZeroU32::new(column_number),
             ..FunctionParts::default()
         };
-        if is_anonymous(&parts) {
-            parts.name = "";
+        // A script without a name goes by its id there, which tells its functions from others'.
+        parts.script_id = unnamed_script(&parts);
+        match is_anonymous(&parts) {
+            true => parts.name = "",
+            false => parts.script_id = None,
         }
         // It is there in nearly all profiles, and mostly says the same as the name.
         let system_name = match function.system_name {
@@ -504,6 +507,13 @@ impl<'p> Stacks<'p> {
 /// How many bytes the names of all functions may have, shared ones again and again.
 const MOST_NAME_BYTES: u64 = 1 << 31;
 
+/// The script that the name of an anonymous function tells, as [`anonymous_name`] writes it.
+fn unnamed_script(parts: &FunctionParts<'_>) -> Option<ScriptId> {
+    let script = parts.name.strip_prefix("(anonymous) (script ")?;
+    let (id, _) = script.split_once(')')?;
+    id.parse().ok().and_then(ScriptId::new).filter(|_| parts.script_name.is_empty())
+}
+
 /// Whether the name is one that was made up for an anonymous function: by this crate, or by
 /// `@datadog/pprof`.
 fn is_anonymous(parts: &FunctionParts<'_>) -> bool {
@@ -514,6 +524,7 @@ fn is_anonymous(parts: &FunctionParts<'_>) -> bool {
         return true;
     }
     let function = Function {
+        script_id: parts.script_id,
         script_name: parts.script_name.into(),
         line_number: parts.line_number,
         column_number: parts.column_number,
