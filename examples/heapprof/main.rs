@@ -29,7 +29,7 @@ use v8_heap_sampler::analysis::{
     DiffBy, DiffOptions, GroupBy, LeakError, LeakOptions, Measure, Pattern, Query, Recursion,
     Sessions, TopOptions, TreeOptions, diff, leaks,
 };
-use v8_heap_sampler::format::ReadOptions;
+use v8_heap_sampler::format::{ReadOptions, plain_text};
 use v8_heap_sampler::source::{FileSources, ListOptions, MapProblem, MemorySources, ScriptReport};
 use v8_heap_sampler::{Bytes, Counted, HeapProfile, Label, SampleType};
 
@@ -465,10 +465,10 @@ impl Reader {
             let is_worth =
                 |script: &&ScriptReport| !matches!(script.problem, None | Some(MapProblem::NoMap));
             for script in report.scripts.iter().filter(is_worth) {
-                eprintln!("{}", plain(&script.to_string()));
+                tell(&script.to_string());
             }
             if report.mapped() == 0 {
-                eprintln!("no script has a source map that can be used: see --root and --prefix");
+                tell("no script has a source map that can be used: see --root and --prefix");
             }
             *self.originals.borrow_mut() = report.originals;
         }
@@ -551,7 +551,7 @@ impl Stat {
         let values = values.filter_map(|value| Some((value, profile.amount(value)?)));
         let labels = profile.label_sets().filter(|labels| !labels.is_empty()).map(|labels| {
             let labels: Vec<_> = labels.iter().map(ToString::to_string).collect();
-            plain(&labels.join(", "))
+            plain_text(&labels.join(", ")).into_owned()
         });
         Self {
             file: path.display().to_string(),
@@ -562,14 +562,18 @@ impl Stat {
             duration: about.duration.map(|duration| duration.as_secs_f64()),
             unattributed_samples: about.unattributed_samples,
             labels: labels.collect(),
-            comments: about.comments.iter().map(|comment| plain(comment)).collect(),
+            comments: about
+                .comments
+                .iter()
+                .map(|comment| plain_text(comment).into_owned())
+                .collect(),
         }
     }
 }
 
 impl Display for Stat {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "{}", self.file)?;
+        writeln!(f, "{}", plain_text(&self.file))?;
         writeln!(f, "  {} contexts of {} functions", self.contexts, self.functions)?;
         for (value, amount) in &self.values {
             let exact = match value.unit() {
@@ -607,9 +611,14 @@ impl Display for Stats {
     }
 }
 
-/// A text of a file without what moves a terminal's cursor.
-fn plain(text: &str) -> String {
-    text.replace(char::is_control, " ")
+/// Tells something on standard error. If that is full or closed, there is nobody to tell it to.
+pub(crate) fn tell(text: &str) {
+    let mut out = io::stderr().lock();
+    for line in text.lines() {
+        if writeln!(out, "{}", plain_text(line)).is_err() {
+            return;
+        }
+    }
 }
 
 /// What the program was asked to tell by its exit code.
@@ -808,11 +817,11 @@ fn main() -> ExitCode {
         Ok(Told::Nothing) => ExitCode::SUCCESS,
         Ok(Told::Found) => ExitCode::from(3),
         Err(Failure::Failed(error)) => {
-            eprintln!("{error}");
+            tell(&error);
             ExitCode::FAILURE
         }
         Err(Failure::Usage(error)) => {
-            eprintln!("{error}");
+            tell(&error);
             ExitCode::from(2)
         }
     }

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use v8_heap_sampler::HeapProfile;
 use v8_heap_sampler::format::ReadOptions;
 
-use crate::Failure;
+use crate::{Failure, tell};
 
 /// What takes longer shows its progress, on standard error if that is a terminal.
 const LONG: Duration = Duration::from_secs(1);
@@ -44,7 +44,7 @@ pub(crate) fn merge(profiles: &[HeapProfile]) -> Result<HeapProfile, Failure> {
     let merged =
         HeapProfile::merge(profiles).map_err(|error| Failure::Failed(error.to_string()))?;
     for value in HeapProfile::left_out_of_merge(profiles) {
-        eprintln!("{value} is left out: not all of the files have it");
+        tell(&format!("{value} is left out: not all of the files have it"));
     }
     Ok(merged)
 }

@@ -86,3 +86,5 @@ pub use pprof::PprofOptions;
 pub use read::{ReadOptions, read};
 pub use read_error::ReadError;
 pub use write_error::WriteError;
+
+pub use crate::profile::plain_text;

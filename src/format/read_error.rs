@@ -4,12 +4,13 @@ use std::io;
 
 use crate::callgraph::NodesError;
 use crate::heap_profile::HeapProfile;
-use crate::profile::{Bytes, ProfileError};
+use crate::profile::{Bytes, ProfileError, plain_text};
 
 /// Why a profile cannot be read.
 ///
 /// Places in JSON are byte offsets from the start of the text, uncompressed; places in pprof are
-/// fields of `profile.proto`.
+/// fields of `profile.proto`. Fields of the errors hold a file's text as it is; what they
+/// display is [`plain_text`].
 ///
 /// ```
 /// # #[cfg(feature = "read")] {
@@ -28,7 +29,7 @@ pub enum ReadError {
     Io(#[from] io::Error),
 
     /// What is read is no profile of a format that this crate reads.
-    #[error("not a profile that can be read: {found}")]
+    #[error("not a profile that can be read: {}", plain_text(found))]
     UnknownFormat {
         /// What was found instead.
         found: String,
@@ -44,7 +45,7 @@ pub enum ReadError {
     },
 
     /// The text is not JSON, or ends too early.
-    #[error("byte {offset}: {problem}")]
+    #[error("byte {offset}: {}", plain_text(problem))]
     Json {
         /// Where, in bytes from the start of the text.
         offset: u64,
@@ -53,7 +54,7 @@ pub enum ReadError {
     },
 
     /// A JSON value has the wrong type or is out of bounds, or a field is missing.
-    #[error("byte {offset}: {field}: {problem}")]
+    #[error("byte {offset}: {}: {}", plain_text(field), plain_text(problem))]
     Field {
         /// Where, in bytes from the start of the text.
         offset: u64,
@@ -64,7 +65,7 @@ pub enum ReadError {
     },
 
     /// A field of a pprof profile is wrong.
-    #[error("{field}: {problem}")]
+    #[error("{}: {}", plain_text(field), plain_text(problem))]
     Pprof {
         /// Which field of `profile.proto`, with its place in the list: `sample[3].location_id[0]`.
         field: String,

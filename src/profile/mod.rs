@@ -25,7 +25,7 @@ pub use node::{Allocation, Allocations, ChildIds, Node, V8Estimate};
 pub(crate) use node::{written_line, written_start_position};
 pub use options::{KeepDead, OptionsError, SamplerOptions};
 pub use original::Original;
-pub(crate) use plain_text::plain_text;
+pub use plain_text::plain_text;
 pub use sample::{Sample, SampleId};
 pub use short_vec::ShortVec;
 pub use timestamp::Timestamp;

@@ -462,6 +462,17 @@ fn the_limit_can_be_raised() {
 }
 
 #[test]
+fn errors_show_text_of_files_plainly() {
+    let mut profile = pprof();
+    profile.string_table[3] = "\u{1b}]0;title\u{7}\n\u{2028}\u{202e}".to_owned();
+    profile.sample_type[0].kind = 3;
+    let error = error(&profile.encode_to_vec());
+    assert!(error.to_string().contains("a pprof profile of  ]0;title    /bytes"), "{error}");
+    assert_eq!(format::plain_text(&error.to_string()), error.to_string());
+    assert!(matches!(error, ReadError::UnknownFormat { found } if found.contains('\u{1b}')));
+}
+
+#[test]
 fn errors_keep_their_kind() {
     let file = heapprofile(&node("1", "1", &node("1", "1", "")), "");
     assert!(matches!(error(file.as_bytes()), ReadError::Nodes(NodesError::DuplicateId { .. })));
