@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use super::comments::{LINE_ENDS, comment_starts, is_without_code};
 use super::map::{FileNumber, Map};
 use super::names::Resolver;
 use super::provider::{Script, SourceProvider};
@@ -164,23 +165,34 @@ fn find_map(script: Script<'_>, provider: &mut dyn SourceProvider) -> Result<Fou
     Ok(FoundMap { map, from: url.unwrap_or_else(|| "provider".to_owned()), base, text })
 }
 
-/// Where a script says that its map is: in the last comment that says so, as V8 reads it.
+/// Where a script says that its map is: in the last comment that says so, as V8 reads it. A map within
+/// a comment that code follows is of a part of the script, put there by a bundler that did not look.
 fn mapping_url(text: &str) -> Option<&str> {
     const KEY: &str = "sourceMappingURL=";
+    let (mut starts, mut is_first) = (None, true);
     text.rmatch_indices(KEY).find_map(|(at, _)| {
         let before = text[..at].strip_suffix([' ', '\t'])?.trim_end_matches([' ', '\t']);
         let is_block = ["/*#", "/*@"].iter().any(|start| before.ends_with(start));
         if !is_block && !["//#", "//@"].iter().any(|start| before.ends_with(start)) {
             return None;
         }
+        let start = before.len() - "//#".len();
         let rest = &text[at + KEY.len()..];
-        let end = rest.find(['\n', '\r', '\u{2028}', '\u{2029}']).unwrap_or(rest.len());
+        let end = rest.find(LINE_ENDS).unwrap_or(rest.len());
         let url = if is_block { rest[..end].split("*/").next()? } else { &rest[..end] };
         let url = url.trim();
         // Within a string of the program it is something else.
-        let is_url =
-            !url.is_empty() && !url.contains(|c: char| c.is_whitespace() || "\"'`".contains(c));
-        is_url.then_some(url)
+        if url.is_empty() || url.contains(|c: char| c.is_whitespace() || "\"'`".contains(c)) {
+            return None;
+        }
+        // At the end of the code, and outside of a template, whose end would follow. What follows
+        // one comment follows those before it too.
+        let is_last =
+            std::mem::take(&mut is_first) && is_without_code(&text[start..]) && !rest.contains('`');
+        let mut is_comment =
+            || starts.get_or_insert_with(|| comment_starts(text)).binary_search(&start).is_ok();
+        let counts = is_last || !url.starts_with("data:") && is_comment();
+        counts.then_some(url)
     })
 }
 
@@ -198,6 +210,11 @@ mod tests {
             ("/*# sourceMappingURL=a.map */ f()", Some("a.map")),
             ("//# sourceMappingURL=a.map\n//# sourceMappingURL=b.map", Some("b.map")),
             ("//# sourceMappingURL=a.map\nx = \"//# sourceMappingURL=\" + y", Some("a.map")),
+            ("//# sourceMappingURL=a.map\nx = `\n//# sourceMappingURL=b.map\n`", Some("a.map")),
+            ("//# sourceMappingURL=a.map\nx = `\n//# sourceMappingURL=b.map\n//`", Some("a.map")),
+            ("x = `\n//# sourceMappingURL=b.map\n`", None),
+            ("//# sourceMappingURL=a.map\n//# sourceMappingURL=data:,b\nf()", Some("a.map")),
+            ("//# sourceMappingURL=data:,b\n// end\n/* of it */\n", Some("data:,b")),
             ("//# sourceMappingURL=a b", None),
             ("//# sourceMappingURL=", None),
             ("//#sourceMappingURL=a.map", None),

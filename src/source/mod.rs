@@ -11,6 +11,8 @@
 //! - [`HeapProfile::listing`](crate::HeapProfile::listing) shows source lines with what the functions
 //!   that start there allocated, as `pprof -list` does; [`list`] does so with costs of any type.
 
+#[cfg(feature = "sourcemap")]
+mod comments;
 mod files;
 mod listing;
 #[cfg(feature = "sourcemap")]

@@ -343,6 +343,30 @@ fn maps_within_the_script_are_read() {
     }
 }
 
+#[test]
+fn what_only_looks_like_the_script_s_map_is_not_used() {
+    let map = |file: &str| map(&[file], None, &[], &[(0, 9, Some((0, 6, 9, None)))]);
+    let stray = format!("//# sourceMappingURL=data:application/json,{}", map("/stray.js"));
+    let stray = stray.replace('"', "%22");
+    let template = "var s=`\n//# sourceMappingURL=fake.map\n`;";
+    let named = "//# sourceMappingURL=app.js.map";
+    for (comments, place) in [
+        (format!("{named}\n{template}"), "dist/x.js:7:10"),
+        (format!("{stray}\nf();\n{named}"), "dist/x.js:7:10"),
+        (format!("{stray}\nf();\n"), "dist/app.js:1:11"),
+        (template.to_owned(), "dist/app.js:1:11"),
+        (stray.clone(), "/stray.js:7:10"),
+    ] {
+        let mut sources = MemorySources::new();
+        sources.insert_source("dist/app.js", format!("function a(){{}}\n{comments}"));
+        sources.insert_map("dist/app.js.map", map("x.js"));
+        sources.insert_map("dist/fake.map", map("fake.js"));
+        let mut mapped = profile(&[("a", 1, 11)]);
+        mapped.map_sources(&mut sources);
+        assert_eq!(shown(&mapped), [format!("a {place}")], "{comments}");
+    }
+}
+
 struct Failing;
 
 impl SourceProvider for Failing {
