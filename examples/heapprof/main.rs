@@ -462,12 +462,15 @@ impl Reader {
         if self.source_maps {
             let report = profile.map_sources(&mut self.files.clone());
             // Most scripts of a program have none: that is no problem worth a line.
-            let is_worth =
-                |script: &&ScriptReport| !matches!(script.problem, None | Some(MapProblem::NoMap));
+            let is_worth = |script: &&ScriptReport| match script.problem {
+                None => script.mapped == 0,
+                Some(MapProblem::NoMap) => false,
+                Some(_) => true,
+            };
             for script in report.scripts.iter().filter(is_worth) {
                 tell(&script.to_string());
             }
-            if report.mapped() == 0 {
+            if report.scripts.iter().all(|script| script.problem.is_some()) {
                 tell("no script has a source map that can be used: see --root and --prefix");
             }
             *self.originals.borrow_mut() = report.originals;

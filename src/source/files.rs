@@ -62,8 +62,9 @@ impl FileSources {
         self
     }
 
-    /// The paths that a name can mean, none if it means no file, and the folder of its prefix.
-    fn paths(&self, name: &str) -> (Option<&Path>, Vec<PathBuf>) {
+    /// The paths that a name can mean, with `ending` behind them, none if it means no file; and the
+    /// folder of its prefix.
+    fn paths(&self, name: &str, ending: &str) -> (Option<&Path>, Vec<PathBuf>) {
         let prefix = self.prefixes.iter().find_map(|(prefix, folder)| {
             let rest = name.strip_prefix(prefix.as_str())?;
             Some((folder, rest.trim_start_matches('/')))
@@ -90,18 +91,31 @@ impl FileSources {
             Some(decoded) if is_url => (decoded, Some(rest.to_owned())),
             decoded => (rest.to_owned(), decoded),
         };
-        let second = second.filter(|second| *second != first);
+        let names = std::iter::once(first).chain(second);
+        // In a path, `?` and `#` are most likely of a file's name as well; if there is none, of a URL.
+        let names = names.flat_map(|name| {
+            let bare = without_query(&name).map(str::to_owned);
+            [Some(name), bare.filter(|_| !is_url)].into_iter().flatten()
+        });
         let folder = folder.or(self.root.as_ref());
         let path = |rest: String| match folder {
             Some(folder) => folder.join(rest),
             None => PathBuf::from(rest),
         };
-        (prefix_folder, std::iter::once(first).chain(second).map(path).collect())
+        let paths = names.map(|name| path(name + ending));
+        // Each but once: most names are their own other meanings.
+        let mut distinct: Vec<PathBuf> = Vec::new();
+        paths.for_each(|path| {
+            if !distinct.contains(&path) {
+                distinct.push(path)
+            }
+        });
+        (prefix_folder, distinct)
     }
 
-    /// The file that a name means; `None` if there is none.
-    fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        let (folder, paths) = self.paths(name);
+    /// The file that a name means, with `ending` behind it; `None` if there is none.
+    fn read(&self, name: &str, ending: &str) -> io::Result<Option<Vec<u8>>> {
+        let (folder, paths) = self.paths(name, ending);
         for path in paths {
             match self.read_path(&path, folder) {
                 Ok(content) => return Ok(Some(content)),
@@ -136,6 +150,13 @@ impl FileSources {
     }
 }
 
+/// A path without the query or fragment at its last name, if there is one.
+fn without_query(path: &str) -> Option<&str> {
+    let name = path.rfind('/').map_or(0, |at| at + 1);
+    let at = path[name..].find(['?', '#']).filter(|&at| at > 0)?;
+    Some(&path[..name + at])
+}
+
 /// The path without links, if that is in a folder; `problem` if it is not.
 fn within(path: &Path, folder: &Path, problem: &'static str) -> io::Result<PathBuf> {
     let canonical = folder.canonicalize()?;
@@ -161,7 +182,7 @@ fn is_absent(error: &io::Error) -> bool {
 
 impl SourceProvider for FileSources {
     fn source(&mut self, script: Script<'_>) -> io::Result<Option<Cow<'_, str>>> {
-        let Some(content) = self.read(script.name)? else { return Ok(None) };
+        let Some(content) = self.read(script.name, "")? else { return Ok(None) };
         // As V8's embedders decode it, without the mark that no script's position counts.
         let content = match content.strip_prefix(b"\xEF\xBB\xBF") {
             Some(content) => content.to_owned(),
@@ -179,8 +200,8 @@ impl SourceProvider for FileSources {
         url: Option<&str>,
     ) -> io::Result<Option<Cow<'_, [u8]>>> {
         let found = match url {
-            Some(url) => self.read(url)?,
-            None => self.read(&format!("{}.map", script.name))?,
+            Some(url) => self.read(url, "")?,
+            None => self.read(script.name, ".map")?,
         };
         Ok(found.map(Cow::Owned))
     }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use serde::Deserialize;
+use serde_json::Value;
 use sourcemap::{DecodedMap, SourceMap, Token};
 
 use super::text::Text;
@@ -60,7 +61,12 @@ impl Map {
             serde_json::from_slice(json).map_err(|error| error.to_string())?;
         checked.check()?;
         drop(checked);
-        let mut decoded = sourcemap::decode_slice(json).map_err(|error| error.to_string())?;
+        // The decoder refuses a map for any odd field, one that is not of use here too.
+        let decoded = sourcemap::decode_slice(json).or_else(|_| {
+            let needed = needed_fields(serde_json::from_slice(json)?, MOST_NESTED);
+            sourcemap::decode_slice(&serde_json::to_vec(&needed)?)
+        });
+        let mut decoded = decoded.map_err(|error| error.to_string())?;
         let mut sections = Vec::new();
         take_sections(&mut decoded, (0, 0), &mut sections);
         // Stable: of sections that start at one place, the last one counts.
@@ -218,7 +224,7 @@ fn take_sections(decoded: &mut DecodedMap, start: (u32, u32), sections: &mut Vec
 /// The parts of a map that the decoder takes too lightly.
 #[derive(Deserialize)]
 struct CheckedMap<'j> {
-    version: Option<serde_json::Value>,
+    version: Option<Value>,
     #[serde(borrow)]
     mappings: Option<Cow<'j, str>>,
     sections: Option<Vec<CheckedSection<'j>>>,
@@ -251,6 +257,39 @@ impl CheckedMap<'_> {
         let mut maps = self.sections.iter().flatten().filter_map(|section| section.map.as_ref());
         maps.try_for_each(Self::check)
     }
+}
+
+/// How deep sections of sections are looked into: no deeper than the parser of JSON recurses.
+const MOST_NESTED: usize = 128;
+
+/// The fields of a map that are of use here, as far as they are of their types.
+fn needed_fields(map: Value, depth: usize) -> Value {
+    let Value::Object(fields) = map else { return map };
+    let is_text = |value: &Value| value.is_string() || value.is_null();
+    let texts = |values: Value| match values {
+        Value::Array(values) => Value::Array(
+            values.into_iter().map(|v| if is_text(&v) { v } else { Value::Null }).collect(),
+        ),
+        _ => Value::Null,
+    };
+    let field = |(name, value): (String, Value)| {
+        let value = match &*name {
+            "version" | "mappings" | "offset" => value,
+            "sourceRoot" | "url" | "rangeMappings" if is_text(&value) => value,
+            "sources" | "sourcesContent" => texts(value),
+            "names" if value.is_array() => value,
+            "map" if depth > 0 => needed_fields(value, depth - 1),
+            "sections" if depth > 0 => match value {
+                Value::Array(sections) => {
+                    sections.into_iter().map(|section| needed_fields(section, depth - 1)).collect()
+                }
+                value => value,
+            },
+            _ => return None,
+        };
+        Some((name, value))
+    };
+    Value::Object(fields.into_iter().filter_map(field).collect())
 }
 
 /// Decodes base64, in its usual alphabet or the one for URLs, with padding or without.
@@ -297,6 +336,30 @@ mod tests {
             assert_eq!(base64(text.as_bytes()).as_deref(), bytes.map(str::as_bytes), "{text}");
         }
         assert_eq!(base64(b"-_+/"), base64(b"+/-_"));
+    }
+
+    #[test]
+    fn odd_fields_that_are_not_needed_are_passed_over() {
+        for field in [
+            r#""debugId":"main-20260101""#,
+            r#""debug_id":1"#,
+            r#""ignoreList":["a"]"#,
+            r#""sourceRoot":1"#,
+            r#""sourcesContent":[1]"#,
+            r#""sourcesContent":"text""#,
+            r#""x_facebook_sources":1"#,
+        ] {
+            let map = format!(r#"{{"version":3,"sources":["a"],"mappings":"AAAA",{field}}}"#);
+            let index = format!(
+                r#"{{"version":3,"sections":[{{"offset":{{"line":0,"column":0}},"map":{map}}}]}}"#
+            );
+            for json in [map, index] {
+                let map = Map::decode(json.as_bytes()).unwrap_or_else(|e| panic!("{json}: {e}"));
+                let place = map.find(0, 0).and_then(Found::place).unwrap();
+                assert_eq!(map.file_name(place.file), Some("a"), "{json}");
+                assert_eq!(map.file_text(place.file), None, "{json}");
+            }
+        }
     }
 
     #[test]

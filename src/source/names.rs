@@ -4,6 +4,8 @@
 //! function. Its name stands before that, if anywhere, and so does the token of the map that knows the
 //! original name. A token *at* the start is of no use for names: for `n=>n` it is the parameter's.
 
+use std::borrow::Cow;
+
 use super::map::{Found, Map, Originals, Place};
 use super::text::Text;
 use crate::profile::Function;
@@ -291,7 +293,7 @@ impl<'t> Head<'t> {
 
     /// Whether a function can start here.
     fn is_start(&self) -> bool {
-        self.after.starts_with(|c| c == '(' || is_identifier_part(c))
+        self.after.starts_with(|c| c == '(' || c == '\\' || is_identifier_part(c))
     }
 
     /// Whether it is an arrow function of one parameter without parentheses.
@@ -318,7 +320,7 @@ impl<'t> Head<'t> {
 /// Whether a text can stand between the token of a function and its parameters: words, a `*`, or a
 /// property's name in quotation marks or brackets.
 fn is_head(between: &str) -> bool {
-    let between = between.trim_end();
+    let between = &*without_escapes(between.trim_end());
     for quote in ['"', '\'', '`'] {
         if let Some(name) = between.strip_prefix(quote)
             && let Some(name) = name.strip_suffix(quote)
@@ -328,6 +330,37 @@ fn is_head(between: &str) -> bool {
     }
     let between = between.strip_suffix(']').unwrap_or(between);
     between.chars().all(|c| is_identifier_part(c) || c.is_whitespace() || matches!(c, '*' | '['))
+}
+
+/// A text with the characters that escapes in its identifiers stand for: `\u00F6` and `\u{F6}`, as
+/// bundlers write what is not ASCII.
+fn without_escapes(text: &str) -> Cow<'_, str> {
+    let mut parts = text.split("\\u");
+    let first = parts.next().unwrap_or_default();
+    if first.len() == text.len() {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = first.to_owned();
+    for part in parts {
+        let escape = match part.strip_prefix('{') {
+            Some(part) => part.split_once('}'),
+            None => part.split_at_checked(4),
+        };
+        let character = escape.and_then(|(digits, rest)| {
+            Some((u32::from_str_radix(digits, 16).ok().and_then(char::from_u32)?, rest))
+        });
+        match character {
+            Some((character, rest)) => {
+                plain.push(character);
+                plain.push_str(rest);
+            }
+            None => {
+                plain.push_str("\\u");
+                plain.push_str(part);
+            }
+        }
+    }
+    Cow::Owned(plain)
 }
 
 /// Whether what is between a token and a function's start can be the function's head, of which only the
@@ -420,6 +453,12 @@ mod tests {
         for head in ["a", "function", "async function* ", "get x", "#a", "\"a.b\"", "['a'", "x]"] {
             let expected = !head.contains("['");
             assert_eq!(is_head(head), expected, "{head}");
+        }
+        for head in [r"gr\u00F6\u{DF}e", r"function \u{6F22}"] {
+            assert!(is_head(head), "{head}");
+        }
+        for other in [r"\u002C", r"\u00", r"\u{}", r"\u{110000}", r"a\u00é0"] {
+            assert!(!is_head(other), "{other}");
         }
         for other in ["a,", "a=", "a;b", "x(", "}", "\"a\",\"b\"", "a=>"] {
             assert!(!is_head(other), "{other}");

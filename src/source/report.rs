@@ -68,9 +68,12 @@ impl fmt::Display for ScriptReport {
             (name, _) => f.write_str(name)?,
         }
         write!(f, ": {} of {} functions mapped", self.mapped, self.functions)?;
-        match &self.problem {
-            Some(problem) => write!(f, ": {problem}"),
-            None => Ok(()),
+        match (&self.problem, &self.map) {
+            (Some(problem), _) => write!(f, ": {problem}"),
+            (None, Some(map)) if self.mapped == 0 => {
+                write!(f, ": its source map was found ({map}), and has no original place for them")
+            }
+            (None, _) => Ok(()),
         }
     }
 }

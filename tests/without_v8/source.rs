@@ -231,7 +231,14 @@ fn files_are_read_within_their_root_only() {
     let mut map = |url| files.source_map(Script::named("my app/a.js"), url).unwrap().is_some();
     assert!(map(None), "beside the script");
     assert!(map(Some("my%20app/a.js.map")));
+    assert!(map(Some("my%20app/a.js.map?v=3")));
+    assert!(map(Some("my app/a.js.map#1")));
     assert!(!map(Some("my app/b.js.map")));
+    assert!(!map(Some("my app/?v=3")));
+    for name in ["my app/a.js?v=3", "https://x.test/my%20app/a.js?v=3"] {
+        let beside = files.source_map(Script::named(name), None).unwrap();
+        assert_eq!(beside.as_deref(), Some(&b"{}"[..]), "{name}");
+    }
     std::fs::remove_dir_all(scratch).unwrap();
 }
 

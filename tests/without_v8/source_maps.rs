@@ -262,7 +262,11 @@ fn a_script_as_a_whole_is_one_file_s_or_no_one_s() {
     let mut mapped = profile(&[("", 1, 1)]);
     let report = apply(&mut mapped, "f()", &map(&["x.js", "y.js"], None, &[], &segments));
     assert_eq!(shown(&mapped), ["(anonymous) dist/app.js:1:1"]);
-    assert_eq!(report.to_string(), "dist/app.js: 0 of 1 functions mapped\n");
+    assert_eq!(
+        report.to_string(),
+        "dist/app.js: 0 of 1 functions mapped: its source map was found (dist/app.js.map), and has \
+         no original place for them\n"
+    );
 }
 
 #[test]
@@ -340,6 +344,38 @@ fn maps_within_the_script_are_read() {
         let report = mapped.map_sources(&mut sources);
         assert_eq!(report.scripts[0].map.as_deref(), Some("inline"), "{report}");
         assert_eq!(shown(&mapped), ["a /x.js:7:10"]);
+    }
+}
+
+#[test]
+fn escaped_identifiers_are_mapped() {
+    let text = r"function gr\u00F6\u{DF}e(){return[1]}var f=\u00E4=>[\u00E4]";
+    let original = "function größe() {}\nvar f = ä => [ä];\n";
+    let segments: Vec<Segment> = vec![
+        (0, 0, Some((0, 0, 0, None))),
+        (0, 9, Some((0, 0, 9, None))),
+        (0, at(text, r"\u00E4"), Some((0, 1, 8, None))),
+    ];
+    let map = map(&["x.js"], Some(&[original]), &[], &segments);
+    let functions = [("größe", 1, behind(text, r"\u{DF}e")), ("f", 1, at(text, r"\u00E4=>") + 1)];
+    let mut mapped = profile(&functions);
+    apply(&mut mapped, text, &map);
+    assert_eq!(shown(&mapped), ["größe dist/x.js:1:10", "f dist/x.js:2:9"]);
+}
+
+#[test]
+fn a_map_that_covers_nothing_is_told_from_none() {
+    let unknown = r#"{"version":3,"sources":[null],"mappings":"SAAA"}"#;
+    for map in [r#"{"version":3,"sources":["x.js"],"mappings":""}"#, unknown] {
+        let mut mapped = profile(&[("a", 1, 11)]);
+        let report = apply(&mut mapped, "function a(){}", map);
+        let script = &report.scripts[0];
+        assert!(script.problem.is_none() && script.mapped == 0);
+        assert_eq!(
+            script.to_string(),
+            "dist/app.js: 0 of 1 functions mapped: its source map was found (dist/app.js.map), and \
+             has no original place for them"
+        );
     }
 }
 
