@@ -419,3 +419,29 @@ pub(crate) fn text(
     into.push_str(text);
     Ok(())
 }
+
+/// Reads the fields of a small object, each once: what `key_of` does not know is skipped.
+#[inline]
+pub(crate) fn each_field<K: Copy + PartialEq>(
+    json: &mut Jiter<'_>,
+    object: &'static str,
+    key_of: impl Fn(&str) -> Option<K>,
+    mut read: impl FnMut(K, &mut Jiter<'_>) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    let mut seen = [None; 8];
+    let mut next = 0;
+    let mut key = json.next_object().map_err(|e| of(object, e))?.map(&key_of);
+    while let Some(found) = key {
+        if found.is_none() {
+            json.next_skip()?;
+        } else if seen.contains(&found) {
+            return Err(Problem::here(object, "the object has a field twice", json));
+        } else if let Some(key) = found {
+            seen[next] = found;
+            next += 1;
+            read(key, json)?;
+        }
+        key = json.next_key()?.map(&key_of);
+    }
+    Ok(())
+}

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use jiter::{Jiter, JsonType, NumberInt, Peek};
 
-use super::json_pull::{JsonPull, Problem, amount, integer, of, text};
+use super::json_pull::{JsonPull, Problem, amount, each_field, integer, text};
 use super::read::{Limit, ReadOptions};
 use super::read_error::ReadError;
 use super::read_json::CPU_PROFILE;
@@ -15,7 +15,7 @@ use crate::heap_profile::Counted;
 use crate::heap_profile::{
     About, Builder, FunctionParts, HeapProfile, LabelSets, OrdinalSample, RowData, push,
 };
-use crate::profile::{NodeId, ScriptId};
+use crate::profile::{Bytes, NodeId, ScriptId};
 
 /// Reads the rest of the object whose first key, `key`, has been read, and of those `around` it.
 pub(crate) fn read<R: Read>(
@@ -63,11 +63,17 @@ pub(crate) fn read<R: Read>(
         limit.check(builder.bytes() + json.bytes() + 20 * builder.len())?;
         let index = IdIndex::new(builder.ids().iter().copied())?;
         let (mut known, mut unknown) = (0, 0);
-        for mut sample in samples.into_iter().flatten() {
+        let samples = samples.unwrap_or_default();
+        check_ordinals(json, &samples, builder.bytes(), limit)?;
+        // How many bytes the samples of each context have.
+        limit.check(builder.bytes() + json.bytes() + 28 * builder.len())?;
+        let mut sampled = vec![0.0; builder.len()];
+        for mut sample in samples {
             match index.get(NodeId(sample.context)) {
                 Some(rank) => {
                     known += 1;
                     sample.context = rank;
+                    sampled[rank as usize] += sample.bytes;
                     builder.push_sample(sample);
                 }
                 None => unknown += 1,
@@ -79,6 +85,7 @@ pub(crate) fn read<R: Read>(
             let problem = format!("{unknown} of {} name nodes that are not there", known + unknown);
             return Err(json.field_error("samples", problem));
         }
+        check_sampled(json, &mut sampled, &builder, fields.total)?;
         about.unattributed_samples = unknown;
     } else if samples.is_some_and(|samples| !samples.is_empty()) {
         return Err(json.field_error("samples", "they name nodes by id, and the nodes have none"));
@@ -86,6 +93,61 @@ pub(crate) fn read<R: Read>(
     let types = options.unnamed.sample_types(false);
     Ok(builder.finish(types, LabelSets::default(), has_samples, about))
 }
+
+/// V8 numbers its samples, each anew.
+fn check_ordinals<R: Read>(
+    json: &JsonPull<R>,
+    samples: &[OrdinalSample],
+    held: usize,
+    limit: Limit,
+) -> Result<(), ReadError> {
+    // V8's come in order; then no number can be there twice.
+    if samples.is_sorted_by(|one, other| one.ordinal < other.ordinal) {
+        return Ok(());
+    }
+    let sorted = size_of::<u64>() * samples.len();
+    limit.check(held + json.bytes() + size_of_val(samples) + sorted)?;
+    let mut ordinals: Vec<u64> = samples.iter().map(|sample| sample.ordinal).collect();
+    ordinals.sort_unstable();
+    match ordinals.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => {
+            let twice = pair[0];
+            Err(json.field_error("samples.ordinal", format!("{twice} is there twice")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Refuses samples that come to more than their nodes, whose bytes are `total` in all; `sampled` is
+/// what the samples of each context come to.
+fn check_sampled<R: Read>(
+    json: &JsonPull<R>,
+    sampled: &mut [f64],
+    builder: &Builder,
+    total: f64,
+) -> Result<(), ReadError> {
+    // V8 rounds the number of objects that a sample stands for on its own, and so by up to half;
+    // and it takes samples until it has written the nodes.
+    let sum: f64 = sampled.iter().sum();
+    for row in builder.rows() {
+        let sampled = &mut sampled[row.context as usize];
+        let of_node: f64 = row.values.iter().copied().fold(0.0, f64::max);
+        *sampled = (*sampled - 2.0 * of_node).max(0.0);
+    }
+    let excess: f64 = sampled.iter().sum();
+    if excess <= total.max(MOST_LATE) {
+        return Ok(());
+    }
+    let problem = format!(
+        "they come to {}, and their nodes to {}: the file is damaged, or was changed",
+        Bytes(sum as u64),
+        Bytes(total as u64)
+    );
+    Err(json.field_error("samples", problem))
+}
+
+/// How many bytes of samples V8 may take while it writes the nodes.
+const MOST_LATE: f64 = 4_194_304.0;
 
 fn read_samples<R: Read>(
     json: &mut JsonPull<R>,
@@ -106,32 +168,29 @@ fn read_samples<R: Read>(
 }
 
 fn read_sample(json: &mut Jiter<'_>) -> Result<OrdinalSample, Problem> {
-    #[derive(Clone, Copy)]
+    #[derive(Clone, Copy, PartialEq)]
     enum Key {
         Size,
         NodeId,
         Ordinal,
-        Other,
     }
-    fn key_of(key: &str) -> Key {
+    fn key_of(key: &str) -> Option<Key> {
         match key {
-            "size" => Key::Size,
-            "nodeId" => Key::NodeId,
-            "ordinal" => Key::Ordinal,
-            _ => Key::Other,
+            "size" => Some(Key::Size),
+            "nodeId" => Some(Key::NodeId),
+            "ordinal" => Some(Key::Ordinal),
+            _ => None,
         }
     }
     let (mut size, mut node, mut ordinal) = (None, None, None);
-    let mut key = json.next_object().map_err(|e| of("samples", e))?.map(key_of);
-    while let Some(is) = key {
-        match is {
+    each_field(json, "samples", key_of, |key, json| {
+        match key {
             Key::Size => size = Some(amount(json, "samples.size")?),
             Key::NodeId => node = Some(integer(json, "samples.nodeId", 0, u32::MAX.into())?),
             Key::Ordinal => ordinal = Some(integer(json, "samples.ordinal", 0, i64::MAX)?),
-            Key::Other => json.next_skip()?,
         }
-        key = json.next_key()?.map(key_of);
-    }
+        Ok(())
+    })?;
     let missing = |field| Problem::here(field, "the sample that ends here lacks it", json);
     Ok(OrdinalSample {
         context: node.ok_or_else(|| missing("samples.nodeId"))? as u32,
@@ -299,30 +358,28 @@ impl Frame {
 
     #[inline]
     fn read(&mut self, json: &mut Jiter<'_>) -> Result<(), Problem> {
-        #[derive(Clone, Copy)]
+        #[derive(Clone, Copy, PartialEq)]
         enum Key {
             FunctionName,
             ScriptId,
             Url,
             LineNumber,
             ColumnNumber,
-            Other,
         }
         #[inline]
-        fn key_of(key: &str) -> Key {
+        fn key_of(key: &str) -> Option<Key> {
             match key {
-                "functionName" => Key::FunctionName,
-                "scriptId" => Key::ScriptId,
-                "url" => Key::Url,
-                "lineNumber" => Key::LineNumber,
-                "columnNumber" => Key::ColumnNumber,
-                _ => Key::Other,
+                "functionName" => Some(Key::FunctionName),
+                "scriptId" => Some(Key::ScriptId),
+                "url" => Some(Key::Url),
+                "lineNumber" => Some(Key::LineNumber),
+                "columnNumber" => Some(Key::ColumnNumber),
+                _ => None,
             }
         }
         self.clear();
-        let mut key = json.next_object().map_err(|e| of("callFrame", e))?.map(key_of);
-        while let Some(is) = key {
-            match is {
+        each_field(json, "callFrame", key_of, |key, json| {
+            match key {
                 Key::FunctionName => {
                     text(json, &mut self.function_name, "callFrame.functionName")?;
                 }
@@ -330,11 +387,9 @@ impl Frame {
                 Key::ScriptId => self.script_id = script_id(json)?,
                 Key::LineNumber => self.line_number = place(json, "callFrame.lineNumber")?,
                 Key::ColumnNumber => self.column_number = place(json, "callFrame.columnNumber")?,
-                Key::Other => json.next_skip()?,
             }
-            key = json.next_key()?.map(key_of);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 

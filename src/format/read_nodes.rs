@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 
 use jiter::{Jiter, Peek};
 
-use super::json_pull::{JsonPull, Problem, integer, of, text};
+use super::json_pull::{JsonPull, Problem, each_field, integer, of, text};
 use super::read::ReadOptions;
 use super::read_error::ReadError;
 use super::read_json::CPU_PROFILE;
@@ -255,38 +255,34 @@ impl OriginalFields {
     }
 
     fn read(&mut self, json: &mut Jiter<'_>) -> Result<(), Problem> {
-        #[derive(Clone, Copy)]
+        #[derive(Clone, Copy, PartialEq)]
         enum Key {
             Source,
             Name,
             LineNumber,
             ColumnNumber,
-            Other,
         }
-        fn key_of(key: &str) -> Key {
+        fn key_of(key: &str) -> Option<Key> {
             match key {
-                "source" => Key::Source,
-                "name" => Key::Name,
-                "line_number" => Key::LineNumber,
-                "column_number" => Key::ColumnNumber,
-                _ => Key::Other,
+                "source" => Some(Key::Source),
+                "name" => Some(Key::Name),
+                "line_number" => Some(Key::LineNumber),
+                "column_number" => Some(Key::ColumnNumber),
+                _ => None,
             }
         }
         let place = |json: &mut Jiter<'_>, field| {
             Ok::<_, Problem>(NonZeroU32::new(integer(json, field, 0, u32::MAX.into())? as u32))
         };
-        let mut key = json.next_object().map_err(|e| of("original", e))?.map(key_of);
-        while let Some(is) = key {
-            match is {
+        each_field(json, "original", key_of, |key, json| {
+            match key {
                 Key::Source => text(json, &mut self.source, "original.source")?,
                 Key::Name => text(json, &mut self.name, "original.name")?,
                 Key::LineNumber => self.line_number = place(json, "original.line_number")?,
                 Key::ColumnNumber => self.column_number = place(json, "original.column_number")?,
-                Key::Other => json.next_skip()?,
             }
-            key = json.next_key()?.map(key_of);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn parts(&self) -> OriginalParts<'_> {
@@ -513,15 +509,13 @@ fn read_allocation(json: &mut Jiter<'_>) -> Result<Allocation, Problem> {
     }
     const MOST: i64 = HeapProfile::MOST as i64;
     let (mut count, mut size) = (None, None);
-    let mut key = json.next_object().map_err(|e| of("allocations", e))?.map(is_size);
-    while let Some(is) = key {
-        match is {
-            Some(true) => size = Some(integer(json, "allocations.size", 1, MOST)? as u64),
-            Some(false) => count = Some(integer(json, "allocations.count", 0, MOST)? as u64),
-            None => json.next_skip()?,
+    each_field(json, "allocations", is_size, |is_size, json| {
+        match is_size {
+            true => size = Some(integer(json, "allocations.size", 1, MOST)? as u64),
+            false => count = Some(integer(json, "allocations.count", 0, MOST)? as u64),
         }
-        key = json.next_key()?.map(is_size);
-    }
+        Ok(())
+    })?;
     let missing = |field| Problem::here(field, "the allocation that ends here lacks it", json);
     Ok(Allocation {
         count: count.ok_or_else(|| missing("allocations.count"))?,

@@ -5,7 +5,7 @@ use std::io::Read;
 use jiter::Jiter;
 use serde::de::DeserializeOwned;
 
-use super::json_pull::{JsonPull, Problem, integer, of};
+use super::json_pull::{JsonPull, Problem, each_field, integer, of};
 use super::read::{Limit, ReadOptions};
 use super::read_error::ReadError;
 use super::read_nodes::{Ids, read_list};
@@ -128,21 +128,19 @@ fn read_samples<R: Read>(
 fn read_sample(json: &mut Jiter<'_>) -> Result<Sample, Problem> {
     const FIELDS: [&str; 4] =
         ["samples.node_id", "samples.size", "samples.sample_id", "samples.is_live"];
-    fn field_of(key: &str) -> usize {
-        FIELDS.iter().position(|field| field["samples.".len()..] == *key).unwrap_or(FIELDS.len())
+    fn field_of(key: &str) -> Option<usize> {
+        FIELDS.iter().position(|field| field["samples.".len()..] == *key)
     }
     let (mut node_id, mut size, mut sample_id, mut is_live) = (None, None, None, None);
-    let mut key = json.next_object().map_err(|e| of("samples", e))?.map(field_of);
-    while let Some(field) = key {
+    each_field(json, "samples", field_of, |field, json| {
         match field {
             0 => node_id = Some(integer(json, FIELDS[0], 0, u32::MAX.into())?),
             1 => size = Some(integer(json, FIELDS[1], 0, 1 << 53)?),
             2 => sample_id = Some(integer(json, FIELDS[2], 0, i64::MAX)?),
-            3 => is_live = Some(json.next_bool().map_err(|e| of(FIELDS[3], e))?),
-            _ => json.next_skip()?,
+            _ => is_live = Some(json.next_bool().map_err(|e| of(FIELDS[3], e))?),
         }
-        key = json.next_key()?.map(field_of);
-    }
+        Ok(())
+    })?;
     let missing =
         |field: usize| Problem::here(FIELDS[field], "the sample that ends here lacks it", json);
     Ok(Sample::new(

@@ -221,6 +221,10 @@ impl Builder {
         }
     }
 
+    pub(crate) fn rows(&self) -> &[RowData] {
+        &self.rows
+    }
+
     pub(crate) fn set_function(&mut self, rank: u32, parts: FunctionParts<'_>) {
         self.function_of[rank as usize] = self.functions.number(parts);
     }

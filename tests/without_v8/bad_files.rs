@@ -69,6 +69,22 @@ fn bad_heapprofiles() {
             "callFrame.lineNumber: -2 is not from -1",
         ),
         (heapprofile(&node("1,\"selfSize\":1", "1", ""), ""), "node: the node has the field twice"),
+        (
+            heapprofile(&node("1", "1", "").replace("f\"", "f\",\"functionName\":\"g\""), ""),
+            "callFrame: the object has a field twice",
+        ),
+        (
+            heapprofile(&node("8", "1", ""), r#"{"size":8,"nodeId":1,"ordinal":1,"size":9}"#),
+            "samples: the object has a field twice",
+        ),
+        (
+            heapprofile(&node("16", "1", ""), &format!("{sample},{sample}")),
+            "samples.ordinal: 1 is there twice",
+        ),
+        (
+            heapprofile(&node("4096", "1", ""), r#"{"size":8388608,"nodeId":1,"ordinal":1}"#),
+            "samples: they come to 8.4 MB, and their nodes to 4.1 kB",
+        ),
         (r#"{"samples":[]}"#.to_owned(), "head: the profile lacks it"),
         (format!("{}x", heapprofile(&node("1", "1", ""), "")), "trailing characters"),
         (
@@ -102,6 +118,10 @@ fn bad_nodes_and_profiles() {
         (
             format!("[{}]", node.replace(":[],", ":[{\"size\":-8,\"count\":1}],")),
             "allocations.size: -8 is not from 1",
+        ),
+        (
+            format!("[{}]", node.replace(":[],", ":[{\"size\":8,\"count\":1,\"size\":8}],")),
+            "allocations: the object has a field twice",
         ),
         (
             format!("[{}]", node.replace(":[],", ":[{\"size\":8}],")),
