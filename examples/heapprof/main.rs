@@ -27,7 +27,7 @@ use read::{merge, read, read_all};
 use serde::Serialize;
 use v8_heap_sampler::analysis::{
     DiffBy, DiffOptions, GroupBy, LeakError, LeakOptions, Measure, Pattern, Query, Recursion,
-    Sessions, TopOptions, TreeOptions, diff, leaks,
+    Sessions, TopOptions, TreeOptions, Uncertainty, diff, leaks,
 };
 use v8_heap_sampler::format::{ReadOptions, plain_text};
 use v8_heap_sampler::source::{FileSources, ListOptions, MapProblem, MemorySources, ScriptReport};
@@ -810,6 +810,14 @@ impl Target {
         value: SampleType,
         input: &Path,
     ) -> Result<(), Failure> {
+        let is_known =
+            |value| profile.uncertainty(value).is_some_and(|of| of != Uncertainty::Unknown);
+        let objects = SampleType::ALL.into_iter().filter(|value| value.unit() != "bytes");
+        if format == Format::Pprof && !self.sizes && objects.into_iter().any(is_known) {
+            tell(
+                "the uncertainty of numbers of objects is lost, as it needs their sizes: --sizes keeps these",
+            );
+        }
         let name = input.file_name().map_or("heap profile".into(), |name| name.to_string_lossy());
         write_file(&self.output, |writer| format.write(profile, writer, value, &name, self.sizes))
     }

@@ -26,6 +26,8 @@ pub struct Dominators {
     pub sample_type: SampleType,
     /// The whole profile.
     pub total: Amount,
+    /// What was allocated on the empty stack: a part of the total that no function has.
+    pub on_empty_stack: Amount,
     /// The functions, the one that dominates most first; the root is not among them.
     pub functions: Vec<Dominator>,
     #[serde(skip)]
@@ -120,8 +122,9 @@ impl HeapProfile {
             by_value.then(other.functions.cmp(&one.functions))
         });
         let total = evidence.total();
+        let on_empty_stack = evidence.on_empty_stack();
         let heading = evidence.heading(&total);
-        Ok(Dominators { sample_type, total, functions: found, heading })
+        Ok(Dominators { sample_type, total, on_empty_stack, functions: found, heading })
     }
 
     /// The single function that all values of the stacks on which a function matches pass through before
@@ -177,6 +180,9 @@ impl HeapProfile {
 impl fmt::Display for Dominators {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.heading)?;
+        if self.on_empty_stack.value() != 0.0 {
+            writeln!(f, "{ROOT}, on the empty stack: {}", self.on_empty_stack)?;
+        }
         let mut table = Table::new([
             "dominated",
             "share",

@@ -94,6 +94,13 @@ impl<'p> Evidence<'p> {
         self.amount(self.of_rows(0..self.profile.row_data().len()))
     }
 
+    /// What the root has itself.
+    pub(super) fn on_empty_stack(&self) -> Amount {
+        let rows = self.profile.row_data().iter().enumerate();
+        let of_root = rows.filter(|(_, row)| row.context == 0).map(|(at, _)| at);
+        self.amount(self.of_rows(of_root))
+    }
+
     /// A sum as an amount: with what can go unnoticed, if nothing was seen.
     pub(super) fn amount(&self, sum: Sum) -> Amount {
         let none = match self.interval {

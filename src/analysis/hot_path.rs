@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::amount::{Amount, percent, share};
 use super::evidence::Evidence;
+use super::group::ROOT;
 use super::table::Table;
 use super::totals::walk;
 use super::tree::indented;
@@ -22,6 +23,8 @@ pub struct HotPath {
     pub sample_type: SampleType,
     /// The whole profile.
     pub total: Amount,
+    /// What was allocated on the empty stack: a part of the total that no function has.
+    pub on_empty_stack: Amount,
     /// The contexts on the way, the outermost function first; none of an empty profile.
     pub steps: Vec<HotStep>,
     #[serde(skip)]
@@ -87,14 +90,18 @@ impl HeapProfile {
         });
         let steps = steps.collect();
         let total = evidence.total();
+        let on_empty_stack = evidence.on_empty_stack();
         let heading = evidence.heading(&total);
-        Ok(HotPath { sample_type, total, steps, heading })
+        Ok(HotPath { sample_type, total, on_empty_stack, steps, heading })
     }
 }
 
 impl fmt::Display for HotPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.heading)?;
+        if self.on_empty_stack.value() != 0.0 {
+            writeln!(f, "{ROOT}, on the empty stack: {}", self.on_empty_stack)?;
+        }
         let all = self.total.value();
         let mut table = Table::new(["total", "total%", "self", "function"]);
         for (depth, step) in self.steps.iter().enumerate() {

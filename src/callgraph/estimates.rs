@@ -89,7 +89,7 @@ impl CallTree {
         let mut on_path = OnPath::default();
         for (rank, node) in self.nodes().iter().enumerate() {
             on_path.leave(rank, ends);
-            let number = numbers.of(&node.function);
+            let number = numbers.of_context(rank, &node.function);
             if number as usize == functions.len() {
                 functions.push(FunctionSums {
                     function: Arc::clone(&node.function),

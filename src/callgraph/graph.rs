@@ -71,7 +71,7 @@ pub struct RemovedCall<W = V8Estimate> {
 }
 
 /// The graph of functions: contexts of one function merged, calls between them weighted by the
-/// bytes and objects that flow through.
+/// bytes and objects that flow through. The root is a vertex of its own.
 ///
 /// It is a [`petgraph::graph::Graph`]: [`graph`](Self::graph) hands it out, so petgraph's
 /// algorithms apply. Recursion makes cycles: [`cycles`](Self::cycles) finds them,
@@ -159,7 +159,7 @@ impl<W: Weight> Callgraph<W> {
             on_path.leave(rank, ends);
             calls_on_path.leave(rank, ends);
 
-            let function = functions.of(of);
+            let function = functions.of_context(rank, of);
             if function as usize == graph.node_count() {
                 graph.add_node(FunctionNode {
                     function: Arc::clone(of),
@@ -191,10 +191,11 @@ impl<W: Weight> Callgraph<W> {
         Self::from_graph(graph, NodeIndex::new(0))
     }
 
-    /// Wraps a graph whose functions are distinct.
+    /// Wraps a graph whose functions are distinct, but for the root.
     pub(super) fn from_graph(graph: Graph<FunctionNode<W>, Call<W>>, root: NodeIndex) -> Self {
-        let index =
-            graph.node_indices().map(|index| (graph[index].function.clone(), index)).collect();
+        let others = graph.node_indices().filter(|&index| index != root);
+        let vertices = std::iter::once(root).chain(others);
+        let index = vertices.map(|index| (graph[index].function.clone(), index)).collect();
         Self { graph, root, index }
     }
 
@@ -216,7 +217,8 @@ impl<W: Weight> Callgraph<W> {
         self.root
     }
 
-    /// The vertex of a function. Constant time.
+    /// The vertex of a function; where the root of a file has a function's name and place, not the
+    /// root's. Constant time.
     #[must_use]
     pub fn index_of(&self, function: &Function) -> Option<NodeIndex> {
         self.index.get(function).copied()

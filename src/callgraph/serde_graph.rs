@@ -106,10 +106,10 @@ impl TryFrom<WrittenGraph> for Callgraph {
         let mut graph: Graph<FunctionNode, Call> = Graph::with_capacity(count, written.calls.len());
         let mut seen = HashSet::with_capacity(count);
         let mut sum = V8Estimate::default();
-        for (at, written) in written.functions.into_iter().enumerate() {
-            let vertex = FunctionNode::try_from(written)
+        for (at, function) in written.functions.into_iter().enumerate() {
+            let vertex = FunctionNode::try_from(function)
                 .map_err(|reason| unsound(format!("function {at}: {reason}")))?;
-            if !seen.insert(vertex.function.clone()) {
+            if at != written.root && !seen.insert(vertex.function.clone()) {
                 return Err(unsound(format!("function {at} ({}) is there twice", vertex.function)));
             }
             sum = sum

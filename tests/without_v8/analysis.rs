@@ -1080,6 +1080,13 @@ fn what_equals_the_root_is_not_the_root() {
     assert_eq!(inner.immediate_dominator.as_deref(), Some(&function(7)));
     assert_eq!(inner.dominated.value(), 6464.0);
 
+    let graph = after.callgraph(of).unwrap();
+    let inner = graph.index_of(&function(0)).unwrap();
+    let root = &graph[graph.root()];
+    assert_eq!((&*root.function, root.contexts, root.total), (&function(0), 1, 6528.0));
+    assert_eq!((graph[inner].contexts, graph[inner].total), (2, 6464.0));
+    assert_eq!(graph.cycles(), [[inner]]);
+
     let diff = diff(&before, &after, &DiffOptions::new(of)).unwrap();
     assert_eq!(diff.rows[0].own.value(), 6400.0);
     all_answers(&after, of);
@@ -1104,6 +1111,14 @@ fn what_the_root_has_is_in_a_row() {
     }
     let tree = profile.bottom_up(&TreeOptions::new(of)).unwrap();
     assert_eq!(tree.rows.iter().map(|row| row.total.value()).sum::<f64>(), 192.0);
+    let (hot, dominators) = (profile.hot_path(of).unwrap(), profile.dominators(of).unwrap());
+    for (value, text) in [
+        (&hot.on_empty_stack, hot.to_string()),
+        (&dominators.on_empty_stack, dominators.to_string()),
+    ] {
+        assert_eq!(value.value(), 64.0);
+        assert!(text.contains("\n(root), on the empty stack: 64 B\n"), "{text}");
+    }
     let leaks = leaks([&profile; 3], &LeakOptions::new()).unwrap();
     // A built-in function's are those of what calls it, which is the root here.
     assert_eq!((leaks.all, leaks.rows[0].levels[0].value()), (1, 192.0));

@@ -285,7 +285,7 @@ fn a_long_chain_overflows_no_stack() {
     assert_eq!(nested.iter().filter(|&&byte| byte == b'{').count(), 2 * LENGTH as usize);
 
     let graph = Callgraph::from(&tree);
-    assert_eq!(graph.graph().node_count(), 2);
+    assert_eq!(graph.graph().node_count(), 3); // the root, which is as odd, apart
     assert_eq!(graph.cycles().len(), 1);
 
     // Every function another: a graph as deep as the tree.
@@ -357,6 +357,16 @@ fn graphs_from_outside_are_checked() {
     assert_eq!(error, "call graph: call 1: from function 0 to 1 for the second time");
     let error = refused(&|json| json["functions"][1] = json["functions"][2].clone());
     assert_eq!(error, "call graph: function 2 (parse) is there twice");
+    // The root is one by its position.
+    let mut json_of_two = json.clone();
+    for field in ["name", "script_name", "script_id", "line_number", "column_number"] {
+        json_of_two["functions"][0][field] = json["functions"][2][field].clone();
+    }
+    json_of_two["functions"][0]["start_position"] = json["functions"][2]["start_position"].clone();
+    let two = serde_json::from_value::<Callgraph>(json_of_two.clone()).unwrap();
+    assert_eq!(two.find("parse").count(), 2);
+    assert_eq!(two.index_of(&two[two.root()].function).map(|at| at.index()), Some(2));
+    assert_eq!(serde_json::to_value(&two).unwrap(), json_of_two);
     let error = refused(&|json| json["functions"][1]["self"]["bytes"] = 2.into());
     assert_eq!(error, "call graph: function 1: `self` is not the sum of its allocations");
     let error = refused(&|json| json["functions"][1]["start_position"] = (-7).into());
