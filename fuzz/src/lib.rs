@@ -1,12 +1,95 @@
 //! What the fuzz targets share: whatever is read must be sound, and come back from every format that
 //! carries it.
 
+use std::num::NonZeroU32;
+
 use v8_heap_sampler::format::{self, DotOptions, PprofOptions, ReadOptions};
-use v8_heap_sampler::{Bytes, Counted, HeapProfile, SampleType};
+use v8_heap_sampler::source::{ListOptions, MemorySources};
+use v8_heap_sampler::{Allocation, Bytes, Counted, HeapProfile, Node, NodeId, SampleType};
+
+#[path = "../../tests/without_v8/answers.rs"]
+mod answers;
 
 /// Reads within a small bound.
 pub fn read(data: &[u8]) -> Option<HeapProfile> {
     ReadOptions::new().memory_limit(Bytes(64 << 20)).read(data).ok()
+}
+
+/// Asks everything, of each value.
+pub fn answers(profile: &HeapProfile) {
+    // Deep stacks of many contexts take seconds: nothing new is in them.
+    if profile.len() < 20_000 {
+        profile.sample_types().for_each(|of| answers::check(profile, of));
+    }
+}
+
+/// Maps functions at all places of a script where one may start, and lists what they allocated.
+pub fn map(text: &str, map: &[u8]) {
+    const SCRIPT: &str = "/srv/dist/app.js";
+    const CHARACTERS: &[u8; 64] =
+        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789,;";
+    let map = match map {
+        [b'{' | b')', ..] => map.to_owned(),
+        _ => {
+            let mappings = map.iter().map(|&byte| CHARACTERS[usize::from(byte) % 64]);
+            let mappings = String::from_utf8(mappings.collect()).unwrap();
+            let original = "function original(a) { return a; }\n".repeat(4);
+            serde_json::to_vec(&serde_json::json!({
+                "version": 3, "sources": ["../a.ts", null, "b.ts"], "names": ["original", "", "a"],
+                "sourcesContent": [original, null], "mappings": mappings,
+            }))
+            .unwrap()
+        }
+    };
+    let mut nodes = vec![Node::new(NodeId(1), "(root)")];
+    let (mut line, mut column, mut name) = (1, 1, String::new());
+    for character in text.chars() {
+        if matches!(character, '(' | '=' | '\\') || nodes.len() < 4 {
+            let id = NodeId(1 + nodes.len() as u32);
+            let mut node = Node::new(id, name.as_str());
+            node.script_name = SCRIPT.into();
+            node.line_number = NonZeroU32::new(line);
+            node.column_number = NonZeroU32::new(column);
+            node.allocations.push(Allocation { count: 1, size: 16 });
+            nodes[0].child_ids.push(id);
+            nodes.push(node);
+        }
+        match character {
+            '\n' => (line, column) = (line + 1, 1),
+            _ => column += character.len_utf16() as u32,
+        }
+        match character.is_alphanumeric() {
+            true => name.push(character),
+            false => name.clear(),
+        }
+        if nodes.len() > 1000 {
+            break;
+        }
+    }
+    let mut profile = HeapProfile::from_nodes(&nodes, Counted::InUse).unwrap();
+    let (of, before) = (SampleType::InuseSpace, profile.clone());
+    let mut sources = MemorySources::new();
+    sources.insert_source(SCRIPT, text);
+    sources.insert_map(format!("{SCRIPT}.map"), &map);
+    let report = profile.map_sources(&mut sources);
+    assert!(report.mapped() <= report.functions());
+    assert_eq!(report.to_string().lines().count(), report.scripts.len());
+    assert_eq!(profile.total(of), before.total(of));
+    let mapped = profile.functions().iter().filter(|function| function.original.is_some());
+    assert!(mapped.count() <= report.mapped());
+    // What is mapped stays so, and nothing else comes to it.
+    let once = profile.clone();
+    profile.map_sources(&mut sources);
+    assert!(profile == once);
+
+    let options = ListOptions::new().callers(true);
+    let mut texts = (report.originals, sources);
+    for profile in [&before, &profile] {
+        let listing = profile.listing(of, |_| true, &mut texts, &options).unwrap();
+        assert!(!listing.to_string().is_empty());
+        serde_json::to_value(&listing).unwrap();
+        answers(profile);
+    }
 }
 
 /// Writes in every format, and reads again what can be read.

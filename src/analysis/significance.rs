@@ -1,8 +1,8 @@
 //! Whether a change is more than sampling explains.
 
-use special::{Beta, Error, Gamma};
+use special::{Error, Gamma};
 
-use crate::estimate::Sum;
+use crate::estimate::{Sum, incomplete_beta};
 
 /// From so many samples on, counts are as good as normal.
 const NEARLY_NORMAL: f64 = 1e5;
@@ -101,11 +101,6 @@ fn skellam_tail(least: f64, mean: f64) -> f64 {
     chances.iter().zip(tails.iter().skip(least)).map(|(chance, tail)| chance * tail).sum()
 }
 
-/// The regularised incomplete beta function.
-fn beta(x: f64, a: f64, b: f64) -> f64 {
-    x.inc_beta(a, b, a.ln_beta(b))
-}
-
 /// The false discovery rates at which each of the hypotheses would just be rejected, by the procedure
 /// of Benjamini and Hochberg (*Journal of the Royal Statistical Society B* 57, 1995). O(n log n).
 pub(super) fn q_values(p_values: &[f64]) -> Vec<f64> {
@@ -135,7 +130,7 @@ fn binomial_tail(n: f64, all: f64, chance: f64) -> f64 {
     match all - n {
         _ if n <= 0.0 => 1.0,
         rest if rest <= 0.0 => chance.powf(n),
-        rest => beta(chance, n, rest + 1.0),
+        rest => incomplete_beta(chance, n, rest + 1.0),
     }
 }
 

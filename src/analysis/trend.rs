@@ -1,8 +1,9 @@
 //! Whether a series rises, and how steeply.
 
-use special::{Beta, Error};
+use special::Error;
 
 use super::significance::normal_quantile;
+use crate::estimate::incomplete_beta;
 
 /// Up to so many points without ties the exact distribution is used.
 const MOST_EXACT: usize = 40;
@@ -91,7 +92,7 @@ pub(super) fn p_of_drift(series: &[f64]) -> f64 {
     }
     let t = mean / (variance / n as f64).sqrt();
     let x = freedom / (freedom + t * t);
-    if x <= 0.0 { 0.0 } else { x.inc_beta(freedom / 2.0, 0.5, (freedom / 2.0).ln_beta(0.5)) / 2.0 }
+    if x <= 0.0 { 0.0 } else { incomplete_beta(x, freedom / 2.0, 0.5) / 2.0 }
 }
 
 /// A slope and the limits between which it lies with 95 % confidence.

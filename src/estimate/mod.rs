@@ -6,12 +6,14 @@
 //! *Journal of the American Statistical Association* 47, 1952), and everything larger is a sum over
 //! contexts and sizes.
 
+mod beta;
 mod display;
 mod estimates;
 mod interval;
 mod quantile;
 mod values;
 
+pub(crate) use beta::incomplete_beta;
 pub(crate) use display::{shown, shown_change};
 pub use estimates::{DetectionLimit, Estimates};
 pub use interval::{Confidence, ConfidenceError, ConfidenceInterval};

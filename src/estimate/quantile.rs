@@ -1,6 +1,8 @@
 //! Quantiles of the negative binomial distribution.
 
-use special::{Beta, Error, Gamma};
+use special::{Error, Gamma};
+
+use super::beta::incomplete_beta;
 
 /// Beyond so many the distribution is normal but for its skewness: the error of the approximation
 /// is below 1/10,000 of its width.
@@ -42,7 +44,7 @@ pub(super) fn negative_binomial(level: f64, mean: f64, variance: f64) -> f64 {
         // Of the same mean and variance.
         return gamma(level, mean * p, near * p) / p;
     }
-    least(near, deviation, |k| p.inc_beta(r, k + 1.0, r.ln_beta(k + 1.0)) >= level)
+    least(near, deviation, |k| incomplete_beta(p, r, k + 1.0) >= level)
 }
 
 /// The quantile of a gamma distribution, from a guess that is about right.

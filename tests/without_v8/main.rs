@@ -2,9 +2,13 @@
 
 mod analysis;
 #[cfg(feature = "formats")]
+mod answers;
+#[cfg(feature = "formats")]
 mod bad_files;
 mod calibration;
 mod callgraph;
+#[cfg(feature = "formats")]
+mod corpus;
 mod estimates;
 #[cfg(feature = "formats")]
 mod foreign;
