@@ -62,7 +62,7 @@ pub fn map(text: &str, map: &[u8]) {
             true => name.push(character),
             false => name.clear(),
         }
-        if nodes.len() > 1000 {
+        if nodes.len() > 100 {
             break;
         }
     }
@@ -88,7 +88,6 @@ pub fn map(text: &str, map: &[u8]) {
         let listing = profile.listing(of, |_| true, &mut texts, &options).unwrap();
         assert!(!listing.to_string().is_empty());
         serde_json::to_value(&listing).unwrap();
-        answers(profile);
     }
 }
 
