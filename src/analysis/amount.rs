@@ -5,9 +5,9 @@ use std::fmt;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use crate::estimate::{Confidence, ConfidenceInterval, Sum, shown};
+use crate::estimate::{Confidence, ConfidenceInterval, Sum, shown, shown_change};
 use crate::heap_profile::SampleType;
-use crate::profile::{Bytes, Objects};
+use crate::profile::{Bytes, Objects, Unit};
 
 /// What the uncertainty of a profile's values is known from.
 ///
@@ -39,6 +39,10 @@ pub enum Uncertainty {
     /// objects of which it does not tell the sizes. Set
     /// [`About::interval`](crate::About#structfield.interval) if you know it.
     Unknown,
+    /// Not known, as the values are [differences](crate::HeapProfile::is_difference): they have a sign, and
+    /// what they are differences of is not told. (The [`diff`](crate::analysis::diff()) of two profiles knows
+    /// it.)
+    Difference,
 }
 
 /// A value of a heap profile with its uncertainty.
@@ -47,7 +51,7 @@ pub enum Uncertainty {
 /// a source that may not tell how sure its values are.
 ///
 /// Displayed as an estimate is, `1.65 MB ± 0.17`, with the 95 % interval; without one where it is
-/// unknown; in the alternate form, `{:#}`, nothing is `0` without the limit of what can go unnoticed.
+/// unknown; with its sign, `-1.6 MB`, if it is a difference; in the alternate form, `{:#}`, nothing is `0` without the limit of what can go unnoticed.
 /// Written by serde as an object with `value`, `standard_error`, `lower` and `upper` (95 %) and
 /// `samples`, `null` where unknown.
 ///
@@ -73,7 +77,7 @@ pub struct Amount {
 }
 
 impl Amount {
-    /// The value: an estimate, unless the interval was 1 byte.
+    /// The value: an estimate, unless the interval was 1 byte; of a difference it can be negative.
     #[must_use]
     pub fn value(&self) -> f64 {
         self.sum.value()
@@ -111,7 +115,24 @@ impl Amount {
     }
 
     pub(super) fn is_known(&self) -> bool {
-        self.uncertainty != Uncertainty::Unknown
+        matches!(self.uncertainty, Uncertainty::Sampled | Uncertainty::Approximate)
+    }
+
+    pub(super) fn is_difference(&self) -> bool {
+        self.uncertainty == Uncertainty::Difference
+    }
+
+    fn shown<U: Unit>(&self) -> String {
+        match self.uncertainty {
+            Uncertainty::Sampled | Uncertainty::Approximate => self.sum.shown::<U>(),
+            Uncertainty::Unknown => shown::<U>(self.value(), 0.0),
+            Uncertainty::Difference => shown_change::<U>(self.value(), 0.0),
+        }
+    }
+
+    /// How large it is, whatever its sign: what comes first in an answer is the largest.
+    pub(super) fn magnitude(&self) -> f64 {
+        self.value().abs()
     }
 
     /// As it stands in a column.
@@ -125,12 +146,9 @@ impl fmt::Display for Amount {
         if f.alternate() && self.value() == 0.0 {
             return f.pad("0");
         }
-        let is_bytes = self.sample_type.is_bytes();
-        f.pad(&match (self.is_known(), is_bytes) {
-            (true, true) => self.sum.shown::<Bytes>(),
-            (true, false) => self.sum.shown::<Objects>(),
-            (false, true) => shown::<Bytes>(self.value(), 0.0),
-            (false, false) => shown::<Objects>(self.value(), 0.0),
+        f.pad(&match self.sample_type.is_bytes() {
+            true => self.shown::<Bytes>(),
+            false => self.shown::<Objects>(),
         })
     }
 }

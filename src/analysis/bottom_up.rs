@@ -72,7 +72,8 @@ impl HeapProfile {
         let evidence = Evidence::new(self, options.sample_type)?;
         let (groups, group_of) = group::of_contexts(self, &GroupBy::Function, true);
         let group_at = |rank: u32| group_of[self.function_numbers()[rank as usize] as usize];
-        let value = |entry: &Entry| self.row_data()[entry.row as usize].value(options.sample_type);
+        let value_of =
+            |entry: &Entry| self.row_data()[entry.row as usize].value(options.sample_type);
 
         let mut entries: Vec<Entry> = (0..)
             .zip(self.row_data())
@@ -80,7 +81,7 @@ impl HeapProfile {
             .map(|(at, row)| Entry { group: group_at(row.context), at: row.context, row: at })
             .collect();
         let total = evidence.total();
-        let least = fraction(options.least_share) * total.value();
+        let least = fraction(options.least_share) * evidence.whole(&total);
         let deepest = options.depth.unwrap_or(MOST_LEVELS);
 
         // The contexts of one level below one of the level above it, in `entries[start..end]`, which
@@ -90,12 +91,14 @@ impl HeapProfile {
             let mut contexts: Vec<Inverted> = Vec::new();
             let (mut at, mut left_out) = (start, 0);
             for same in entries[start..end].chunk_by(|one, other| one.group == other.group) {
-                let value = same.iter().map(value).sum();
+                let value: f64 = same.iter().map(value_of).sum();
+                let magnitude: f64 = same.iter().map(|entry| value_of(entry).abs()).sum();
                 let next = at + same.len();
                 // What was allocated right here has no caller.
                 match same[0].group == NONE {
                     true => {}
-                    false if depth < deepest && value >= least => {
+                    false if depth < deepest && magnitude >= least => {
+                        let value = value.abs();
                         contexts.push(Inverted { depth, start: at, end: next, value });
                     }
                     false => left_out += 1,

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use super::amount::{Amount, Uncertainty};
+use super::amount::Amount;
 use super::evidence::Evidence;
 use super::significance::p_value;
 use crate::estimate::{Confidence, ConfidenceInterval, Sum, shown_change};
@@ -105,12 +105,11 @@ impl Change {
 
     /// Whether there is a sample that is not in both profiles.
     pub(super) fn has_samples(&self) -> bool {
-        self.gone.value() > 0.0 || self.new.value() > 0.0
+        self.gone.value() != 0.0 || self.new.value() != 0.0
     }
 
     fn is_known(&self) -> bool {
-        let known = |amount: &Amount| amount.uncertainty() != Uncertainty::Unknown;
-        known(&self.before) && known(&self.after)
+        self.before.is_known() && self.after.is_known()
     }
 }
 

@@ -82,7 +82,7 @@ impl HeapProfile {
                 total: evidence.amount(sums.total),
             })
             .collect();
-        cycles.sort_by(|one, other| other.total.value().total_cmp(&one.total.value()));
+        cycles.sort_by(|one, other| other.total.magnitude().total_cmp(&one.total.magnitude()));
         let total = evidence.total();
         let heading = evidence.heading(&total);
         Ok(Cycles { sample_type, total, cycles, heading })
@@ -104,6 +104,9 @@ impl fmt::Display for Cycles {
                 percent(share(cycle.total.value(), self.total.value())),
                 names.join(", "),
             ]);
+        }
+        if self.total.is_difference() {
+            table.without_shares();
         }
         write!(f, "{table}")
     }

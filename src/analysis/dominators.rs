@@ -118,7 +118,7 @@ impl HeapProfile {
             })
             .collect();
         found.sort_by(|one, other| {
-            let by_value = other.dominated.value().total_cmp(&one.dominated.value());
+            let by_value = other.dominated.magnitude().total_cmp(&one.dominated.magnitude());
             by_value.then(other.functions.cmp(&one.functions))
         });
         let total = evidence.total();
@@ -139,7 +139,7 @@ impl HeapProfile {
         sample_type: SampleType,
         functions: &Pattern,
     ) -> Option<Arc<Function>> {
-        let totals = self.totals(sample_type)?;
+        let magnitudes = self.magnitudes(sample_type)?;
         // A script that was loaded again has the same functions.
         let (groups, group_of) = group::of_functions(self, &GroupBy::Function);
         let is_match: Vec<bool> =
@@ -149,7 +149,7 @@ impl HeapProfile {
         let mut rank = 1;
         while rank < self.len() {
             let number = self.function_numbers()[rank];
-            if !is_match[number as usize] || totals[rank] == 0.0 {
+            if !is_match[number as usize] || magnitudes[rank] == 0.0 {
                 rank += 1;
                 continue;
             }
@@ -202,6 +202,9 @@ impl fmt::Display for Dominators {
                 row.functions.to_string(),
                 format!("{} < {by}", row.function),
             ]);
+        }
+        if self.total.is_difference() {
+            table.without_shares();
         }
         write!(f, "{table}")
     }

@@ -33,7 +33,10 @@ impl<'p> Evidence<'p> {
             interval: profile.interval(),
             of_samples: None,
         };
-        if !has_sizes && !sample_type.is_bytes() {
+        if profile.is_difference(sample_type) {
+            // What has gone and what is new are told apart no more.
+            (evidence.uncertainty, evidence.interval) = (Uncertainty::Difference, None);
+        } else if !has_sizes && !sample_type.is_bytes() {
             // The fewer samples small objects have, the more each stands for: their number is in doubt by
             // far more than the bytes, and by how much only sizes tell.
             evidence.interval = None;
@@ -90,6 +93,16 @@ impl<'p> Evidence<'p> {
         rows.fold(Sum::default(), |sum, at| sum.plus(&self.of_row(at)))
     }
 
+    /// What the least shares are of: the total; of a difference, all that has changed, whatever its
+    /// sign, as more and less may cancel out.
+    pub(super) fn whole(&self, total: &Amount) -> f64 {
+        if !total.is_difference() {
+            return total.value();
+        }
+        let rows = self.profile.row_data().iter();
+        rows.fold(0.0, |sum, row| sum + row.value(self.sample_type).abs())
+    }
+
     pub(super) fn total(&self) -> Amount {
         self.amount(self.of_rows(0..self.profile.row_data().len()))
     }
@@ -120,6 +133,17 @@ impl<'p> Evidence<'p> {
     /// What is said of an answer's numbers in front of it.
     pub(super) fn heading(&self, total: &Amount) -> String {
         let mut heading = format!("{}: {total}", self.sample_type);
+        if total.is_difference() {
+            let of = |is_part: fn(f64) -> bool| {
+                let rows = self.profile.row_data().iter();
+                let values = rows.map(|row| row.value(self.sample_type));
+                let sum =
+                    values.filter(|&value| is_part(value)).fold(0.0, |sum, value| sum + value);
+                self.amount(Sum::certain(sum)).short()
+            };
+            let (more, less) = (of(|value| value > 0.0), of(|value| value < 0.0));
+            return heading + &format!(" (a difference: {more} and {less})");
+        }
         match (self.uncertainty, self.interval) {
             (Uncertainty::Unknown, _) | (_, None) => {
                 heading += " (how sure that is, the profile does not tell)";

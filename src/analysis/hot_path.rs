@@ -48,7 +48,8 @@ pub struct HotStep {
 
 impl HeapProfile {
     /// The hot path: from the root to the largest callee, and on, until a context allocated more itself
-    /// than its largest callee and all below that.
+    /// than its largest callee and all below that. Of a difference, the largest callee is the one that
+    /// has changed most, up or down.
     ///
     /// Linear in contexts and values.
     ///
@@ -63,12 +64,12 @@ impl HeapProfile {
         let mut at = self.root();
         loop {
             let heavier = |one: &_, other: &_| {
-                let value = |context: &crate::Context<'_>| totals[context.index()];
+                let value = |context: &crate::Context<'_>| totals[context.index()].abs();
                 value(one).total_cmp(&value(other)).then(other.index().cmp(&one.index()))
             };
             let Some(callee) = at.children().max_by(heavier) else { break };
-            let value = totals[callee.index()];
-            if value <= 0.0 || (at != self.root() && own[at.index()] > value) {
+            let value = totals[callee.index()].abs();
+            if value == 0.0 || (at != self.root() && own[at.index()].abs() > value) {
                 break;
             }
             at = callee;
@@ -111,6 +112,9 @@ impl fmt::Display for HotPath {
                 step.own.short(),
                 indented(depth, &step.function),
             ]);
+        }
+        if self.total.is_difference() {
+            table.without_shares();
         }
         write!(f, "{table}")
     }

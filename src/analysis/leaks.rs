@@ -144,6 +144,17 @@ pub enum LeakError {
         "leaks are followed by function, script or package, not by label: focus on one instead"
     )]
     Labels,
+    /// A snapshot is no snapshot, but a [difference](HeapProfile::is_difference).
+    #[error(
+        "snapshot {at}: {sample_type} is a difference of two profiles: pass profiles of the whole heap, \
+         each of one moment"
+    )]
+    Difference {
+        /// Which, from 1.
+        at: usize,
+        /// The values.
+        sample_type: SampleType,
+    },
     /// A snapshot does not have the values.
     #[error("snapshot {at}: {error}")]
     NoSuchValues {
@@ -332,7 +343,7 @@ const ENOUGH_FOR_TREND: usize = 10;
 /// # Errors
 ///
 /// [`LeakError`] if there are fewer than three snapshots, they are not in order, or one does not have the
-/// values.
+/// values, or has a difference of them.
 pub fn leaks<'p>(
     snapshots: impl IntoIterator<Item = &'p HeapProfile>,
     options: &LeakOptions,
@@ -345,8 +356,11 @@ pub fn leaks<'p>(
         return Err(LeakError::Labels);
     }
     let evidence = (1..).zip(&profiles).map(|(at, profile)| {
-        Evidence::new(profile, options.sample_type)
-            .map_err(|error| LeakError::NoSuchValues { at, error })
+        let sample_type = options.sample_type;
+        if profile.is_difference(sample_type) {
+            return Err(LeakError::Difference { at, sample_type });
+        }
+        Evidence::new(profile, sample_type).map_err(|error| LeakError::NoSuchValues { at, error })
     });
     let evidence = evidence.collect::<Result<Vec<_>, _>>()?;
     let same_session = profiles.windows(2).all(|pair| options.sessions.are_same(pair[0], pair[1]));

@@ -97,7 +97,8 @@ impl HeapProfile {
 
         let mut order: Vec<usize> = (0..groups.len()).filter(|&at| is_peeked[at]).collect();
         order.sort_by(|&one, &other| {
-            sums[other].total.value().total_cmp(&sums[one].total.value()).then(one.cmp(&other))
+            let [a, b] = [one, other].map(|at| sums[at].total.value().abs());
+            b.total_cmp(&a).then(one.cmp(&other))
         });
         let mut peeked: Vec<PeekedFunction> = order
             .iter()
@@ -129,7 +130,9 @@ impl HeapProfile {
         }
         for function in &mut peeked {
             for calls in [&mut function.callers, &mut function.callees] {
-                calls.sort_by(|one, other| other.total.value().total_cmp(&one.total.value()));
+                calls.sort_by(|one, other| {
+                    other.total.magnitude().total_cmp(&one.total.magnitude())
+                });
             }
         }
         let total = evidence.total();
@@ -219,6 +222,9 @@ impl fmt::Display for Peek {
             for callee in &function.callees {
                 table.push(of_calls(callee, ">"));
             }
+        }
+        if self.total.is_difference() {
+            table.without_shares();
         }
         write!(f, "{table}")
     }

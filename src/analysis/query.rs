@@ -104,7 +104,8 @@ impl Query {
     }
 
     /// Puts contexts that, with all below them, have less than a share of the whole (from 0 to 1) into
-    /// one named `(pruned)` below what called them. No value is lost.
+    /// one named `(pruned)` below what called them. No value is lost. Of a difference, the whole is all
+    /// that has changed, more or less.
     pub fn prune_below(self, sample_type: SampleType, share: f64) -> Self {
         Self { prune: Some((sample_type, share)), ..self }
     }
@@ -232,7 +233,7 @@ impl HeapProfile {
 
     fn pruned(&self, sample_type: SampleType, share: f64) -> Result<Self, QueryError> {
         self.require(sample_type)?;
-        let totals = self.totals(sample_type).unwrap_or_default();
+        let totals = self.magnitudes(sample_type).unwrap_or_default();
         let least = share * totals[0];
         let mut answer = Answer::new(self);
         let pruned = answer

@@ -17,6 +17,19 @@ impl Table {
         table
     }
 
+    /// Leaves out the columns of shares, which of a difference make no sense: more and less cancel out.
+    pub(super) fn without_shares(&mut self) {
+        let Some(heads) = self.rows.first() else { return };
+        let names = heads.len().saturating_sub(1);
+        let is_share =
+            |(at, head): (usize, &String)| at < names && (head.ends_with('%') || head == "share");
+        let shares: Vec<bool> = heads.iter().enumerate().map(is_share).collect();
+        for row in &mut self.rows {
+            let mut is_share = shares.iter();
+            row.retain(|_| !is_share.next().is_some_and(|&is_share| is_share));
+        }
+    }
+
     pub(super) fn push<const N: usize>(&mut self, row: [String; N]) {
         self.rows.push(row.map(|cell| plain_text(&cell).into_owned()).into());
     }

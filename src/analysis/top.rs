@@ -44,8 +44,8 @@ pub struct TopOptions {
     pub sort: Measure,
     /// How many rows to show. Default: all.
     pub count: Option<usize>,
-    /// The least share of the whole that a row must have in what it is sorted by, from 0 to 1. Default:
-    /// 0, all.
+    /// The least share of the whole that a row must have in what it is sorted by, from 0 to 1; of a
+    /// difference, of all that has changed. Default: 0, all.
     pub least_share: f64,
 }
 
@@ -94,7 +94,7 @@ pub struct Top {
     pub sample_type: SampleType,
     /// The whole profile.
     pub total: Amount,
-    /// The rows, the largest first.
+    /// The rows, the largest first; of a difference those that have changed most, up or down.
     pub rows: Vec<TopRow>,
     /// How many rows there would be if none was cut off.
     pub all: usize,
@@ -125,7 +125,8 @@ impl HeapProfile {
     /// The table of who allocates most: by function, script, directory, package or label.
     ///
     /// Displayed in columns as of `go tool pprof -top`, with intervals. Linear in contexts and values;
-    /// beyond the profile it holds the rows, and a sum for each call on the longest stack.
+    /// beyond the profile it holds the rows, and a sum for each call on the longest stack. A
+    /// [difference](HeapProfile::is_difference) has signs and no shares, here and in all other answers.
     ///
     /// ```
     /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
@@ -167,11 +168,14 @@ impl HeapProfile {
         };
         let total = evidence.total();
         let all = groups.len();
-        let key = |sums: &GroupSums| match options.sort {
-            Measure::Own => (sums.own.value(), sums.total.value()),
-            Measure::Total => (sums.total.value(), sums.own.value()),
+        let key = |sums: &GroupSums| {
+            let [own, total] = [sums.own, sums.total].map(|sum| sum.value().abs());
+            match options.sort {
+                Measure::Own => (own, total),
+                Measure::Total => (total, own),
+            }
         };
-        let least = fraction(options.least_share) * total.value();
+        let least = fraction(options.least_share) * evidence.whole(&total);
         let mut order: Vec<usize> = (0..all).filter(|&at| key(&sums[at]).0 >= least).collect();
         order.sort_by(|&one, &other| {
             let ((a, b), (c, d)) = (key(&sums[one]), key(&sums[other]));
@@ -242,13 +246,11 @@ impl fmt::Display for Top {
         let all = self.total.value();
         if self.rows.len().cmp(&self.all) == Ordering::Less {
             let shown: f64 = self.rows.iter().map(|row| row.own.value()).sum();
-            writeln!(
-                f,
-                "{} of {} rows, which allocated {} of it themselves",
-                self.rows.len(),
-                self.all,
-                percent(share(shown, all))
-            )?;
+            write!(f, "{} of {} rows", self.rows.len(), self.all)?;
+            if !self.total.is_difference() {
+                write!(f, ", which allocated {} of it themselves", percent(share(shown, all)))?;
+            }
+            writeln!(f)?;
         }
         let mut table = Table::new(["self", "self%", "sum%", "total", "total%", &self.column]);
         let mut sum = 0.0;
@@ -262,6 +264,9 @@ impl fmt::Display for Top {
                 percent(share(row.total.value(), all)),
                 row.name.clone(),
             ]);
+        }
+        if self.total.is_difference() {
+            table.without_shares();
         }
         write!(f, "{table}")
     }

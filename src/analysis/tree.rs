@@ -26,7 +26,8 @@ use crate::profile::Function;
 pub struct TreeOptions {
     /// Which value.
     pub sample_type: SampleType,
-    /// The least share of the whole that a row must have, from 0 to 1. Default: 0.005.
+    /// The least share of the whole that a row must have, from 0 to 1. Default: 0.005. Of a difference, of
+    /// all that has changed, more or less, which more and less of one row do not cancel out.
     pub least_share: f64,
     /// How many levels to show. Default: all.
     pub depth: Option<usize>,
@@ -123,7 +124,12 @@ impl HeapProfile {
     pub fn top_down(&self, options: &TreeOptions) -> Result<Tree, NoSuchValues> {
         let evidence = Evidence::new(self, options.sample_type)?;
         let totals = self.totals(options.sample_type).unwrap_or_default();
-        let least = fraction(options.least_share) * totals[0];
+        let magnitudes = match self.is_difference(options.sample_type) {
+            true => self.magnitudes(options.sample_type),
+            false => None,
+        };
+        let magnitudes = magnitudes.as_ref().unwrap_or(&totals);
+        let least = fraction(options.least_share) * magnitudes[0];
         let deepest = options.depth.unwrap_or(usize::MAX);
         let ends = self.ends();
 
@@ -136,7 +142,7 @@ impl HeapProfile {
             let mut all = 0;
             while child < ends[rank as usize] {
                 all += 1;
-                let value = totals[child as usize];
+                let value = magnitudes[child as usize];
                 if depth + 1 < deepest && value >= least && value > 0.0 {
                     children.push(child);
                 }
@@ -145,8 +151,8 @@ impl HeapProfile {
             shown.push((rank, depth, all - children.len()));
             // The largest is on top then.
             children.sort_by(|&one, &other| {
-                let by_value = totals[one as usize].total_cmp(&totals[other as usize]);
-                by_value.then(other.cmp(&one))
+                let [a, b] = [one, other].map(|child| totals[child as usize].abs());
+                a.total_cmp(&b).then(other.cmp(&one))
             });
             open.extend(children.drain(..).map(|child| (child, depth + 1)));
         }
@@ -206,6 +212,9 @@ impl fmt::Display for Tree {
                 Some(own) => table.push([total, total_share, own.short(), name]),
                 None => table.push([total, total_share, name]),
             }
+        }
+        if self.total.is_difference() {
+            table.without_shares();
         }
         write!(f, "{table}")
     }

@@ -62,7 +62,8 @@ impl HeapProfile {
     /// out.
     ///
     /// Each function shows what it allocated itself, larger the more it is, and its total; each call
-    /// what flows through it. The root is shown only if it allocated, so that what was called from an
+    /// what flows through it. A [difference](Self::is_difference) has signs in place of shares, which are
+    /// then of all that has changed, and is red where there is more and blue where there is less. The root is shown only if it allocated, so that what was called from an
     /// empty stack, or from frames below those that sampling keeps, flows in from nowhere. What was left
     /// out is said in the graph's title. Memory beyond the profile: the call graph. Pass a buffered writer.
     ///
@@ -93,18 +94,32 @@ impl HeapProfile {
         self.require(options.sample_type)?;
         let callgraph = self.callgraph(options.sample_type).expect("required just now");
         let (graph, root) = (callgraph.graph(), callgraph.root());
-        let whole = graph[root].total;
-        let share = |value: f64| if whole > 0.0 { value / whole } else { 0.0 };
-        let show = |value: f64| options.sample_type.display(value);
+        let total = graph[root].total;
+        let is_difference = self.is_difference(options.sample_type);
+        let whole = match is_difference {
+            true => self.magnitudes(options.sample_type).map_or(0.0, |magnitudes| magnitudes[0]),
+            false => total,
+        };
+        let share = |value: f64| if whole > 0.0 { value.abs() / whole } else { 0.0 };
+        let show = |value: f64| {
+            let sign = if is_difference && value > 0.0 { "+" } else { "" };
+            format!("{sign}{}", options.sample_type.display(value))
+        };
+        // More and less cancel out: there are no shares of a difference.
+        let show_share = |share: f64| match is_difference {
+            true => String::new(),
+            false => format!(" ({:.1} %)", 100.0 * share),
+        };
 
         let mut shown: Vec<NodeIndex> = graph
             .node_indices()
             .filter(|&index| share(graph[index].total) >= options.node_fraction)
-            .filter(|&index| index != root || graph[index].self_estimate > 0.0)
-            .filter(|&index| graph[index].total > 0.0)
+            .filter(|&index| index != root || graph[index].self_estimate != 0.0)
+            .filter(|&index| graph[index].total != 0.0 || graph[index].self_estimate != 0.0)
             .collect();
         shown.sort_by(|&one, &other| {
-            graph[other].total.total_cmp(&graph[one].total).then(one.cmp(&other))
+            let [a, b] = [one, other].map(|index| graph[index].total.abs());
+            b.total_cmp(&a).then(one.cmp(&other))
         });
         shown.truncate(options.node_count);
         shown.sort();
@@ -116,7 +131,7 @@ impl HeapProfile {
             writer,
             "label=\"{}: {} in all; {count} of {of} functions shown\";",
             options.sample_type,
-            show(whole),
+            show(total),
         )?;
         let font = "fontname=\"sans-serif\"";
         writeln!(writer, "{font}; labelloc=t; edge [{font}];")?;
@@ -126,19 +141,21 @@ impl HeapProfile {
             let own = share(function.self_estimate);
             write!(writer, "n{} [label=\"", index.index())?;
             write_label(&mut writer, &function.function)?;
-            write!(writer, "\\n{} ({:.1} %)", show(function.self_estimate), 100.0 * own)?;
-            if function.total > function.self_estimate {
-                let total = 100.0 * share(function.total);
-                write!(writer, "\\nof {} ({total:.1} %)", show(function.total))?;
+            write!(writer, "\\n{}{}", show(function.self_estimate), show_share(own))?;
+            let (own_value, total_value) = (function.self_estimate, function.total);
+            if total_value > own_value || is_difference && total_value != own_value {
+                let total = show_share(share(function.total));
+                write!(writer, "\\nof {}{total}", show(function.total))?;
             }
-            // Text from 8 to 32 points, and from white to red.
-            let (size, red) = (8.0 + 24.0 * own.sqrt(), 0.6 * own.sqrt());
-            writeln!(writer, "\", fontsize={size:.1}, fillcolor=\"0.02 {red:.3} 1.0\"];")?;
+            // Text from 8 to 32 points, and from white to red, or to blue where it is less.
+            let (size, colour) = (8.0 + 24.0 * own.sqrt(), 0.6 * own.sqrt());
+            let hue = if function.self_estimate < 0.0 { "0.60" } else { "0.02" };
+            writeln!(writer, "\", fontsize={size:.1}, fillcolor=\"{hue} {colour:.3} 1.0\"];")?;
         }
         for edge in graph.edge_references() {
             let (caller, callee, total) = (edge.source(), edge.target(), edge.weight().total);
             let flow = share(total);
-            if total > 0.0 && flow >= options.edge_fraction && is_shown(caller) && is_shown(callee)
+            if total != 0.0 && flow >= options.edge_fraction && is_shown(caller) && is_shown(callee)
             {
                 let (caller, callee) = (caller.index(), callee.index());
                 let (width, weight) = (1.0 + 5.0 * flow, 1 + (100.0 * flow) as u32);

@@ -39,12 +39,14 @@ impl HeapProfile {
     ///
     /// # Errors
     ///
-    /// [`WriteError`] if the profile has no bytes, or `writer` fails.
+    /// [`WriteError`] if the profile has no bytes or a difference of them, or `writer` fails.
     pub fn write_firefox(&self, mut writer: impl Write, product: &str) -> Result<(), WriteError> {
         let (alloc, inuse) = (SampleType::AllocSpace, SampleType::InuseSpace);
         let allocated = if self.has(alloc) { alloc } else { inuse };
-        self.require(allocated)?;
         let frees = self.has(alloc) && self.has(inuse);
+        for sample_type in [allocated, if frees { inuse } else { allocated }] {
+            self.require_sums(sample_type, "Firefox Profiler")?;
+        }
 
         let start = self.about.started.unwrap_or(UNIX_EPOCH);
         let reference = ReferenceTimestamp::from_system_time(start);
@@ -88,8 +90,8 @@ impl HeapProfile {
             let sum = |sample_type| rows.iter().map(|row| row.value(sample_type)).sum::<f64>();
             let stack = stacks[rows[0].context as usize];
             // At most 2^53 in all.
-            let whole = allocated_rounding.next(sum(allocated)) as i64;
-            let kept = if frees { kept_rounding.next(sum(inuse)) as i64 } else { whole };
+            let whole = allocated_rounding.next(sum(allocated));
+            let kept = if frees { kept_rounding.next(sum(inuse)) } else { whole };
             owed += whole - kept;
             let freed = owed.max(0);
             owed -= freed;

@@ -74,7 +74,9 @@ impl FlamegraphOptions {
 impl HeapProfile {
     /// Draws a flame graph of one of the values as an SVG, which browsers show, search and zoom.
     ///
-    /// Each box is a calling context, as wide as its value. Memory beyond the profile: the folded stacks,
+    /// Each box is a calling context, as wide as its value; of a
+    /// [difference](HeapProfile::is_difference), as wide as all that has changed in it, red where it has grown and blue
+    /// where it has shrunk itself. Memory beyond the profile: the folded stacks,
     /// each with all of its frames, and what `inferno` makes of them.
     ///
     /// ```
@@ -103,8 +105,11 @@ impl HeapProfile {
         options: &FlamegraphOptions,
     ) -> Result<(), WriteError> {
         let mut stacks = Stacks::default();
-        stacks.add(self, options.sample_type, 0)?;
-        let lines = stacks.lines(|[now, _]| now.to_string());
+        stacks.add(self, options.sample_type, 1)?;
+        if self.is_difference(options.sample_type) {
+            return stacks.draw_changes(options, writer);
+        }
+        let lines = stacks.lines(|[_, now]| now.to_string());
         draw(&lines, &mut options.for_inferno(options.sample_type.to_string()), writer)
     }
 
@@ -112,7 +117,8 @@ impl HeapProfile {
     /// grown, blue where it has shrunk.
     ///
     /// Contexts are matched by their frames, as they are written. What is gone has no width: swap the
-    /// two to see it. Memory as [`write_flamegraph`](Self::write_flamegraph), for both.
+    /// two to see it. If either profile is a [difference](HeapProfile::is_difference), what one has more or
+    /// less than the other is drawn as one. Memory as [`write_flamegraph`](Self::write_flamegraph), for both.
     ///
     /// # Errors
     ///
@@ -126,6 +132,9 @@ impl HeapProfile {
         let mut stacks = Stacks::default();
         stacks.add(before, options.sample_type, 0)?;
         stacks.add(self, options.sample_type, 1)?;
+        if [before, self].iter().any(|profile| profile.is_difference(options.sample_type)) {
+            return stacks.draw_changes(options, writer);
+        }
         let lines = stacks.lines(|[before, now]| format!("{before} {now}"));
         let title = format!("{}, against before", options.sample_type);
         draw(&lines, &mut options.for_inferno(title), writer)
@@ -136,7 +145,7 @@ impl HeapProfile {
 /// it. (Lines that are sorted by their bytes have `f1 7` between `f 64` and `f;g 5`, and `f` is drawn
 /// as two.)
 #[derive(Default)]
-struct Stacks(BTreeMap<String, [u64; 2]>);
+struct Stacks(BTreeMap<String, [i64; 2]>);
 
 impl Stacks {
     /// Adds a profile's values, as the first or the second ones.
@@ -146,17 +155,34 @@ impl Stacks {
         sample_type: SampleType,
         place: usize,
     ) -> Result<(), WriteError> {
-        profile.for_each_folded(sample_type, |stack, value| {
+        profile.for_each_folded(sample_type, |stack, whole| {
             // No frame holds a NUL, and nothing sorts before it.
             let key = stack.replace(';', "\0");
-            self.0.entry(key).or_default()[place] += value;
+            let value = &mut self.0.entry(key).or_default()[place];
+            // At most 2^53 in all.
+            *value += whole;
             Ok(())
         })
     }
 
-    fn lines(self, values: impl Fn([u64; 2]) -> String) -> Vec<String> {
+    fn lines(self, values: impl Fn([i64; 2]) -> String) -> Vec<String> {
         let line = |(key, of): (String, _)| format!("{} {}", key.replace('\0', ";"), values(of));
         self.0.into_iter().rev().map(line).collect()
+    }
+
+    /// Draws how much more or less the second ones are, as wide as that is.
+    fn draw_changes(
+        self,
+        options: &FlamegraphOptions,
+        writer: impl Write,
+    ) -> Result<(), WriteError> {
+        let lines = self.lines(|[before, now]| {
+            let change = now - before;
+            // Widths are of the second number, and colours of what it is more than the first.
+            format!("{} {}", change.abs() - change, change.abs())
+        });
+        let title = format!("{}, what has changed", options.sample_type);
+        draw(&lines, &mut options.for_inferno(title), writer)
     }
 }
 

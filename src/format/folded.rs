@@ -32,12 +32,14 @@ impl HeapProfile {
     ///
     /// # Errors
     ///
-    /// [`WriteError`] if the profile does not have the values, or `writer` fails.
+    /// [`WriteError`] if the profile does not have the values, has a difference of them, or `writer`
+    /// fails.
     pub fn write_folded(
         &self,
         mut writer: impl Write,
         sample_type: SampleType,
     ) -> Result<(), WriteError> {
+        self.require_sums(sample_type, "folded stacks")?;
         self.for_each_folded(sample_type, |stack, value| Ok(writeln!(writer, "{stack} {value}")?))?;
         Ok(writer.flush()?)
     }
@@ -46,7 +48,7 @@ impl HeapProfile {
     pub(super) fn for_each_folded(
         &self,
         sample_type: SampleType,
-        mut each: impl FnMut(&str, u64) -> Result<(), WriteError>,
+        mut each: impl FnMut(&str, i64) -> Result<(), WriteError>,
     ) -> Result<(), WriteError> {
         self.require(sample_type)?;
         let frames = self.functions().iter().map(|function| frame(function)).collect();

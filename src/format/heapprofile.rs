@@ -38,19 +38,19 @@ impl HeapProfile {
     ///
     /// # Errors
     ///
-    /// [`WriteError`] if the profile does not have the values, or `writer` fails.
+    /// [`WriteError`] if the profile does not have the values, has a difference of them, or `writer`
+    /// fails.
     pub fn write_heapprofile(
         &self,
         mut writer: impl Write,
         counted: Counted,
     ) -> Result<(), WriteError> {
-        let sample_type = counted.space();
-        self.require(sample_type)?;
+        let values = self.unsigned_values(counted.space(), ".heapprofile")?;
         // Up to the size, which comes next.
         let frames: Vec<Vec<u8>> =
             self.functions().iter().map(|function| frame(function)).collect::<Result<_, _>>()?;
         let mut number = itoa::Buffer::new();
-        let mut values = self.whole_values(sample_type).peekable();
+        let mut values = values.peekable();
         let mut nesting = Nesting::default();
         writer.write_all(br#"{"head":"#)?;
         for (rank, &function) in (0_u32..).zip(self.function_numbers()) {
@@ -70,7 +70,7 @@ impl HeapProfile {
             for sample in samples.iter().filter(|sample| is_alloc || !sample.is_dead) {
                 writer.write_all(separator)?;
                 writer.write_all(br#"{"size":"#)?;
-                writer.write_all(number.format(rounding.next(sample.bytes)).as_bytes())?;
+                writer.write_all(number.format(rounding.next_unsigned(sample.bytes)).as_bytes())?;
                 writer.write_all(br#","nodeId":"#)?;
                 let node = self.id(sample.context as usize).0;
                 writer.write_all(number.format(node).as_bytes())?;

@@ -36,8 +36,8 @@ impl HeapProfile {
     ///
     /// # Errors
     ///
-    /// [`WriteError`] if the profile does not have the values, or does not know how large single
-    /// objects are, or if `writer` fails.
+    /// [`WriteError`] if the profile does not have the values, has a difference of them, or does not
+    /// know how large single objects are, or if `writer` fails.
     pub fn write_nodes(&self, mut writer: impl Write, counted: Counted) -> Result<(), WriteError> {
         let mut separator: &[u8] = b"[";
         self.for_each_node(counted, |_, node| {
@@ -81,7 +81,7 @@ impl HeapProfile {
         mut each: impl FnMut(u32, &Node) -> Result<(), WriteError>,
     ) -> Result<(), WriteError> {
         let (objects, space) = (counted.objects(), counted.space());
-        self.require(space)?;
+        self.require_sums(space, "nodes")?;
         if !self.has(objects) {
             return Err(WriteError::NoSizes);
         }
@@ -102,7 +102,7 @@ impl HeapProfile {
             let mut allocations: Vec<Allocation> = Vec::new();
             while let Some(row) = rows.next_if(|row| row.context as usize == rank) {
                 let rounding = roundings.entry(row.size).or_default();
-                let count = rounding.next(row.value(objects));
+                let count = rounding.next_unsigned(row.value(objects));
                 if count > 0 {
                     allocations.push(Allocation { count, size: row.size });
                 }

@@ -1,5 +1,6 @@
 //! Rounding that keeps totals right.
 
+use super::write_error::WriteError;
 use crate::heap_profile::{HeapProfile, RowData, SampleType};
 
 /// Rounds numbers one after the other so that their sum is off by at most one half at every moment:
@@ -7,31 +8,60 @@ use crate::heap_profile::{HeapProfile, RowData, SampleType};
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Rounding {
     sum: f64,
-    given: u64,
+    given: i64,
 }
 
 impl Rounding {
-    /// The next number, which is not negative, as a whole one.
-    pub(crate) fn next(&mut self, number: f64) -> u64 {
+    /// The next number as a whole one: never negative, if no number was.
+    pub(crate) fn next(&mut self, number: f64) -> i64 {
         self.sum += number;
-        let up_to_here = self.sum.round() as u64;
+        let up_to_here = self.sum.round() as i64;
         let rounded = up_to_here.saturating_sub(self.given);
-        self.given += rounded;
+        self.given = up_to_here;
         rounded
+    }
+
+    /// As [`next`](Self::next), of a number that is not negative, nor was any before it.
+    pub(crate) fn next_unsigned(&mut self, number: f64) -> u64 {
+        self.next(number).unsigned_abs()
     }
 }
 
 impl HeapProfile {
     /// The contexts that have values of one type, with these as whole numbers.
-    pub(crate) fn whole_values(&self, sample_type: SampleType) -> impl Iterator<Item = (u32, u64)> {
+    pub(crate) fn whole_values(&self, sample_type: SampleType) -> impl Iterator<Item = (u32, i64)> {
         let mut rounding = Rounding::default();
         self.row_data().chunk_by(|one, other| one.context == other.context).filter_map(
             move |rows| {
                 let value =
                     rounding.next(rows.iter().map(|row: &RowData| row.value(sample_type)).sum());
-                (value > 0).then_some((rows[0].context, value))
+                (value != 0).then_some((rows[0].context, value))
             },
         )
+    }
+
+    /// As [`whole_values`](Self::whole_values), for a format that has no negative ones.
+    pub(crate) fn unsigned_values(
+        &self,
+        sample_type: SampleType,
+        format: &'static str,
+    ) -> Result<impl Iterator<Item = (u32, u64)> + use<'_>, WriteError> {
+        self.require_sums(sample_type, format)?;
+        let values = self.whole_values(sample_type);
+        Ok(values.map(|(context, value)| (context, value.unsigned_abs())))
+    }
+
+    /// An error that says so if a format without negative values cannot have those of a sample type.
+    pub(crate) fn require_sums(
+        &self,
+        sample_type: SampleType,
+        format: &'static str,
+    ) -> Result<(), WriteError> {
+        self.require(sample_type)?;
+        match self.is_difference(sample_type) {
+            true => Err(WriteError::Difference { format, sample_type }),
+            false => Ok(()),
+        }
     }
 }
 
@@ -48,9 +78,12 @@ mod tests {
             assert!((rounded as f64 - number).abs() <= 1.0, "{number}");
             sum += number;
             whole += rounded;
+            assert!(rounded >= 0);
             assert!((sum - whole as f64).abs() <= 0.5, "{sum} {whole}");
         }
         let mut rounding = Rounding::default();
         assert_eq!([5.0, 0.0, 7.0].map(|number| rounding.next(number)), [5, 0, 7]);
+        // 0.6 too much was given.
+        assert_eq!([-5.4, 0.8, -1e300].map(|number| rounding.next(number)), [-5, 0, i64::MIN]);
     }
 }

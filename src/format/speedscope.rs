@@ -32,9 +32,12 @@ impl HeapProfile {
     ///
     /// # Errors
     ///
-    /// [`WriteError`] if `writer` fails.
+    /// [`WriteError`] if any of the values are a difference, or `writer` fails.
     pub fn write_speedscope(&self, mut writer: impl Write, name: &str) -> Result<(), WriteError> {
         let types: Vec<SampleType> = self.sample_types().collect();
+        for &sample_type in &types {
+            self.require_sums(sample_type, FORMAT)?;
+        }
         let shown = self.default_sample_type();
         let active = types.iter().position(|&sample_type| sample_type == shown).unwrap_or(0);
         writer.write_all(
@@ -58,17 +61,22 @@ impl HeapProfile {
     }
 
     /// One profile: the stacks, and then the values, each in a list.
-    fn write_values(&self, writer: &mut impl Write, sample_type: SampleType) -> io::Result<()> {
+    fn write_values(
+        &self,
+        writer: &mut impl Write,
+        sample_type: SampleType,
+    ) -> Result<(), WriteError> {
+        let values = || self.unsigned_values(sample_type, FORMAT);
         // speedscope has no unit for a number of things but none.
         let unit = if sample_type.is_bytes() { "bytes" } else { "none" };
-        let total: u64 = self.whole_values(sample_type).map(|(_, value)| value).sum();
+        let total: u64 = values()?.map(|(_, value)| value).sum();
         write!(
             writer,
             r#"{{"type":"sampled","name":"{sample_type}","unit":"{unit}","startValue":0,"endValue":{total},"samples":["#
         )?;
         let mut walk = StackWalk::new(self, Functions(Vec::new()));
         let mut separator = "[";
-        for (context, _) in self.whole_values(sample_type) {
+        for (context, _) in values()? {
             for function in &walk.go_to(context).0 {
                 write!(writer, "{separator}{function}")?;
                 separator = ",";
@@ -78,13 +86,15 @@ impl HeapProfile {
         }
         writer.write_all(br#"],"weights":["#)?;
         let mut separator = "";
-        for (_, value) in self.whole_values(sample_type) {
+        for (_, value) in values()? {
             write!(writer, "{separator}{value}")?;
             separator = ",";
         }
-        writer.write_all(b"]}")
+        Ok(writer.write_all(b"]}")?)
     }
 }
+
+const FORMAT: &str = "speedscope";
 
 /// Functions by number, the outermost first.
 struct Functions(Vec<u32>);

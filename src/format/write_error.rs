@@ -30,6 +30,19 @@ pub enum WriteError {
     )]
     NoSizes,
 
+    /// The format has no negative values, and those of the profile are a
+    /// [difference](crate::HeapProfile::is_difference).
+    #[error(
+        "{format}: {sample_type} is a difference, and the format has no negative values: write a flame \
+         graph, DOT or pprof instead"
+    )]
+    Difference {
+        /// The format.
+        format: &'static str,
+        /// The values.
+        sample_type: SampleType,
+    },
+
     /// A library that writes the format gave up.
     #[error("{format}: {problem}")]
     Format {

@@ -320,7 +320,7 @@ impl Builder {
 
 /// Appends a row that says something.
 fn push_row(rows: &mut Vec<RowData>, row: RowData) {
-    if row.values.iter().any(|&value| value != 0.0) {
+    if says_something(&row) {
         push(rows, row);
     }
 }
@@ -342,6 +342,13 @@ pub(super) fn merge_rows(rows: &mut Vec<RowData>) {
         }
         is_same
     });
+    // What has become more under one size can be what has become less under another.
+    rows.retain(says_something);
+}
+
+/// Whether a row has a value.
+fn says_something(row: &RowData) -> bool {
+    row.values.iter().any(|&value| value != 0.0)
 }
 
 fn shrunk<T>(mut vec: Vec<T>) -> Vec<T> {
@@ -419,7 +426,7 @@ impl StackBuilder {
                 }
             }
         }
-        self.rows.retain(|row| row.values != [0.0; 4]);
+        self.rows.retain(says_something);
     }
 
     /// The bytes held, of what was reserved too, and of what finishing takes.

@@ -35,7 +35,7 @@ impl HeapProfile {
     /// ([`left_out_of_merge`](Self::left_out_of_merge) are the others), and the interval if it is the same for
     /// all (else uncertainties are upper bounds, by the largest). Labels go along: [`add_label`](Self::add_label) beforehand keeps the profiles apart. Ids of
     /// contexts and of scripts with names, and the order of samples, are lost, as each process has its
-    /// own. Linear in contexts and values.
+    /// own. A sum with a [difference](Self::is_difference) in it is one. Linear in contexts and values.
     ///
     /// ```
     /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
@@ -62,7 +62,11 @@ impl HeapProfile {
         let mut label_sets = LabelSets::default();
         let mut totals = [0.0; 4];
         let mut intervals = Vec::new();
+        let mut are_differences = [false; 4];
         for (at, profile) in profiles.enumerate() {
+            for sample_type in SampleType::ALL {
+                are_differences[sample_type.index()] |= profile.is_difference(sample_type);
+            }
             types.retain(|&sample_type| profile.has(sample_type));
             intervals.push(profile.interval());
             if at > 0 {
@@ -90,7 +94,7 @@ impl HeapProfile {
             let labels: Vec<u32> =
                 profile.label_sets().map(|set| label_sets.push(set.to_vec())).collect();
             for row in &profile.rows {
-                totals.iter_mut().zip(row.values).for_each(|(total, value)| *total += value);
+                totals.iter_mut().zip(row.values).for_each(|(total, value)| *total += value.abs());
                 builder.push_row(RowData {
                     context: contexts[row.context as usize],
                     labels: labels[row.labels as usize],
@@ -106,7 +110,8 @@ impl HeapProfile {
                 return Err(MergeError::TooMuch { sample_type });
             }
         }
-        let types = SampleTypes::of(types);
+        let is_difference = |sample_type: SampleType| are_differences[sample_type.index()];
+        let types = SampleTypes::of(types).with_differences(is_difference);
         builder.keep_values(types);
         let mut merged = builder.finish(types, label_sets, None, about)?;
         // The largest makes uncertainties upper bounds.

@@ -54,7 +54,8 @@ impl SampleType {
         }
     }
 
-    /// A value of this type, rounded for people: `9.0 MB`, in decimal units, or `14003 objects`.
+    /// A value of this type, rounded for people: `9.0 MB`, in decimal units, or `14003 objects`; a
+    /// negative one with its sign.
     ///
     /// ```
     /// use v8_heap_sampler::SampleType;
@@ -62,9 +63,11 @@ impl SampleType {
     /// assert_eq!(SampleType::AllocObjects.display(7.2).to_string(), "7 objects");
     /// ```
     pub fn display(self, value: f64) -> impl fmt::Display + use<> {
+        let sign = if value.round() < 0.0 { "-" } else { "" };
+        let whole = value.abs().round() as u64;
         match self.is_bytes() {
-            true => Bytes(value.round() as u64).to_string(),
-            false => Objects(value.round() as u64).to_string(),
+            true => format!("{sign}{}", Bytes(whole)),
+            false => format!("{sign}{}", Objects(whole)),
         }
     }
 
@@ -114,19 +117,39 @@ pub struct UnknownSampleType {
     name: String,
 }
 
-/// Which sample types a profile has.
+/// Which sample types a profile has, and of which it has differences.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct SampleTypes([bool; 4]);
+pub(crate) struct SampleTypes {
+    present: [bool; 4],
+    /// A difference can be positive everywhere, so that its values alone do not tell it.
+    differences: [bool; 4],
+}
 
 impl SampleTypes {
     pub(crate) fn of(types: impl IntoIterator<Item = SampleType>) -> Self {
         let mut present = [false; 4];
         types.into_iter().for_each(|sample_type| present[sample_type.index()] = true);
-        Self(present)
+        Self { present, differences: [false; 4] }
+    }
+
+    /// The same, where those for which `is_difference` holds are differences: objects and bytes of the
+    /// same objects together.
+    pub(crate) fn with_differences(mut self, is_difference: impl Fn(SampleType) -> bool) -> Self {
+        for sample_type in SampleType::ALL {
+            let counted = sample_type.counted();
+            let both = [counted.objects(), counted.space()];
+            self.differences[sample_type.index()] |=
+                self.has(sample_type) && both.into_iter().any(&is_difference);
+        }
+        self
     }
 
     pub(crate) const fn has(self, sample_type: SampleType) -> bool {
-        self.0[sample_type.index()]
+        self.present[sample_type.index()]
+    }
+
+    pub(crate) const fn is_difference(self, sample_type: SampleType) -> bool {
+        self.differences[sample_type.index()]
     }
 
     pub(crate) fn iter(self) -> impl Iterator<Item = SampleType> {

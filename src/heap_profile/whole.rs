@@ -20,7 +20,8 @@ use crate::profile::{Bytes, Function, NodeId};
 /// `None` for a sample type that the profile does not have.
 ///
 /// Values are *estimates* unless the profile was taken at an interval of 1 byte. They are unrounded
-/// if they come from a [`Profile`](crate::Profile); what was read is as it was written.
+/// if they come from a [`Profile`](crate::Profile); what was read is as it was written. A pprof profile
+/// can be a [difference](HeapProfile::is_difference), with values that are negative.
 ///
 /// Held in columns: 16 bytes a context, 48 for a context with values of its own, and each function
 /// once. Contexts are in preorder, so that sums over subtrees are one pass and no depth overflows a
@@ -130,6 +131,19 @@ impl HeapProfile {
         self.sample_types.has(sample_type)
     }
 
+    /// Whether the values of a sample type are differences: positive where something has become more,
+    /// and negative where it has become less.
+    ///
+    /// So are those of a pprof profile if any of them is negative, as what Go serves at
+    /// `/debug/pprof/heap?seconds=30` and what
+    /// [`write_pprof_diff`](Self::write_pprof_diff) writes; objects and bytes of the same objects together.
+    /// Parts and sums of differences are differences too, whatever signs they have; pprof carries that in
+    /// a comment.
+    #[must_use]
+    pub fn is_difference(&self, sample_type: SampleType) -> bool {
+        self.sample_types.is_difference(sample_type)
+    }
+
     /// The sample type that a viewer should show first: the one that [`about`](Self::about) names,
     /// or the last one there is, which is `inuse_space` in most profiles.
     #[must_use]
@@ -164,13 +178,42 @@ impl HeapProfile {
     /// does not have the sample type. Linear.
     #[must_use]
     pub fn totals(&self, sample_type: SampleType) -> Option<Vec<f64>> {
-        let mut totals = self.values(sample_type)?;
+        self.values(sample_type).map(|values| self.added_up(values))
+    }
+
+    /// How much there is of each context and all below it, whatever its sign: the
+    /// [`totals`](Self::totals), but for a difference, where more and less must not cancel out.
+    pub(crate) fn magnitudes(&self, sample_type: SampleType) -> Option<Vec<f64>> {
+        self.has(sample_type).then(|| {
+            let mut values = vec![0.0; self.len()];
+            for row in &self.rows {
+                values[row.context as usize] += row.value(sample_type).abs();
+            }
+            self.added_up(values)
+        })
+    }
+
+    /// Values with those of all contexts below.
+    fn added_up(&self, mut totals: Vec<f64>) -> Vec<f64> {
         // Children stand after their parents: from the back, every total is complete when it is
         // added.
         for rank in (1..totals.len()).rev() {
             totals[self.parents[rank] as usize] += totals[rank];
         }
-        Some(totals)
+        totals
+    }
+
+    /// Its values with the other sign: what has gone, if it is taken from another profile.
+    pub(crate) fn negated(mut self) -> Self {
+        for row in &mut self.rows {
+            // Not -0.
+            row.values = row.values.map(|value| 0.0 - value);
+        }
+        let types = self.sample_types;
+        self.sample_types = types.with_differences(|sample_type| types.has(sample_type));
+        // They were allocated, which cannot be taken back.
+        self.samples = None;
+        self
     }
 
     /// The root: the empty stack.

@@ -217,7 +217,7 @@ impl HeapProfile {
     ) -> Result<Listing<Amount>, NoSuchValues> {
         let functions = self.top(&TopOptions::new(sample_type))?.rows.into_iter();
         let has_value =
-            |row: &TopRow| row.own.value() > 0.0 || options.callers && row.total.value() > 0.0;
+            |row: &TopRow| row.own.value() != 0.0 || options.callers && row.total.value() != 0.0;
         let listed = functions.filter(has_value).filter_map(|row| {
             let function = row.function.filter(|function| is_wanted(function))?;
             Some(ListedFunction::new(function, row.own, row.total))

@@ -8,6 +8,7 @@ use v8_heap_sampler::format::{self, PprofOptions, ReadError, ReadOptions};
 use v8_heap_sampler::{Bytes, Counted, NodesError};
 
 use crate::formats::small;
+use crate::pprof_messages::{Function, Line, Location, Profile, Sample, ValueType};
 use crate::repeat::Repeat;
 
 fn error(bytes: &[u8]) -> ReadError {
@@ -187,85 +188,25 @@ fn bad_nodes_and_profiles() {
     }
 }
 
-/// The messages of `profile.proto` that the tests damage.
-#[derive(Clone, PartialEq, Message)]
-struct Profile {
-    #[prost(message, repeated, tag = "1")]
-    sample_type: Vec<ValueType>,
-    #[prost(message, repeated, tag = "2")]
-    sample: Vec<PprofSample>,
-    #[prost(message, repeated, tag = "4")]
-    location: Vec<Location>,
-    #[prost(message, repeated, tag = "5")]
-    function: Vec<PprofFunction>,
-    #[prost(string, repeated, tag = "6")]
-    string_table: Vec<String>,
-    #[prost(message, optional, tag = "11")]
-    period_type: Option<ValueType>,
-    #[prost(int64, tag = "12")]
-    period: i64,
-    #[prost(int64, repeated, tag = "13")]
-    comment: Vec<i64>,
-}
-#[derive(Clone, PartialEq, Message)]
-struct ValueType {
-    #[prost(int64, tag = "1")]
-    kind: i64,
-    #[prost(int64, tag = "2")]
-    unit: i64,
-}
-#[derive(Clone, PartialEq, Message)]
-struct PprofSample {
-    #[prost(uint64, repeated, tag = "1")]
-    location_id: Vec<u64>,
-    #[prost(int64, repeated, tag = "2")]
-    value: Vec<i64>,
-    #[prost(message, repeated, tag = "3")]
-    label: Vec<ValueType>,
-}
-#[derive(Clone, PartialEq, Message)]
-struct Location {
-    #[prost(uint64, tag = "1")]
-    id: u64,
-    #[prost(uint64, tag = "3")]
-    address: u64,
-    #[prost(message, repeated, tag = "4")]
-    line: Vec<Line>,
-}
-#[derive(Clone, PartialEq, Message)]
-struct Line {
-    #[prost(uint64, tag = "1")]
-    function_id: u64,
-    #[prost(int64, tag = "2")]
-    line: i64,
-}
-#[derive(Clone, PartialEq, Message)]
-struct PprofFunction {
-    #[prost(uint64, tag = "1")]
-    id: u64,
-    #[prost(int64, tag = "2")]
-    name: i64,
-    #[prost(int64, tag = "3")]
-    system_name: i64,
-    #[prost(int64, tag = "5")]
-    start_line: i64,
-}
-
 /// One sample of `outer` calling `inner`, which is inlined.
 fn pprof() -> Profile {
     let strings = ["", "space", "bytes", "inner", "outer"];
     let space = ValueType { kind: 1, unit: 2 };
     Profile {
         sample_type: vec![space.clone()],
-        sample: vec![PprofSample { location_id: vec![3], value: vec![64], label: vec![] }],
+        sample: vec![Sample { location_id: vec![3], value: vec![64], label: vec![] }],
         location: vec![Location {
             id: 3,
+            mapping_id: 0,
             address: 0,
-            line: vec![Line { function_id: 1, line: 7 }, Line { function_id: 2, line: 9 }],
+            line: vec![
+                Line { function_id: 1, line: 7, column: 0 },
+                Line { function_id: 2, line: 9, column: 0 },
+            ],
         }],
         function: vec![
-            PprofFunction { id: 1, name: 3, system_name: 3, start_line: 5 },
-            PprofFunction { id: 2, name: 4, system_name: 0, start_line: 0 },
+            Function { id: 1, name: 3, system_name: 3, filename: 0, start_line: 5 },
+            Function { id: 2, name: 4, system_name: 0, filename: 0, start_line: 0 },
         ],
         string_table: strings.map(str::to_owned).into(),
         period_type: Some(space),
@@ -284,7 +225,10 @@ fn bad_pprof() {
 
     type Damage = fn(&mut Profile);
     let cases: [(Damage, &str); 21] = [
-        (|p| p.sample[0].value[0] = -1, "sample[0].value[0]: -1 is not from 0 to 2^53"),
+        (
+            |p| p.sample[0].value[0] = i64::MIN,
+            "value[0]: -9223372036854775808 is not from -2^53 to",
+        ),
         (|p| p.sample[0].value[0] = i64::MAX, "sample[0].value[0]: 9223372036854775807 is not"),
         (|p| p.sample[0].value.push(1), "sample[0].value: there are 2 values for 1 sample types"),
         (|p| p.sample[0].location_id[0] = 9, "sample[0].location_id[0]: location 9 is not there"),
@@ -397,8 +341,14 @@ fn a_long_name_that_many_share_takes_no_time() {
     let mut pprof = pprof();
     pprof.string_table[3] = "x".repeat(1 << 24);
     for id in 3..400 {
-        pprof.function.push(PprofFunction { id, name: 3, system_name: 0, start_line: id as i64 });
-        pprof.location[0].line.push(Line { function_id: id, line: 1 });
+        pprof.function.push(Function {
+            id,
+            name: 3,
+            system_name: 0,
+            filename: 0,
+            start_line: id as i64,
+        });
+        pprof.location[0].line.push(Line { function_id: id, line: 1, column: 0 });
     }
     assert!(message(pprof.encode_to_vec()).contains("the names so far come to"));
 }
@@ -417,7 +367,7 @@ fn damaged_gzip_is_an_error_of_reading() {
     }
     // What is wrong in the content may be the damage.
     let mut pprof = pprof();
-    pprof.sample[0].value[0] = -1;
+    pprof.sample[0].value[0] = i64::MAX;
     let mut content = gzip(&pprof.encode_to_vec());
     assert!(matches!(error(&content), ReadError::Pprof { .. }));
     let at = content.len() - 8;

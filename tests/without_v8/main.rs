@@ -9,12 +9,16 @@ mod calibration;
 mod callgraph;
 #[cfg(feature = "formats")]
 mod corpus;
+#[cfg(feature = "formats")]
+mod differences;
 mod estimates;
 #[cfg(feature = "formats")]
 mod foreign;
 #[cfg(feature = "formats")]
 mod formats;
 mod leaks;
+#[cfg(feature = "formats")]
+mod pprof_messages;
 mod random_nodes;
 #[cfg(feature = "formats")]
 mod read_values;

@@ -12,13 +12,30 @@ pub use write::PprofOptions;
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
 
-use crate::heap_profile::FunctionParts;
+use crate::heap_profile::{FunctionParts, HeapProfile, SampleType};
 use crate::profile::{Function, written_line};
 
 /// The name that an anonymous function goes by: pprof's reports tell functions apart by name alone, so
 /// its place is in it.
 fn anonymous_name(function: &Function) -> Option<String> {
     function.shown_name().is_empty().then(|| function.to_string())
+}
+
+/// What a comment begins with that names the sample types of which a profile has differences: in pprof
+/// negative values say so, and a part of a difference may have none.
+const DIFFERENCES: &str = "difference: ";
+
+/// The comment about a profile's differences; `None` if it has none.
+fn differences_comment(profile: &HeapProfile) -> Option<String> {
+    let types = profile.sample_types().filter(|&of| profile.is_difference(of));
+    let names: Vec<&str> = types.map(SampleType::name).collect();
+    (!names.is_empty()).then(|| format!("{DIFFERENCES}{}", names.join(", ")))
+}
+
+/// The sample types that [`differences_comment`] names; `None` for any other text.
+fn named_differences(comment: &str) -> Option<Vec<SampleType>> {
+    let names = comment.strip_prefix(DIFFERENCES)?.split(", ");
+    names.map(|name| name.parse().ok()).collect()
 }
 
 /// What the `system_name` of a function starts with whose original place is known: such a function has

@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 use prost::Message;
 
 use super::messages::{self, Header, Location, Sample, field};
-use super::{anonymous_name, generated_parts};
+use super::{anonymous_name, generated_parts, named_differences};
 use crate::format::read::{Limit, MOST_TO_CHECK, ReadOptions, too_long};
 use crate::format::read_error::ReadError;
 use crate::heap_profile::{
@@ -25,7 +25,15 @@ pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfi
     let limit = options.limit();
     let parts = Parts::read(reader, limit)?;
     let types = parts.sample_types()?;
-    let about = parts.about(&types, limit)?;
+    let mut about = parts.about(&types, limit)?;
+    let mut differences = Vec::new();
+    about.comments.retain(|comment| match named_differences(comment) {
+        Some(named) => {
+            differences.extend(named);
+            false
+        }
+        None => true,
+    });
     let mut stacks = Stacks::new(&parts);
     let mut labels = Labels::default();
     let mut totals = [0.0; 4];
@@ -40,14 +48,19 @@ pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfi
         let mut values = [0.0; 4];
         for (place, (&value, sample_type)) in sample.value.iter().zip(&types).enumerate() {
             let Some(sample_type) = sample_type else { continue };
-            if !(0..=HeapProfile::MOST as i64).contains(&value) {
-                let problem = format!("{value} is not from 0 to 2^53");
+            // A negative one is a difference.
+            if value.unsigned_abs() > HeapProfile::MOST {
+                let problem = format!("{value} is not from -2^53 to 2^53");
                 return Err(wrong(at(format_args!("value[{place}]")), problem));
             }
             values[sample_type.index()] += value as f64;
+            if value < 0 && !differences.contains(sample_type) {
+                differences.push(*sample_type);
+            }
         }
         for (total, value) in totals.iter_mut().zip(values) {
-            *total += value;
+            // More and less do not cancel out here, so that no part of the sum can be more.
+            *total += value.abs();
             ReadError::check_total(*total)?;
         }
         if values == [0.0; 4] {
@@ -61,7 +74,8 @@ pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfi
         stacks.builder.push_row(RowData { context, labels: label_set, size, values });
         limit.check(parts.bytes() + stacks.bytes() + labels.bytes)?;
     }
-    let present = SampleTypes::of(types.into_iter().flatten());
+    let present = SampleTypes::of(types.into_iter().flatten())
+        .with_differences(|sample_type| differences.contains(&sample_type));
     Ok(stacks.builder.finish(present, labels.sets, None, about)?)
 }
 

@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use prost::Message;
 
 use super::messages::{EncodedSample, Function, Header, Label, Line, Location, ValueType, field};
-use super::{anonymous_name, generated_name};
+use super::{anonymous_name, differences_comment, generated_name};
 use crate::format::rounding::Rounding;
 use crate::format::stack_walk::{Stack, StackWalk};
 use crate::format::write_error::WriteError;
@@ -65,7 +65,8 @@ impl Default for PprofOptions {
 impl HeapProfile {
     /// Writes the profile in pprof's format, compressed by gzip, with all sample types that it has.
     ///
-    /// Values are rounded such that the totals are right. Each function is one location, at the line
+    /// Values are rounded such that the totals are right; those of a
+    /// [difference](Self::is_difference) have their signs, and a comment says what they are. Each function is one location, at the line
     /// and column where it starts; an anonymous one has its place in its name, as pprof tells
     /// functions apart by it. (Those of one name are added up in its reports; `-lines` keeps them apart.
     /// That it says "Main binary filename not available" does no harm.) The root is left out but where it allocated itself. The interval is
@@ -107,12 +108,21 @@ impl HeapProfile {
         writer: impl Write,
         options: &PprofOptions,
     ) -> Result<(), WriteError> {
-        self.write_pprof_signed(writer, options, &[])
+        let gzip = GzEncoder::new(writer, Compression::new(options.compression.min(9)));
+        let mut encoder = Encoder::new(gzip);
+        let types: Vec<SampleType> = self.sample_types().collect();
+        encoder.string("")?;
+        encoder.header(self, &types)?;
+        encoder.functions(self)?;
+        encoder.samples(self, &types, options)?;
+        encoder.flush()?;
+        Ok(encoder.writer.finish()?.flush()?)
     }
 
     /// Writes what has changed since `before` as one pprof profile: this one's values, and those of
     /// `before` as negative ones with the label `pprof::base`, which is what `go tool pprof -diff_base`
-    /// makes of two files. Its reports then show changes, in per cent of `before`.
+    /// makes of two files. Its reports then show changes, in per cent of `before`, and so do the answers
+    /// here to what is read of it: it is a [difference](Self::is_difference).
     ///
     /// It has the sample types that both have. (To have pprof do it, write both, and pass `before` by
     /// `-diff_base`.) Memory beyond the profiles: as for
@@ -141,32 +151,12 @@ impl HeapProfile {
         before: &Self,
         options: &PprofOptions,
     ) -> Result<(), WriteError> {
-        let mut base = before.clone();
+        let mut base = before.clone().negated();
         base.add_label(crate::Label::text(BASE, "true"));
         let both = Self::merge([self, &base])
             .map_err(|error| WriteError::Format { format: "pprof", problem: error.to_string() })?;
         drop(base);
-        let is_base = |set: &[crate::Label]| set.iter().any(|label| label.key == BASE);
-        let negative: Vec<bool> = both.label_sets().map(is_base).collect();
-        both.write_pprof_signed(writer, options, &negative)
-    }
-
-    /// Writes values as negative ones if their label set's place in `negative` says so.
-    fn write_pprof_signed(
-        &self,
-        writer: impl Write,
-        options: &PprofOptions,
-        negative: &[bool],
-    ) -> Result<(), WriteError> {
-        let gzip = GzEncoder::new(writer, Compression::new(options.compression.min(9)));
-        let mut encoder = Encoder::new(gzip);
-        let types: Vec<SampleType> = self.sample_types().collect();
-        encoder.string("")?;
-        encoder.header(self, &types)?;
-        encoder.functions(self)?;
-        encoder.samples(self, &types, options, negative)?;
-        encoder.flush()?;
-        Ok(encoder.writer.finish()?.flush()?)
+        both.write_pprof(writer, options)
     }
 }
 
@@ -240,7 +230,7 @@ impl<W: Write> Encoder<W> {
             header.period_type = Some(self.value_type("space", "bytes")?);
             header.period = i64::try_from(interval.0).unwrap_or(i64::MAX);
         }
-        for comment in &about.comments {
+        for comment in about.comments.iter().chain(&differences_comment(profile)) {
             header.comment.push(self.string(comment)?);
         }
         // Where none is named, pprof shows the last, as `HeapProfile::default_sample_type` does.
@@ -281,7 +271,6 @@ impl<W: Write> Encoder<W> {
         profile: &HeapProfile,
         types: &[SampleType],
         options: &PprofOptions,
-        negative: &[bool],
     ) -> io::Result<()> {
         let mut label_sets = Vec::new();
         for labels in profile.label_sets() {
@@ -301,7 +290,8 @@ impl<W: Write> Encoder<W> {
         }
         let bytes = if options.object_sizes { self.string("bytes")? } else { 0 };
 
-        let mut roundings = [0; 2].map(|_| vec![Rounding::default(); types.len()]);
+        // What has become more and what has become less, each with its own total.
+        let mut roundings = [[Rounding::default(); 2]; SampleType::ALL.len()];
         let mut walk = StackWalk::new(profile, EncodedStack::default());
         let mut sample = EncodedSample::default();
         // Rows are sorted by context, labels and size.
@@ -311,12 +301,9 @@ impl<W: Write> Encoder<W> {
         };
         for rows in profile.row_data().chunk_by(are_one) {
             sample.value.clear();
-            let is_negative = negative.get(rows[0].labels as usize).is_some_and(|&is| is);
-            let roundings = &mut roundings[usize::from(is_negative)];
-            for (sample_type, rounding) in types.iter().zip(roundings) {
-                let value = rows.iter().map(|row| row.value(*sample_type)).sum();
-                let value = rounding.next(value) as i64;
-                sample.value.push(if is_negative { -value } else { value });
+            for (&sample_type, roundings) in types.iter().zip(&mut roundings) {
+                let value: f64 = rows.iter().map(|row| row.value(sample_type)).sum();
+                sample.value.push(roundings[usize::from(value < 0.0)].next(value));
             }
             if sample.value.iter().all(|&value| value == 0) {
                 continue;
