@@ -53,6 +53,9 @@ struct Cli {
     /// Node), from which the uncertainty of their values follows
     #[arg(long, global = true, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
     interval: Option<u64>,
+    /// Rows by line of call, as of `go tool pprof -lines`, for pprof profiles of native programs
+    #[arg(long, global = true)]
+    call_lines: bool,
     /// How much memory reading may take, in MB
     #[arg(long, global = true, value_name = "MB", default_value_t = 2048)]
     memory: u64,
@@ -448,7 +451,10 @@ impl Reader {
             files = files.prefix(url, folder);
         }
         Self {
-            options: ReadOptions::new().memory_limit(limit).unnamed(unnamed),
+            options: ReadOptions::new()
+                .memory_limit(limit)
+                .unnamed(unnamed)
+                .call_lines(cli.call_lines),
             interval: cli.interval.map(Bytes),
             source_maps: cli.source_maps,
             files,

@@ -48,13 +48,17 @@ pub struct ReadOptions {
     /// What the values of formats are that do not name them: those of `.heapprofile`, and of lists and
     /// trees of nodes. Default: what is in use.
     pub unnamed: Counted,
+    /// Splits functions of pprof profiles by the line that they call or allocate from, and puts each part
+    /// at its line, as `go tool pprof -lines` does. Default: no, a function is one, at the line where it
+    /// starts, or at none where the profile does not tell that. V8's profiles know no lines of calls.
+    pub call_lines: bool,
 }
 
 impl ReadOptions {
     /// The defaults.
     #[must_use]
     pub const fn new() -> Self {
-        Self { memory_limit: Bytes(2 << 30), unnamed: Counted::InUse }
+        Self { memory_limit: Bytes(2 << 30), unnamed: Counted::InUse, call_lines: false }
     }
 
     /// Sets [`memory_limit`](#structfield.memory_limit).
@@ -68,6 +72,13 @@ impl ReadOptions {
     #[must_use]
     pub const fn unnamed(mut self, unnamed: Counted) -> Self {
         self.unnamed = unnamed;
+        self
+    }
+
+    /// Sets [`call_lines`](#structfield.call_lines).
+    #[must_use]
+    pub const fn call_lines(mut self, wanted: bool) -> Self {
+        self.call_lines = wanted;
         self
     }
 

@@ -131,7 +131,7 @@ impl HeapProfile {
         self.sample_types.has(sample_type)
     }
 
-    /// Whether the values of a sample type are differences: positive where something has become more,
+    /// Says whether the values of a sample type are differences: positive where something has become more,
     /// and negative where it has become less.
     ///
     /// So are those of a pprof profile if any of them is negative, as what Go serves at

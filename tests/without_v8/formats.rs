@@ -5,7 +5,9 @@ use std::num::NonZeroU32;
 use std::time::{Duration, UNIX_EPOCH};
 
 use proptest::prelude::*;
+use prost::Message;
 use serde_json::Value;
+use v8_heap_sampler::analysis::TopOptions;
 use v8_heap_sampler::format::{
     self, DotOptions, FlamegraphOptions, PprofOptions, ReadOptions, WriteError,
 };
@@ -14,6 +16,7 @@ use v8_heap_sampler::{
     SampleId, SampleType, SamplerOptions, ScriptId,
 };
 
+use crate::pprof_messages::{self, Line, Location, of_samples};
 use crate::random_nodes::nodes;
 
 /// Random samples at the contexts of random nodes, dead ones among them if they are kept.
@@ -811,4 +814,67 @@ fn a_hundred_thousand_levels_are_read_and_written() {
     assert_eq!(read(&again), profile);
     profile.write_dot(io::sink(), &DotOptions::new(SampleType::InuseSpace)).unwrap();
     profile.write_firefox(io::sink(), "deep").unwrap();
+}
+
+#[test]
+fn functions_of_binaries_are_one_unless_lines_are_asked_for() {
+    // `grow` allocates on two lines, called from two lines of `main`; all have the same name and file.
+    let mut binary = of_samples(&[
+        (&[1, 2], [1, 100, 1, 100]),
+        (&[3, 2], [1, 20, 1, 20]),
+        (&[3, 4], [1, 3, 1, 3]),
+    ]);
+    for (id, function_id, line) in [(3, 1, 6), (4, 2, 10)] {
+        let line = vec![Line { function_id, line, column: 0 }];
+        binary.location.push(Location { id, mapping_id: 0, address: 0, line });
+    }
+    binary.function.iter_mut().for_each(|function| function.start_line = 0);
+    let rows = |profile: &pprof_messages::Profile, options: ReadOptions| -> Vec<(String, f64)> {
+        let profile = options.read(&profile.encode_to_vec()[..]).unwrap();
+        let top = profile.top(&TopOptions::new(SampleType::InuseSpace)).unwrap();
+        top.rows.into_iter().map(|row| (row.name, row.own.value())).collect()
+    };
+    let row = |name: &str, value: f64| (name.to_owned(), value);
+    let by_line = [
+        row("grow /a.js:5", 100.0),
+        row("grow /a.js:6", 23.0),
+        row("main /a.js:10", 0.0),
+        row("main /a.js:9", 0.0),
+    ];
+    let lines = ReadOptions::new().call_lines(true);
+    let names = |mut rows: Vec<(String, f64)>| {
+        rows.sort_by(|one, other| one.0.cmp(&other.0));
+        rows
+    };
+    // Where there is no address, it is V8 that tells where functions start.
+    assert_eq!(names(rows(&binary, ReadOptions::new())), by_line);
+    let with_columns = {
+        let mut profile = binary.clone();
+        profile.location[0].line[0].column = 7;
+        rows(&profile, ReadOptions::new())
+    };
+    assert_eq!(with_columns[0], row("grow /a.js:5:7", 100.0));
+
+    // Where there is one, or a mapping, lines are those of calls.
+    for mapping_id in [0, 1] {
+        for (at, location) in binary.location.iter_mut().enumerate() {
+            location.mapping_id = mapping_id;
+            location.address = if mapping_id == 0 { 0x40_1000 + at as u64 } else { 0 };
+        }
+        let functions = [row("grow /a.js", 123.0), row("main /a.js", 0.0)];
+        assert_eq!(rows(&binary, ReadOptions::new()), functions);
+        assert_eq!(names(rows(&binary, lines.clone())), by_line);
+    }
+    // Stacks that differ in lines alone are one.
+    let profile = read(&binary.encode_to_vec());
+    assert_eq!(profile.len(), 3);
+
+    // Where functions start is known: the line where they do, whatever it calls from.
+    binary.function[0].start_line = 2;
+    binary.location[3].line[0].line = 0;
+    let functions = [row("grow /a.js:2", 123.0), row("main /a.js", 0.0)];
+    assert_eq!(rows(&binary, ReadOptions::new()), functions);
+    let found = names(rows(&binary, lines));
+    assert_eq!(found[..2], by_line[..2]);
+    assert_eq!(found[2].0, "main /a.js");
 }

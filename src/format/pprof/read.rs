@@ -34,7 +34,7 @@ pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfi
         }
         None => true,
     });
-    let mut stacks = Stacks::new(&parts);
+    let mut stacks = Stacks::new(&parts, options.call_lines);
     let mut labels = Labels::default();
     let mut totals = [0.0; 4];
     for (number, sample) in parts.samples().enumerate() {
@@ -350,10 +350,11 @@ struct Stacks<'p> {
     /// The bytes of the names of all functions so far.
     name_bytes: u64,
     parts: &'p Parts,
+    call_lines: bool,
 }
 
 impl<'p> Stacks<'p> {
-    fn new(parts: &'p Parts) -> Self {
+    fn new(parts: &'p Parts, call_lines: bool) -> Self {
         let root = FunctionParts { name: "(root)", ..FunctionParts::default() };
         let mut builder = StackBuilder::new(root);
         let root = builder.functions.number(root);
@@ -365,6 +366,7 @@ impl<'p> Stacks<'p> {
             root,
             name_bytes: 0,
             parts,
+            call_lines,
         }
     }
 
@@ -428,7 +430,7 @@ impl<'p> Stacks<'p> {
                 let problem = format!("function {} is not there", line.function_id);
                 return Err(wrong(format!("{}, line.function_id", of_location()), problem));
             };
-            let number = self.function(function, line)?;
+            let number = self.function(function, line, location)?;
             push(&mut self.functions, number);
         }
         if location.line.is_empty() {
@@ -443,11 +445,13 @@ impl<'p> Stacks<'p> {
         Ok(frames)
     }
 
-    /// The number of a function, at the line where it starts: where it calls from is not kept.
+    /// The number of a function, at the line where it starts; where it calls from is kept only if that
+    /// is asked for.
     fn function(
         &mut self,
         function: &messages::Function,
         line: &messages::Line,
+        location: &Location,
     ) -> Result<u32, ReadError> {
         let field = |name: &str| format!("function with id {}, {name}", function.id);
         let check_len = |len: usize, name| match too_long(len) {
@@ -476,13 +480,18 @@ impl<'p> Stacks<'p> {
                 .map_err(|_| wrong(field(name), format!("{number} is not from 0 to {}", u32::MAX)))
         };
         let start_line = number(function.start_line, "start_line")?;
-        // Who gives no start line, as `@datadog/pprof`, has it as the line.
-        let starts_here = start_line == 0 || i64::from(start_line) == line.line;
-        let line_number = match start_line {
-            0 => number(line.line, "line.line")?,
-            _ => start_line,
+        // V8 knows where functions start, and nothing of calls: who gives no start line for its
+        // functions, as `@datadog/pprof`, has that as the line. The line of a location in a binary is the
+        // one that calls; there Go before 1.20 gives no start line, and that is not known.
+        let is_in_binary = location.address != 0 || location.mapping_id != 0;
+        let is_place = match start_line {
+            0 => self.call_lines || !is_in_binary,
+            _ => self.call_lines && line.line != 0 || i64::from(start_line) == line.line,
         };
-        let column_number = if starts_here { number(line.column, "line.column")? } else { 0 };
+        let (line_number, column_number) = match is_place {
+            true => (number(line.line, "line.line")?, number(line.column, "line.column")?),
+            false => (start_line, 0),
+        };
         let mut parts = FunctionParts {
             name,
             script_name,

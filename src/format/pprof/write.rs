@@ -261,7 +261,7 @@ impl<W: Write> Encoder<W> {
             self.message(field::FUNCTION, &message)?;
             let column = i64::from(written_line(column_number));
             let line = vec![Line { function_id: id, line: start_line, column }];
-            self.message(field::LOCATION, &Location { id, address: 0, line })?;
+            self.message(field::LOCATION, &Location { id, mapping_id: 0, address: 0, line })?;
         }
         Ok(())
     }
