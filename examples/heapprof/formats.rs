@@ -1,8 +1,7 @@
 //! The formats that are written, by name and by the ends of files' names.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 
 use clap::ValueEnum;
 use v8_heap_sampler::format::{DotOptions, FlamegraphOptions, PprofOptions, WriteError};
@@ -106,44 +105,4 @@ impl Format {
             }),
         }
     }
-}
-
-/// Writes a file, or to standard output if that is `-`.
-///
-/// The file appears when it is complete: a failure leaves what is there alone.
-pub(crate) fn write_file(
-    output: &Path,
-    write: impl FnOnce(&mut dyn Write) -> Result<(), WriteError>,
-) -> Result<(), Failure> {
-    let failed =
-        |error: &dyn std::fmt::Display| Failure::Failed(format!("{}: {error}", output.display()));
-    if output == Path::new("-") {
-        let mut writer = BufWriter::new(io::stdout().lock());
-        return match write(&mut writer).and_then(|()| Ok(writer.flush()?)) {
-            // A reader that has gone away (`| head`) is no failure.
-            Err(WriteError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            written => written.map_err(|error| failed(&error)),
-        };
-    }
-    // What is no file, a pipe or a device, is written as it is.
-    if std::fs::metadata(output).is_ok_and(|about| !about.is_file()) {
-        let file = File::options().write(true).open(output).map_err(|error| failed(&error))?;
-        let mut writer = BufWriter::new(file);
-        let written = write(&mut writer).and_then(|()| Ok(writer.flush()?));
-        return written.map_err(|error| failed(&error));
-    }
-    // A link goes on to show where it does.
-    let output = &std::fs::canonicalize(output).unwrap_or_else(|_| output.to_owned());
-    let mut partial = output.as_os_str().to_owned();
-    partial.push(format!(".{}.partial", std::process::id()));
-    let partial = PathBuf::from(partial);
-    let file = File::create_new(&partial).map_err(|error| failed(&error))?;
-    let mut writer = BufWriter::new(file);
-    let written = write(&mut writer)
-        .and_then(|()| Ok(writer.flush()?))
-        .and_then(|()| Ok(std::fs::rename(&partial, output)?));
-    written.map_err(|error| {
-        let _ = std::fs::remove_file(&partial);
-        failed(&error)
-    })
 }

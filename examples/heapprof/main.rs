@@ -8,10 +8,11 @@
 //! cargo run --example heapprof --features formats,regex,sourcemap -- --help
 //! ```
 //!
-//! Exits with 1 if a file cannot be read or written, with 2 if the arguments make no sense, and with 3 if
-//! `--exit-code` is given and `diff` finds growth, or `leaks` a leak.
+//! Exits with 1 if a file cannot be read or written, with 2 if the arguments make no sense or do not suffice,
+//! and with 3 if `--exit-code` is given and `diff` finds growth, or `leaks` a leak.
 
 mod formats;
+mod output;
 mod read;
 
 use std::cell::RefCell;
@@ -22,12 +23,13 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
-use formats::{Format, write_file};
+use formats::Format;
+use output::Output;
 use read::{merge, read, read_all};
 use serde::Serialize;
 use v8_heap_sampler::analysis::{
-    DiffBy, DiffOptions, GroupBy, LeakError, LeakOptions, Measure, Pattern, Query, Recursion,
-    Sessions, TopOptions, TreeOptions, Uncertainty, diff, leaks,
+    DiffBy, DiffOptions, DiffRow, GroupBy, Leak, LeakError, LeakOptions, Measure, Pattern, Query,
+    Recursion, Sessions, TopOptions, TreeOptions, Uncertainty, diff, leaks,
 };
 use v8_heap_sampler::format::{ReadOptions, plain_text};
 use v8_heap_sampler::source::{FileSources, ListOptions, MapProblem, MemorySources, ScriptReport};
@@ -36,11 +38,16 @@ use v8_heap_sampler::{Bytes, Counted, HeapProfile, Label, SampleType};
 /// Reads heap profiles of any format, answers questions about them, and writes them in another.
 #[derive(Parser, Debug)]
 #[command(
+    name = "heapprof",
+    version,
     after_help = "FILES are .heapprofile, pprof, JSON of profiles and of nodes, compressed by \
                         gzip or not; `-` is standard input. Several are added up.
 
-Exit codes: 0 for an answer, 1 if a file cannot be read or written, 2 if the arguments make no sense, \
-                        3 if --exit-code was given and something has grown or leaks."
+Exit codes: 0 for an answer, 1 if a file cannot be read or written, 2 if the arguments make no sense \
+                        or do not suffice, 3 if --exit-code was given and something has grown or \
+                        leaks. If that cannot be told from chance, as the files do not tell their \
+                        sampling interval, --exit-code gives 2: say --interval, of 1 if all objects \
+                        were sampled."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -163,7 +170,8 @@ enum Command {
         /// The format; by default that of the output's extension
         #[arg(long)]
         to: Option<Format>,
-        /// Exit with 3 if something has grown
+        /// Exit with 3 if something has grown, by more than chance; with 2 if the files do not tell
+        /// their sampling interval, from which that follows, and --interval does not either
         #[arg(long)]
         exit_code: bool,
     },
@@ -186,7 +194,7 @@ enum Command {
         /// All are of one session, so that samples can be followed
         #[arg(long)]
         same_session: bool,
-        /// Exit with 3 if something leaks
+        /// Exit with 3 if something leaks; with 2 if that cannot be told from chance
         #[arg(long)]
         exit_code: bool,
     },
@@ -350,6 +358,10 @@ enum Failure {
     Failed(String),
 }
 
+/// Why `--exit-code` cannot say that there is none.
+const NOT_KNOWN: &str = "what has grown cannot be told from chance, as the files do not tell their \
+     sampling interval: say it with --interval BYTES, of 1 if all objects were sampled";
+
 /// An error that is nobody's fault but the file's.
 fn failed(error: impl Display) -> Failure {
     let error = error.to_string();
@@ -440,7 +452,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn new(cli: &Cli) -> Self {
+    fn new(cli: &Cli) -> Result<Self, Failure> {
         let unnamed = if cli.allocated { Counted::Allocated } else { Counted::InUse };
         let limit = Bytes(cli.memory.saturating_mul(1_000_000));
         let mut files = FileSources::new();
@@ -450,7 +462,9 @@ impl Reader {
         for (url, folder) in &cli.prefix {
             files = files.prefix(url, folder);
         }
-        Self {
+        let no_folder = |error| Failure::Usage(format!("--root or --prefix: {error}"));
+        files.check_folders().map_err(no_folder)?;
+        Ok(Self {
             options: ReadOptions::new()
                 .memory_limit(limit)
                 .unnamed(unnamed)
@@ -459,7 +473,7 @@ impl Reader {
             source_maps: cli.source_maps,
             files,
             originals: RefCell::default(),
-        }
+        })
     }
 
     /// The profile with what the arguments tell of it.
@@ -637,7 +651,7 @@ enum Told {
 }
 
 fn run(cli: &Cli) -> Result<Told, Failure> {
-    let reader = Reader::new(cli);
+    let reader = Reader::new(cli)?;
     let printer = Printer { json: cli.json, color: cli.color };
     match &cli.command {
         Command::Top { input, count, by, sort, least } => {
@@ -696,6 +710,17 @@ fn run(cli: &Cli) -> Result<Told, Failure> {
                 ),
             };
             view.check_is_of_one()?;
+            let output = match output {
+                None => None,
+                Some(output) => {
+                    let format = Format::choose(*to, output)?;
+                    if !matches!(format, Format::Svg | Format::Pprof) {
+                        let problem = "a difference is a flame graph (svg) or a pprof profile";
+                        return Err(Failure::Usage(problem.to_owned()));
+                    }
+                    Some((format, Output::open(output)?))
+                }
+            };
             let (before, after) = (reader.file(before, view)?, reader.file(after, view)?);
             let value = view.value(&after);
             let mut options = DiffOptions::new(value)
@@ -709,17 +734,22 @@ fn run(cli: &Cli) -> Result<Told, Failure> {
             let changes = diff(&before, &after, &options).map_err(failed)?;
             match output {
                 None => printer.print(&changes)?,
-                Some(output) => {
-                    let format = Format::choose(*to, output)?;
-                    if !matches!(format, Format::Svg | Format::Pprof) {
-                        let problem = "a difference is a flame graph (svg) or a pprof profile";
-                        return Err(Failure::Usage(problem.to_owned()));
-                    }
-                    write_file(output, |writer| format.write_diff(&before, &after, writer, value))?;
+                Some((format, output)) => {
+                    output.write(|writer| format.write_diff(&before, &after, writer, value))?;
                 }
             }
             if *exit_code && changes.grown > 0 {
                 return Ok(Told::Found);
+            }
+            if *exit_code && changes.total.p_value().is_none() {
+                let all = diff(&before, &after, &options.count(usize::MAX)).map_err(failed)?;
+                let is_growth = |row: &DiffRow| match sort {
+                    Sort::Own => row.own.value() > 0.0,
+                    Sort::Total => row.total.value() > 0.0,
+                };
+                if all.rows.iter().any(is_growth) {
+                    return Err(Failure::Usage(NOT_KNOWN.to_owned()));
+                }
             }
         }
         Command::Leaks { files, view, count, by, false_discoveries, same_session, exit_code } => {
@@ -748,6 +778,13 @@ fn run(cli: &Cli) -> Result<Told, Failure> {
             if *exit_code && found.leaks > 0 {
                 return Ok(Told::Found);
             }
+            if *exit_code {
+                let all = leaks(&snapshots, &options.count(usize::MAX));
+                let is_doubtful = |row: &Leak| row.q_value.is_none() && row.rate.value > 0.0;
+                if all.is_ok_and(|all| all.rows.iter().any(is_doubtful)) {
+                    return Err(Failure::Usage(NOT_KNOWN.to_owned()));
+                }
+            }
         }
         Command::List { pattern, input, before, after, width, callers } => {
             let pattern = regex(pattern)?;
@@ -762,11 +799,13 @@ fn run(cli: &Cli) -> Result<Told, Failure> {
         }
         Command::Convert { input, view, target } => {
             let format = Format::choose(target.to, &target.output)?;
+            let output = Output::open(&target.output)?;
             let profile = reader.file(input, view)?;
-            target.write(format, &profile, view.value(&profile), input)?;
+            target.write(output, format, &profile, view.value(&profile), input)?;
         }
         Command::Merge { files, view, target, label } => {
             let format = Format::choose(target.to, &target.output)?;
+            let output = Output::open(&target.output)?;
             let mut profiles = Vec::with_capacity(files.len());
             for path in files {
                 let mut profile = reader.file(path, view)?;
@@ -776,7 +815,7 @@ fn run(cli: &Cli) -> Result<Told, Failure> {
                 profiles.push(profile);
             }
             let merged = merge(&profiles)?;
-            target.write(format, &merged, view.value(&merged), Path::new("merged"))?;
+            target.write(output, format, &merged, view.value(&merged), Path::new("merged"))?;
         }
         Command::Stat { files } => {
             // One that cannot be read does not keep the others from being shown.
@@ -811,26 +850,47 @@ impl Cut {
 impl Target {
     fn write(
         &self,
+        output: Output,
         format: Format,
         profile: &HeapProfile,
         value: SampleType,
         input: &Path,
     ) -> Result<(), Failure> {
-        let is_known =
-            |value| profile.uncertainty(value).is_some_and(|of| of != Uncertainty::Unknown);
-        let objects = SampleType::ALL.into_iter().filter(|value| value.unit() != "bytes");
-        if format == Format::Pprof && !self.sizes && objects.into_iter().any(is_known) {
+        let is_known = |value| {
+            let of = profile.uncertainty(value);
+            matches!(of, Some(Uncertainty::Sampled | Uncertainty::Approximate))
+        };
+        let mut objects = SampleType::ALL.into_iter().filter(|value| value.unit() != "bytes");
+        if format == Format::Pprof && !self.sizes && objects.any(is_known) {
             tell(
-                "the uncertainty of numbers of objects is lost, as it needs their sizes: --sizes keeps these",
+                "the uncertainty of numbers of objects is lost, as it needs their sizes: \
+                 --sizes keeps these",
             );
         }
         let name = input.file_name().map_or("heap profile".into(), |name| name.to_string_lossy());
-        write_file(&self.output, |writer| format.write(profile, writer, value, &name, self.sizes))
+        output.write(|writer| format.write(profile, writer, value, &name, self.sizes))
     }
 }
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(problem) => {
+            // Help and version are answers, which may find no reader; the rest goes to standard error.
+            let printed = problem.print().or_else(|error| match error.kind() {
+                io::ErrorKind::BrokenPipe => Ok(()),
+                _ => Err(error),
+            });
+            return match printed {
+                Err(error) if !problem.use_stderr() => {
+                    tell(&format!("standard output: {error}"));
+                    ExitCode::FAILURE
+                }
+                _ => ExitCode::from(u8::try_from(problem.exit_code()).unwrap_or(2)),
+            };
+        }
+    };
+    match run(&cli) {
         Ok(Told::Nothing) => ExitCode::SUCCESS,
         Ok(Told::Found) => ExitCode::from(3),
         Err(Failure::Failed(error)) => {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use v8_heap_sampler::HeapProfile;
-use v8_heap_sampler::format::ReadOptions;
+use v8_heap_sampler::format::{ReadError, ReadOptions};
 
 use crate::{Failure, tell};
 
@@ -18,13 +18,20 @@ const LONG: Duration = Duration::from_secs(1);
 pub(crate) fn read(path: &Path, options: &ReadOptions) -> Result<HeapProfile, Failure> {
     let failed =
         |error: &dyn std::fmt::Display| Failure::Failed(format!("{}: {error}", path.display()));
+    let unread = |error: ReadError| match error {
+        ReadError::MemoryLimit { limit } => failed(&format!(
+            "the profile needs more than the limit of {limit}: raise it with --memory MB if the \
+             file can be trusted"
+        )),
+        error => failed(&error),
+    };
     if path == Path::new("-") {
         let reader = Watched::new(io::stdin().lock(), None, path);
-        return options.read(reader).map_err(|error| failed(&error));
+        return options.read(reader).map_err(unread);
     }
     let file = File::open(path).map_err(|error| failed(&error))?;
     let length = file.metadata().ok().filter(|about| about.is_file()).map(|about| about.len());
-    options.read(Watched::new(file, length, path)).map_err(|error| failed(&error))
+    options.read(Watched::new(file, length, path)).map_err(unread)
 }
 
 /// Reads files as one profile.

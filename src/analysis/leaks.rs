@@ -834,6 +834,12 @@ impl fmt::Display for Leaks {
             self.all,
             self.false_discovery_rate * 100.0
         )?;
+        if self.rows.iter().any(|row| row.q_value.is_none()) {
+            writeln!(
+                f,
+                "of those with ? it cannot be said: the profiles do not tell how sure they are"
+            )?;
+        }
         if self.whole_leaks && self.leaks == 0 {
             writeln!(
                 f,

@@ -62,6 +62,28 @@ impl FileSources {
         self
     }
 
+    /// Checks that the root and the folders of prefixes are there: without them all scripts lack
+    /// their sources.
+    ///
+    /// # Errors
+    ///
+    /// Names the first one that is missing, no folder, or not to be entered.
+    pub fn check_folders(&self) -> io::Result<()> {
+        let folders = self.prefixes.iter().map(|(_, folder)| folder);
+        for folder in self.root.iter().chain(folders) {
+            // Its own entry is found only by those who may enter it.
+            let entered = folder.canonicalize().and_then(|path| fs::metadata(path.join(".")));
+            let checked = entered.and_then(|about| match about.is_dir() {
+                true => Ok(()),
+                false => Err(io::ErrorKind::NotADirectory.into()),
+            });
+            checked.map_err(|error| {
+                io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
+            })?;
+        }
+        Ok(())
+    }
+
     /// The paths that a name can mean, with `ending` behind them, none if it means no file; and the
     /// folder of its prefix.
     fn paths(&self, name: &str, ending: &str) -> (Option<&Path>, Vec<PathBuf>) {

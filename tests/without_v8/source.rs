@@ -296,3 +296,20 @@ proptest! {
         let _ = listing.to_string();
     }
 }
+
+#[test]
+fn folders_that_are_missing_are_named() {
+    let here = env!("CARGO_MANIFEST_DIR");
+    let checked = |files: FileSources| files.check_folders().map_err(|error| error.to_string());
+    assert_eq!(checked(FileSources::new()), Ok(()));
+    assert_eq!(checked(FileSources::new().root(here).prefix("https://x.test/", here)), Ok(()));
+    let file = format!("{here}/Cargo.toml");
+    for folder in [&*file, "not there", ""] {
+        let start = format!("{folder}: ");
+        let error = checked(FileSources::new().root(folder)).unwrap_err();
+        assert!(error.starts_with(&start), "{error}");
+        let prefix = FileSources::new().root(here).prefix("https://x.test/", folder);
+        let error = checked(prefix).unwrap_err();
+        assert!(error.starts_with(&start), "{error}");
+    }
+}
