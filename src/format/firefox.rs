@@ -9,8 +9,55 @@ use fxprof_processed_profile::{
 };
 
 use super::rounding::Rounding;
-use super::write_error::WriteError;
+use super::write_error::{DEFAULT_LIMIT, WriteError};
 use crate::heap_profile::{HeapProfile, SampleType};
+use crate::profile::Bytes;
+
+/// How to write the Firefox Profiler's format.
+///
+/// ```
+/// use v8_heap_sampler::{Bytes, format::FirefoxOptions};
+/// let options = FirefoxOptions::new("my server").memory_limit(Bytes(100_000_000));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FirefoxOptions {
+    /// The name of what was profiled.
+    pub product: String,
+    /// How much memory writing may take. Default: 1 GiB.
+    pub memory_limit: Bytes,
+}
+
+impl FirefoxOptions {
+    /// The defaults, with the name of what was profiled.
+    #[must_use]
+    pub fn new(product: impl Into<String>) -> Self {
+        Self { product: product.into(), memory_limit: DEFAULT_LIMIT }
+    }
+
+    /// Sets [`memory_limit`](#structfield.memory_limit).
+    #[must_use]
+    pub const fn memory_limit(mut self, limit: Bytes) -> Self {
+        self.memory_limit = limit;
+        self
+    }
+}
+
+impl From<&str> for FirefoxOptions {
+    fn from(product: &str) -> Self {
+        Self::new(product)
+    }
+}
+
+/// What the format's crate takes for each context: a row of its table of stacks, an entry in the map
+/// beside it, and both once more while they grow.
+const CONTEXT: usize = 200;
+
+/// What it takes for each allocation that is told, while its table grows.
+const ALLOCATION: usize = 100;
+
+/// What it takes for each function, beside its text.
+const FUNCTION: usize = 500;
 
 impl HeapProfile {
     /// Writes the bytes in the Firefox Profiler's processed format, as its native allocations.
@@ -20,8 +67,8 @@ impl HeapProfile {
     /// has one of them, that is what is allocated. The format has no room for numbers of objects: they
     /// are not in it. Frames are `name script:line:column`.
     ///
-    /// Memory beyond the profile: the whole document, which the format's crate holds. Pass a buffered
-    /// writer.
+    /// Memory beyond the profile: the whole document, which the format's crate holds, several times as much
+    /// as the profile; up to [`FirefoxOptions::memory_limit`]. Pass a buffered writer.
     ///
     /// ```
     /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SamplerOptions};
@@ -39,23 +86,30 @@ impl HeapProfile {
     ///
     /// # Errors
     ///
-    /// [`WriteError`] if the profile has no bytes or a difference of them, or `writer` fails.
-    pub fn write_firefox(&self, mut writer: impl Write, product: &str) -> Result<(), WriteError> {
+    /// [`WriteError`] if the profile has no bytes or a difference of them, `writer` fails, or the limit is
+    /// met: then nothing is written.
+    pub fn write_firefox(
+        &self,
+        mut writer: impl Write,
+        options: impl Into<FirefoxOptions>,
+    ) -> Result<(), WriteError> {
+        let FirefoxOptions { product, memory_limit } = options.into();
         let (alloc, inuse) = (SampleType::AllocSpace, SampleType::InuseSpace);
         let allocated = if self.has(alloc) { alloc } else { inuse };
         let frees = self.has(alloc) && self.has(inuse);
         for sample_type in [allocated, if frees { inuse } else { allocated }] {
             self.require_sums(sample_type, "Firefox Profiler")?;
         }
+        self.check_firefox_memory(frees, memory_limit)?;
 
         let start = self.about.started.unwrap_or(UNIX_EPOCH);
         let reference = ReferenceTimestamp::from_system_time(start);
         // There is no time between samples; the format wants one.
-        let mut profile = Profile::new(product, reference, SamplingInterval::from_millis(1));
+        let mut profile = Profile::new(&product, reference, SamplingInterval::from_millis(1));
         // Or it asks a symbol server about names.
         profile.set_symbolicated(true);
         let at = Timestamp::from_nanos_since_reference(0);
-        let process = profile.add_process(product, 1, at);
+        let process = profile.add_process(&product, 1, at);
         let thread = profile.add_thread(process, 1, at, true);
         let javascript = profile.add_category("JavaScript", CategoryColor::Yellow).into();
         let frames: Vec<_> = self
@@ -108,5 +162,23 @@ impl HeapProfile {
         }
         serde_json::to_writer(&mut writer, &profile).map_err(std::io::Error::from)?;
         Ok(writer.flush()?)
+    }
+
+    fn check_firefox_memory(&self, frees: bool, limit: Bytes) -> Result<(), WriteError> {
+        // What stays; and what goes, twice.
+        let allocations = if frees { 3 } else { 1 } * self.row_data().len();
+        let texts: usize = self.functions().iter().map(|function| function.to_string().len()).sum();
+        let needed = self
+            .len()
+            .saturating_mul(CONTEXT)
+            .saturating_add(allocations.saturating_mul(ALLOCATION))
+            .saturating_add(self.functions().len() * FUNCTION)
+            .saturating_add(texts.saturating_mul(3));
+        let needed = Bytes(needed as u64);
+        if needed <= limit {
+            return Ok(());
+        }
+        let option = "FirefoxOptions::memory_limit";
+        Err(WriteError::TooLarge { format: "Firefox Profiler", needed, limit, option })
     }
 }

@@ -1,13 +1,17 @@
 //! Flame graphs as SVG, drawn by `inferno`.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
 use std::io::{self, Write};
 
 use inferno::flamegraph::color::{BasicPalette, Palette};
 use inferno::flamegraph::{Direction, Options, TextTruncateDirection};
 
-use super::write_error::WriteError;
-use crate::heap_profile::{HeapProfile, SampleType};
+use super::folded::{digits, frame};
+use super::stack_walk::{Stack, StackWalk};
+use super::write_error::{DEFAULT_LIMIT, WriteError};
+use crate::callgraph::NodesError;
+use crate::heap_profile::{FunctionParts, HeapProfile, SampleType, StackBuilder};
+use crate::profile::{Bytes, Name};
 
 /// How to draw a flame graph.
 ///
@@ -27,13 +31,15 @@ pub struct FlamegraphOptions {
     /// Whether the outermost frames are at the top, which is kinder to deep recursion. Default: no, as
     /// flames burn.
     pub icicle: bool,
+    /// How much memory drawing may take. Default: 1 GiB.
+    pub memory_limit: Bytes,
 }
 
 impl FlamegraphOptions {
     /// The defaults, for one of the values.
     #[must_use]
     pub const fn new(sample_type: SampleType) -> Self {
-        Self { sample_type, title: None, icicle: false }
+        Self { sample_type, title: None, icicle: false, memory_limit: DEFAULT_LIMIT }
     }
 
     /// Sets [`title`](#structfield.title).
@@ -47,6 +53,13 @@ impl FlamegraphOptions {
     #[must_use]
     pub const fn icicle(mut self, icicle: bool) -> Self {
         self.icicle = icicle;
+        self
+    }
+
+    /// Sets [`memory_limit`](#structfield.memory_limit).
+    #[must_use]
+    pub const fn memory_limit(mut self, limit: Bytes) -> Self {
+        self.memory_limit = limit;
         self
     }
 
@@ -75,9 +88,10 @@ impl HeapProfile {
     /// Draws a flame graph of one of the values as an SVG, which browsers show, search and zoom.
     ///
     /// Each box is a calling context, as wide as its value; of a
-    /// [difference](HeapProfile::is_difference), as wide as all that has changed in it, red where it has grown and blue
-    /// where it has shrunk itself. Memory beyond the profile: the folded stacks,
-    /// each with all of its frames, and what `inferno` makes of them.
+    /// [difference](HeapProfile::is_difference), as wide as all that has changed in it, red where it has
+    /// grown and blue where it has shrunk itself. What is too narrow to be seen is part of its caller. Memory beyond the profile: the tree of frames, and the folded stacks of what is
+    /// drawn. Each of these has all of its frames, so that they grow with the square of the depth, up to
+    /// [`FlamegraphOptions::memory_limit`].
     ///
     /// ```
     /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
@@ -97,20 +111,19 @@ impl HeapProfile {
     ///
     /// # Errors
     ///
-    /// [`WriteError`] if the profile does not have the values, or `writer` fails. A profile without
-    /// any bytes is a picture that says so.
+    /// [`WriteError`] if the profile does not have the values, `writer` fails, or the limit is met: then
+    /// nothing is written. A profile without any bytes is a picture that says so.
     pub fn write_flamegraph(
         &self,
         writer: impl Write,
         options: &FlamegraphOptions,
     ) -> Result<(), WriteError> {
-        let mut stacks = Stacks::default();
-        stacks.add(self, options.sample_type, 1)?;
+        let mut flames = Flames::new(options.memory_limit, false);
+        flames.add(self, options.sample_type, NOW)?;
         if self.is_difference(options.sample_type) {
-            return stacks.draw_changes(options, writer);
+            return flames.draw_changes(options, writer);
         }
-        let lines = stacks.lines(|[_, now]| now.to_string());
-        draw(&lines, &mut options.for_inferno(options.sample_type.to_string()), writer)
+        flames.draw(&mut options.for_inferno(options.sample_type.to_string()), writer)
     }
 
     /// Draws the flame graph of what has changed since `before`: as wide as it is now, red where it has
@@ -118,86 +131,266 @@ impl HeapProfile {
     ///
     /// Contexts are matched by their frames, as they are written. What is gone has no width: swap the
     /// two to see it. If either profile is a [difference](HeapProfile::is_difference), what one has more or
-    /// less than the other is drawn as one. Memory as [`write_flamegraph`](Self::write_flamegraph), for both.
+    /// less than the other is drawn as one. Memory as [`write_flamegraph`](Self::write_flamegraph), for
+    /// both.
     ///
     /// # Errors
     ///
-    /// [`WriteError`] if either profile does not have the values, or `writer` fails.
+    /// [`WriteError`] if either profile does not have the values, `writer` fails, or the limit is met:
+    /// then nothing is written.
     pub fn write_flamegraph_diff(
         &self,
         writer: impl Write,
         before: &Self,
         options: &FlamegraphOptions,
     ) -> Result<(), WriteError> {
-        let mut stacks = Stacks::default();
-        stacks.add(before, options.sample_type, 0)?;
-        stacks.add(self, options.sample_type, 1)?;
+        let mut flames = Flames::new(options.memory_limit, true);
+        flames.add(before, options.sample_type, BEFORE)?;
+        flames.add(self, options.sample_type, NOW)?;
         if [before, self].iter().any(|profile| profile.is_difference(options.sample_type)) {
-            return stacks.draw_changes(options, writer);
+            return flames.draw_changes(options, writer);
         }
-        let lines = stacks.lines(|[before, now]| format!("{before} {now}"));
         let title = format!("{}, against before", options.sample_type);
-        draw(&lines, &mut options.for_inferno(title), writer)
+        flames.draw(&mut options.for_inferno(title), writer)
     }
 }
 
-/// Folded stacks with their values, in an order in which each context stands right before what is below
-/// it. (Lines that are sorted by their bytes have `f1 7` between `f 64` and `f;g 5`, and `f` is drawn
-/// as two.)
-#[derive(Default)]
-struct Stacks(BTreeMap<String, [i64; 2]>);
+/// Where in a context's values which one stands.
+const BEFORE: usize = 0;
+const NOW: usize = 1;
 
-impl Stacks {
-    /// Adds a profile's values, as the first or the second ones.
+/// What is drawn: the tree of the frames, contexts with the same frames being one.
+///
+/// `inferno` takes folded stacks and makes the tree again. It has all of them in memory, so it gets
+/// those only that can be seen.
+struct Flames {
+    tree: StackBuilder,
+    /// Each context's own values, by its number.
+    values: Vec<[i64; 2]>,
+    limit: Bytes,
+    is_diff: bool,
+}
+
+/// What each stack takes beside its text: its place in a list that grows.
+const LINE: usize = 3 * size_of::<&str>();
+
+/// What each box takes: its place in a list that grows, in a table of those that are open, and in the
+/// columns here.
+const BOX: usize = 400;
+
+impl Flames {
+    fn new(limit: Bytes, is_diff: bool) -> Self {
+        let root = FunctionParts::default();
+        Self { tree: StackBuilder::new(root), values: Vec::new(), limit, is_diff }
+    }
+
+    /// Adds a profile's values.
     fn add(
         &mut self,
         profile: &HeapProfile,
         sample_type: SampleType,
         place: usize,
     ) -> Result<(), WriteError> {
-        profile.for_each_folded(sample_type, |stack, whole| {
-            // No frame holds a NUL, and nothing sorts before it.
-            let key = stack.replace(';', "\0");
-            let value = &mut self.0.entry(key).or_default()[place];
-            // At most 2^53 in all.
-            *value += whole;
-            Ok(())
-        })
+        profile.require(sample_type)?;
+        let Self { tree, values, limit, .. } = self;
+        let frames = profile.functions().iter().map(|function| {
+            let name = &frame(function);
+            tree.functions.number(FunctionParts { name, ..FunctionParts::default() })
+        });
+        let frames: Vec<u32> = frames.collect();
+        let mut walk =
+            StackWalk::new(profile, Path { tree, frames, contexts: Vec::new(), failure: None });
+        for (context, value) in profile.whole_values(sample_type) {
+            let path = walk.go_to(context);
+            let at = path.innermost() as usize;
+            if values.len() <= at {
+                values.resize(at + 1, [0; 2]);
+            }
+            values[at][place] += value;
+            check(*limit, held(path.tree, values))?;
+            if let Some(failure) = &walk.stack().failure {
+                let problem = failure.to_string();
+                return Err(WriteError::Format { format: "flame graph", problem });
+            }
+        }
+        Ok(())
     }
 
-    fn lines(self, values: impl Fn([i64; 2]) -> String) -> Vec<String> {
-        let line = |(key, of): (String, _)| format!("{} {}", key.replace('\0', ";"), values(of));
-        self.0.into_iter().rev().map(line).collect()
+    fn draw(mut self, options: &mut Options<'_>, writer: impl Write) -> Result<(), WriteError> {
+        let contexts = self.visible(options.min_width);
+        let text = self.folded(contexts)?;
+        let mut writer = Noting { writer, failure: None };
+        // It turns the order round.
+        let drawn = inferno::flamegraph::from_lines(options, text.lines().rev(), &mut writer);
+        match (drawn, writer.failure) {
+            (Ok(()), _) => Ok(()),
+            // It draws a picture that says so, and says so.
+            (Err(_), None) if text.lines().all(|line| line.ends_with(" 0")) => Ok(()),
+            (Err(_), Some(failure)) => Err(failure.into()),
+            (Err(error), None) => {
+                Err(WriteError::Format { format: "flame graph", problem: error.to_string() })
+            }
+        }
     }
 
-    /// Draws how much more or less the second ones are, as wide as that is.
+    /// Draws how much more or less the second values are, as wide as that is.
     fn draw_changes(
-        self,
+        mut self,
         options: &FlamegraphOptions,
         writer: impl Write,
     ) -> Result<(), WriteError> {
-        let lines = self.lines(|[before, now]| {
-            let change = now - before;
+        self.is_diff = true;
+        for values in &mut self.values {
+            let change = values[NOW] - values[BEFORE];
             // Widths are of the second number, and colours of what it is more than the first.
-            format!("{} {}", change.abs() - change, change.abs())
-        });
+            *values = [change.abs() - change, change.abs()];
+        }
         let title = format!("{}, what has changed", options.sample_type);
-        draw(&lines, &mut options.for_inferno(title), writer)
+        self.draw(&mut options.for_inferno(title), writer)
+    }
+
+    /// The contexts that are drawn if the least width is so many per cent. What the others have becomes
+    /// their callers' own, as what has not changed.
+    fn visible(&mut self, least: f64) -> Vec<u32> {
+        let Self { tree, values, .. } = self;
+        let parent = |context: usize| tree.context(context as u32).1 as usize;
+        let root = StackBuilder::ROOT as usize;
+        if values.is_empty() {
+            return Vec::new();
+        }
+        // Callers are numbered before their callees.
+        let mut totals: Vec<i64> = values.iter().map(|of| of[NOW]).collect();
+        for context in (root + 1..totals.len()).rev() {
+            totals[parent(context)] += totals[context];
+        }
+        // A little less, as it is rounded there.
+        let least = 0.99 * least / 100.0 * totals[root] as f64;
+        // What is called from the root has no caller to be part of.
+        let mut is_visible: Vec<bool> = (0..totals.len())
+            .map(|context| {
+                totals[context] as f64 >= least || context == root || parent(context) == root
+            })
+            .collect();
+        // Colours are relative to the largest change.
+        if self.is_diff {
+            let change = |&context: &usize| values[context][NOW].abs_diff(values[context][BEFORE]);
+            let mut at = (0..values.len()).max_by_key(change).unwrap_or(root);
+            while !is_visible[at] {
+                is_visible[at] = true;
+                at = parent(at);
+            }
+        }
+        for context in root + 1..totals.len() {
+            let caller = parent(context);
+            if !is_visible[context] && is_visible[caller] {
+                values[caller][BEFORE] += totals[context];
+                values[caller][NOW] += totals[context];
+            }
+        }
+        (0..totals.len() as u32).filter(|&context| is_visible[context as usize]).collect()
+    }
+
+    /// Folded stacks with their values, in an order in which each context stands right before what is
+    /// below it. (Lines that are sorted by their bytes have `f1 7` between `f 64` and `f;g 5`, and `f` is
+    /// drawn as two.)
+    fn folded(&self, mut contexts: Vec<u32>) -> Result<String, WriteError> {
+        let Self { tree, values, limit, is_diff } = self;
+        let of = |context: u32| {
+            let [before, now] = values[context as usize];
+            (context != StackBuilder::ROOT && (before, now) != (0, 0)).then_some([before, now])
+        };
+        let name =
+            |context: u32| -> Name { tree.functions.get(tree.context(context).0).name.clone() };
+        let mut needed = held(tree, values) + contexts.len() * BOX;
+        let (mut lens, mut room) = (vec![0; values.len()], 0_usize);
+        for &context in &contexts {
+            if context != StackBuilder::ROOT {
+                let caller = tree.context(context).1;
+                lens[context as usize] = lens[caller as usize] + name(context).len() + 1;
+            }
+            if let Some([before, now]) = of(context) {
+                let before = if *is_diff { digits(before.unsigned_abs()) + 1 } else { 0 };
+                let line = lens[context as usize] + before + digits(now.unsigned_abs()) + 1;
+                room = room.saturating_add(line);
+                needed = needed.saturating_add(LINE);
+            }
+        }
+        drop(lens);
+        check(*limit, needed.saturating_add(room))?;
+
+        // By caller, and each one's from the last to the first.
+        contexts.retain(|&context| context != StackBuilder::ROOT);
+        contexts.sort_by_cached_key(|&context| (tree.context(context).1, Reverse(name(context))));
+        let callees = |caller: u32| {
+            let from = contexts.partition_point(|&context| tree.context(context).1 < caller);
+            contexts[from..].iter().copied().take_while(move |&at| tree.context(at).1 == caller)
+        };
+        let (mut text, mut stack) = (String::with_capacity(room), String::new());
+        let mut open: Vec<(u32, usize)> = callees(StackBuilder::ROOT).map(|at| (at, 0)).collect();
+        while let Some((context, len)) = open.pop() {
+            stack.truncate(len);
+            if len > 0 {
+                stack.push(';');
+            }
+            stack.push_str(&name(context));
+            if let Some([before, now]) = of(context) {
+                text.push_str(&stack);
+                let values = if *is_diff { format!(" {before} {now}") } else { format!(" {now}") };
+                text.push_str(&values);
+                text.push('\n');
+            }
+            open.extend(callees(context).map(|callee| (callee, stack.len())));
+        }
+        Ok(text)
     }
 }
 
-fn draw(lines: &[String], options: &mut Options<'_>, writer: impl Write) -> Result<(), WriteError> {
-    let mut writer = Noting { writer, failure: None };
-    let drawn =
-        inferno::flamegraph::from_lines(options, lines.iter().map(String::as_str), &mut writer);
-    match (drawn, writer.failure) {
-        (Ok(()), _) => Ok(()),
-        // It draws a picture that says so, and says so.
-        (Err(_), None) if lines.iter().all(|line| line.ends_with(" 0")) => Ok(()),
-        (Err(_), Some(failure)) => Err(failure.into()),
-        (Err(error), None) => {
-            Err(WriteError::Format { format: "flame graph", problem: error.to_string() })
-        }
+/// The bytes of the tree, its columns included.
+fn held(tree: &StackBuilder, values: &Vec<[i64; 2]>) -> usize {
+    tree.bytes() + values.capacity() * size_of::<[i64; 2]>()
+}
+
+/// Whether so much memory may be taken.
+fn check(limit: Bytes, needed: usize) -> Result<(), WriteError> {
+    let needed = Bytes(needed as u64);
+    if needed <= limit {
+        return Ok(());
+    }
+    let option = "FlamegraphOptions::memory_limit";
+    Err(WriteError::TooLarge { format: "flame graph", needed, limit, option })
+}
+
+/// The stack that is open, as contexts of the tree.
+struct Path<'t> {
+    tree: &'t mut StackBuilder,
+    /// By the functions' numbers.
+    frames: Vec<u32>,
+    contexts: Vec<u32>,
+    failure: Option<NodesError>,
+}
+
+impl Path<'_> {
+    fn innermost(&self) -> u32 {
+        self.contexts.last().copied().unwrap_or(StackBuilder::ROOT)
+    }
+}
+
+impl Stack for Path<'_> {
+    fn len(&self) -> usize {
+        self.contexts.len()
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.contexts.truncate(len);
+    }
+
+    fn push(&mut self, function: u32) {
+        let caller = self.innermost();
+        let callee = self.tree.callee(caller, self.frames[function as usize]);
+        self.contexts.push(callee.unwrap_or_else(|failure| {
+            self.failure = Some(failure);
+            caller
+        }));
     }
 }
 

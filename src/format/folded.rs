@@ -2,19 +2,57 @@
 
 use std::io::Write;
 
-use super::stack_walk::{Stack, StackWalk};
-use super::write_error::WriteError;
+use super::stack_walk::{Extent, Stack, StackWalk};
+use super::write_error::{DEFAULT_LIMIT, WriteError};
 use crate::heap_profile::{HeapProfile, SampleType};
+use crate::profile::{Bytes, Function, plain_text};
+
+/// How to write folded stacks.
+///
+/// ```
+/// use v8_heap_sampler::{Bytes, SampleType, format::FoldedOptions};
+/// let options = FoldedOptions::new(SampleType::InuseSpace).size_limit(Bytes(10_000_000));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FoldedOptions {
+    /// Which values to write.
+    pub sample_type: SampleType,
+    /// How many bytes may be written. Default: 1 GiB.
+    pub size_limit: Bytes,
+}
+
+impl FoldedOptions {
+    /// The defaults, for one of the values.
+    #[must_use]
+    pub const fn new(sample_type: SampleType) -> Self {
+        Self { sample_type, size_limit: DEFAULT_LIMIT }
+    }
+
+    /// Sets [`size_limit`](#structfield.size_limit).
+    #[must_use]
+    pub const fn size_limit(mut self, limit: Bytes) -> Self {
+        self.size_limit = limit;
+        self
+    }
+}
+
+impl From<SampleType> for FoldedOptions {
+    fn from(sample_type: SampleType) -> Self {
+        Self::new(sample_type)
+    }
+}
 
 impl HeapProfile {
     /// Writes folded stacks of one of the values: for each context that has some, a line with its
     /// frames from the outermost, separated by `;`, and the value, rounded such that the sum is right.
     ///
-    /// Frames are `name script:line:column`; a `;` within one is written as `:`, a control character as
-    /// a space, and the space before a number at its end as `_`. The root is written only where it has
+    /// Frames are `name script:line:column`, as [`plain_text`]; a `;` within one is written as `:`, and
+    /// the space before a number at its end as `_`. The root is written only where it has
     /// values of its own. Contexts of a script that was compiled twice are two lines with the same
-    /// stack. Pass a buffered writer.
-    /// The format is that of Brendan Gregg's FlameGraph.
+    /// stack. Each line has the whole stack, so that the size grows with the square of the depth, up to
+    /// [`FoldedOptions::size_limit`]. Memory beyond the profile: the functions' names, and one line. Pass
+    /// a buffered writer. The format is that of Brendan Gregg's FlameGraph.
     ///
     /// ```
     /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
@@ -32,32 +70,48 @@ impl HeapProfile {
     ///
     /// # Errors
     ///
-    /// [`WriteError`] if the profile does not have the values, has a difference of them, or `writer`
-    /// fails.
+    /// [`WriteError`] if the profile does not have the values, has a difference of them, `writer` fails,
+    /// or the limit is met: then nothing is written.
     pub fn write_folded(
         &self,
         mut writer: impl Write,
-        sample_type: SampleType,
+        options: impl Into<FoldedOptions>,
     ) -> Result<(), WriteError> {
-        self.require_sums(sample_type, "folded stacks")?;
-        self.for_each_folded(sample_type, |stack, value| Ok(writeln!(writer, "{stack} {value}")?))?;
+        let FoldedOptions { sample_type, size_limit } = options.into();
+        let frames: Vec<String> = self.functions().iter().map(|function| frame(function)).collect();
+        self.check_folded_size(sample_type, &frames, size_limit)?;
+        let mut walk = StackWalk::new(self, FoldedStack { frames, text: String::new() });
+        for (context, value) in self.unsigned_values(sample_type, FORMAT)? {
+            writeln!(writer, "{} {value}", walk.go_to(context).text)?;
+        }
         Ok(writer.flush()?)
     }
 
-    /// Hands out folded stacks and their values.
-    pub(super) fn for_each_folded(
+    fn check_folded_size(
         &self,
         sample_type: SampleType,
-        mut each: impl FnMut(&str, i64) -> Result<(), WriteError>,
+        frames: &[String],
+        limit: Bytes,
     ) -> Result<(), WriteError> {
-        self.require(sample_type)?;
-        let frames = self.functions().iter().map(|function| frame(function)).collect();
-        let mut walk = StackWalk::new(self, FoldedStack { frames, text: String::new() });
-        for (context, value) in self.whole_values(sample_type) {
-            each(&walk.go_to(context).text, value)?;
+        let values = || self.unsigned_values(sample_type, FORMAT);
+        // Behind each frame comes a `;` or a space.
+        let length = |function: u32| frames[function as usize].len() + 1;
+        let stacks = Extent::of(self, values()?.map(|(context, _)| context), length).in_full;
+        let rest: u64 = values()?.map(|(_, value)| digits(value) as u64 + 1).sum();
+        let needed = Bytes(stacks.saturating_add(rest));
+        if needed <= limit {
+            return Ok(());
         }
-        Ok(())
+        let option = "FoldedOptions::size_limit";
+        Err(WriteError::TooLarge { format: FORMAT, needed, limit, option })
     }
+}
+
+const FORMAT: &str = "folded stacks";
+
+/// How many characters a number has.
+pub(super) fn digits(number: u64) -> usize {
+    number.checked_ilog10().unwrap_or(0) as usize + 1
 }
 
 struct FoldedStack {
@@ -86,17 +140,9 @@ impl Stack for FoldedStack {
 /// A function as a frame of a folded stack, in which some characters mean something: `;` ends a frame,
 /// and a number at the end of a line is its value. What is no character of a text, nor of XML, is a
 /// space.
-fn frame(function: &crate::Function) -> String {
-    let mut frame: String = function
-        .to_string()
-        .chars()
-        .map(|character| match character {
-            ';' => ':',
-            '\u{fffe}' | '\u{ffff}' => ' ',
-            character if character.is_control() => ' ',
-            character => character,
-        })
-        .collect();
+pub(super) fn frame(function: &Function) -> String {
+    let function = function.to_string();
+    let mut frame = plain_text(&function).replace(';', ":").replace(['\u{fffe}', '\u{ffff}'], " ");
     // Readers trim lines.
     frame = match frame.trim() {
         "" => "(anonymous)".to_owned(),

@@ -15,7 +15,8 @@
 //! | JSON of a [`Profile`](crate::Profile) | its `Serialize` | yes | `read` |
 //!
 //! Writers stream: beyond the profile they hold what names there are, a buffer, and where noted more.
-//! They flush the writer at the end. None takes the profile away or changes it: if writing fails, write
+//! Formats in which each stack stands in full, and those that need memory, have a limit, which is met
+//! before anything is written ([`WriteError::TooLarge`]). They flush the writer at the end. None takes the profile away or changes it: if writing fails, write
 //! again elsewhere.
 //!
 //! Functions stand at their [original](crate::Function::original) place where that is known. pprof and nodes
@@ -79,8 +80,11 @@ mod utf16;
 mod write_error;
 
 pub use dot::DotOptions;
+#[cfg(feature = "firefox")]
+pub use firefox::FirefoxOptions;
 #[cfg(feature = "flamegraph")]
 pub use flamegraph::FlamegraphOptions;
+pub use folded::FoldedOptions;
 #[cfg(feature = "pprof")]
 pub use pprof::PprofOptions;
 pub use read::{ReadOptions, read};

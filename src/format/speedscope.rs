@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::stack_walk::{Stack, StackWalk};
+use super::stack_walk::{Extent, Stack, StackWalk};
 use super::write_error::WriteError;
 use crate::heap_profile::{HeapProfile, SampleType};
 use crate::profile::Function;
@@ -12,8 +12,10 @@ impl HeapProfile {
     /// [`default_sample_type`](Self::default_sample_type) names in front of the user.
     ///
     /// Frames are functions, by `name script:line:column`, as speedscope's tables show nothing else, and
-    /// with file, line and column. Values are rounded such that the totals are right. Pass a buffered writer. The format:
-    /// <https://www.speedscope.app/file-format-schema.json>, type `sampled`.
+    /// with file, line and column. Values are rounded such that the totals are right. Pass a buffered
+    /// writer. The format: <https://www.speedscope.app/file-format-schema.json>. Its type is `sampled`,
+    /// with all of each stack, and `evented` where stacks are so deep that this is smaller: what is
+    /// written does not grow with the depth.
     ///
     /// ```
     /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SamplerOptions};
@@ -60,23 +62,41 @@ impl HeapProfile {
         Ok(writer.flush()?)
     }
 
-    /// One profile: the stacks, and then the values, each in a list.
+    /// One profile.
     fn write_values(
         &self,
         writer: &mut impl Write,
         sample_type: SampleType,
     ) -> Result<(), WriteError> {
         let values = || self.unsigned_values(sample_type, FORMAT);
+        let total: u64 = values()?.map(|(_, value)| value).sum();
+        let extent = Extent::of(self, values()?.map(|(context, _)| context), |_| 1);
+        let is_sampled = extent.in_full <= extent.contexts.saturating_mul(FRAMES_A_CONTEXT);
+        let kind = if is_sampled { "sampled" } else { "evented" };
         // speedscope has no unit for a number of things but none.
         let unit = if sample_type.is_bytes() { "bytes" } else { "none" };
-        let total: u64 = values()?.map(|(_, value)| value).sum();
         write!(
             writer,
-            r#"{{"type":"sampled","name":"{sample_type}","unit":"{unit}","startValue":0,"endValue":{total},"samples":["#
+            r#"{{"type":"{kind}","name":"{sample_type}","unit":"{unit}","startValue":0,"endValue":{total},"#
         )?;
+        match is_sampled {
+            true => self.write_samples(writer, values()?, values()?)?,
+            false => self.write_events(writer, values()?)?,
+        }
+        Ok(())
+    }
+
+    /// The stacks, and then the values, each in a list.
+    fn write_samples(
+        &self,
+        writer: &mut impl Write,
+        stacks: impl Iterator<Item = (u32, u64)>,
+        values: impl Iterator<Item = (u32, u64)>,
+    ) -> io::Result<()> {
+        writer.write_all(br#""samples":["#)?;
         let mut walk = StackWalk::new(self, Functions(Vec::new()));
         let mut separator = "[";
-        for (context, _) in values()? {
+        for (context, _) in stacks {
             for function in &walk.go_to(context).0 {
                 write!(writer, "{separator}{function}")?;
                 separator = ",";
@@ -86,15 +106,38 @@ impl HeapProfile {
         }
         writer.write_all(br#"],"weights":["#)?;
         let mut separator = "";
-        for (_, value) in values()? {
+        for (_, value) in values {
             write!(writer, "{separator}{value}")?;
             separator = ",";
         }
-        Ok(writer.write_all(b"]}")?)
+        writer.write_all(b"]}")
+    }
+
+    /// Where frames begin and end, if the values are laid side by side.
+    fn write_events(
+        &self,
+        writer: &mut impl Write,
+        values: impl Iterator<Item = (u32, u64)>,
+    ) -> io::Result<()> {
+        writer.write_all(br#""events":["#)?;
+        let events = Events { writer, at: 0, open: Vec::new(), separator: "", written: Ok(()) };
+        let mut walk = StackWalk::new(self, events);
+        for (context, value) in values {
+            walk.go_to(context);
+            walk.stack().at += value;
+            std::mem::replace(&mut walk.stack().written, Ok(()))?;
+        }
+        let events = walk.stack();
+        events.truncate(0);
+        std::mem::replace(&mut events.written, Ok(()))?;
+        events.writer.write_all(b"]}")
     }
 }
 
 const FORMAT: &str = "speedscope";
+
+/// How many frames of stacks take the room of a context in events, which is two of these.
+const FRAMES_A_CONTEXT: u64 = 16;
 
 /// Functions by number, the outermost first.
 struct Functions(Vec<u32>);
@@ -110,6 +153,46 @@ impl Stack for Functions {
 
     fn push(&mut self, function: u32) {
         self.0.push(function);
+    }
+}
+
+/// The stack that is open, of which each change is written.
+struct Events<'w, W> {
+    writer: &'w mut W,
+    /// The sum of the values up to here.
+    at: u64,
+    open: Vec<u32>,
+    separator: &'static str,
+    written: io::Result<()>,
+}
+
+impl<W: Write> Events<'_, W> {
+    fn write(&mut self, kind: char, function: u32) {
+        if self.written.is_ok() {
+            let Self { writer, at, separator, .. } = self;
+            self.written =
+                write!(writer, r#"{separator}{{"type":"{kind}","frame":{function},"at":{at}}}"#);
+            self.separator = ",";
+        }
+    }
+}
+
+impl<W: Write> Stack for Events<'_, W> {
+    fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    fn truncate(&mut self, len: usize) {
+        while self.open.len() > len
+            && let Some(function) = self.open.pop()
+        {
+            self.write('C', function);
+        }
+    }
+
+    fn push(&mut self, function: u32) {
+        self.open.push(function);
+        self.write('O', function);
     }
 }
 

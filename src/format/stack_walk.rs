@@ -53,4 +53,57 @@ impl<'p, S: Stack> StackWalk<'p, S> {
         }
         &self.stack
     }
+
+    /// The stack as it is.
+    pub(crate) fn stack(&mut self) -> &mut S {
+        &mut self.stack
+    }
+}
+
+/// How much it takes to write stacks out one by one, each with all of its frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Extent {
+    /// The sum of the stacks' lengths.
+    pub(crate) in_full: u64,
+    /// How many contexts the stacks have, those that they share counted once.
+    pub(crate) contexts: u64,
+}
+
+impl Extent {
+    /// The extent of the stacks of some contexts, in preorder, if each function's frame has a length
+    /// of its own. Linear in the contexts, however deep they are.
+    pub(crate) fn of(
+        profile: &HeapProfile,
+        contexts: impl Iterator<Item = u32>,
+        length: impl Fn(u32) -> usize,
+    ) -> Self {
+        let mut walk = StackWalk::new(profile, Lengths { length, len: 0, contexts: 0 });
+        let mut in_full = 0_u64;
+        for context in contexts {
+            in_full = in_full.saturating_add(walk.go_to(context).len as u64);
+        }
+        Self { in_full, contexts: walk.stack().contexts }
+    }
+}
+
+/// A stack of which only the length is kept.
+struct Lengths<F> {
+    length: F,
+    len: usize,
+    contexts: u64,
+}
+
+impl<F: Fn(u32) -> usize> Stack for Lengths<F> {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.len = len;
+    }
+
+    fn push(&mut self, function: u32) {
+        self.len += (self.length)(function);
+        self.contexts += 1;
+    }
 }

@@ -3,6 +3,10 @@
 use std::io;
 
 use crate::heap_profile::{NoSuchValues, SampleType, listed};
+use crate::profile::{Bytes, plain_text};
+
+/// The default of writers' limits, of memory and of size: 1 GiB. Few programs open larger files.
+pub(super) const DEFAULT_LIMIT: Bytes = Bytes(1 << 30);
 
 /// Why a profile cannot be written.
 ///
@@ -43,8 +47,28 @@ pub enum WriteError {
         sample_type: SampleType,
     },
 
+    /// Writing would take more memory than it may, or make a larger file. Nothing has been written.
+    ///
+    /// In some formats each stack is written out in full, so that what is written grows with the
+    /// square of the depth.
+    #[error(
+        "{format}: that would take {needed} or more, and the limit is {limit}: make stacks shorter or \
+         fewer (HeapProfile::query: collapse_recursion, prune_below, trim), or raise the limit \
+         ({option})"
+    )]
+    TooLarge {
+        /// The format.
+        format: &'static str,
+        /// How much memory or room is needed at least.
+        needed: Bytes,
+        /// The limit that was set.
+        limit: Bytes,
+        /// The option that sets it.
+        option: &'static str,
+    },
+
     /// A library that writes the format gave up.
-    #[error("{format}: {problem}")]
+    #[error("{format}: {}", plain_text(problem))]
     Format {
         /// The format.
         format: &'static str,

@@ -18,6 +18,8 @@ mod foreign;
 mod formats;
 mod leaks;
 #[cfg(feature = "formats")]
+mod limits;
+#[cfg(feature = "formats")]
 mod pprof_messages;
 mod random_nodes;
 #[cfg(feature = "formats")]

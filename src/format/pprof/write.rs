@@ -12,10 +12,10 @@ use prost::Message;
 use super::messages::{EncodedSample, Function, Header, Label, Line, Location, ValueType, field};
 use super::{anonymous_name, differences_comment, generated_name};
 use crate::format::rounding::Rounding;
-use crate::format::stack_walk::{Stack, StackWalk};
-use crate::format::write_error::WriteError;
+use crate::format::stack_walk::{Extent, Stack, StackWalk};
+use crate::format::write_error::{DEFAULT_LIMIT, WriteError};
 use crate::heap_profile::{HeapProfile, LabelValue, RowData, SampleType};
-use crate::profile::written_line;
+use crate::profile::{Bytes, written_line};
 
 /// How to write pprof profiles.
 ///
@@ -32,13 +32,15 @@ pub struct PprofOptions {
     pub object_sizes: bool,
     /// How hard gzip tries, from 0 (not at all) to 9. Default: 1, as in Go's runtime.
     pub compression: u32,
+    /// How many bytes the samples may have before they are compressed. Default: 1 GiB.
+    pub size_limit: Bytes,
 }
 
 impl PprofOptions {
     /// The defaults.
     #[must_use]
     pub const fn new() -> Self {
-        Self { object_sizes: false, compression: 1 }
+        Self { object_sizes: false, compression: 1, size_limit: DEFAULT_LIMIT }
     }
 
     /// Sets [`object_sizes`](#structfield.object_sizes).
@@ -53,6 +55,21 @@ impl PprofOptions {
     pub const fn compression(mut self, level: u32) -> Self {
         self.compression = if level > 9 { 9 } else { level };
         self
+    }
+
+    /// Sets [`size_limit`](#structfield.size_limit).
+    #[must_use]
+    pub const fn size_limit(mut self, limit: Bytes) -> Self {
+        self.size_limit = limit;
+        self
+    }
+}
+
+impl PprofOptions {
+    /// Whether rows are one sample, which are sorted by context, labels and size.
+    fn are_one_sample(&self, one: &RowData, other: &RowData) -> bool {
+        (one.context, one.labels) == (other.context, other.labels)
+            && (!self.object_sizes || one.size == other.size)
     }
 }
 
@@ -78,7 +95,9 @@ impl HeapProfile {
     /// before each `\` and `"` in the script's name. Reading gives both back.
     ///
     /// Memory beyond the profile: the table of strings, a buffer, and what gzip takes. Pass a file or
-    /// socket as it is: what is written is compressed and in blocks.
+    /// socket as it is: what is written is compressed and in blocks. Each sample has its whole stack, so
+    /// that what readers unpack grows with the square of the depth, up to
+    /// [`PprofOptions::size_limit`].
     ///
     /// ```
     /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
@@ -102,15 +121,16 @@ impl HeapProfile {
     ///
     /// # Errors
     ///
-    /// [`WriteError`] if `writer` fails.
+    /// [`WriteError`] if `writer` fails, or the limit is met: then nothing is written.
     pub fn write_pprof(
         &self,
         writer: impl Write,
         options: &PprofOptions,
     ) -> Result<(), WriteError> {
+        let types: Vec<SampleType> = self.sample_types().collect();
+        self.check_pprof_size(&types, options)?;
         let gzip = GzEncoder::new(writer, Compression::new(options.compression.min(9)));
         let mut encoder = Encoder::new(gzip);
-        let types: Vec<SampleType> = self.sample_types().collect();
         encoder.string("")?;
         encoder.header(self, &types)?;
         encoder.functions(self)?;
@@ -144,7 +164,8 @@ impl HeapProfile {
     ///
     /// # Errors
     ///
-    /// [`WriteError`] if the profiles have no sample type in common, or `writer` fails.
+    /// [`WriteError`] if the profiles have no sample type in common, `writer` fails, or the limit is
+    /// met: then nothing is written.
     pub fn write_pprof_diff(
         &self,
         writer: impl Write,
@@ -157,6 +178,37 @@ impl HeapProfile {
             .map_err(|error| WriteError::Format { format: "pprof", problem: error.to_string() })?;
         drop(base);
         both.write_pprof(writer, options)
+    }
+
+    /// Counts the bytes of stacks and labels, which samples repeat.
+    fn check_pprof_size(
+        &self,
+        types: &[SampleType],
+        options: &PprofOptions,
+    ) -> Result<(), WriteError> {
+        let labels: Vec<u64> = self
+            .label_sets()
+            .map(|set| set.iter().filter(|label| label.says_something()).count() as u64)
+            .collect();
+        // Of a label at least key and text are written, within a message of its own.
+        const LABEL: u64 = 6;
+        let has_value = |rows: &&[RowData]| {
+            let value = |of: &SampleType| rows.iter().map(|row| row.value(*of)).sum::<f64>();
+            types.iter().any(|of| value(of) != 0.0)
+        };
+        let samples = || {
+            let are_one = |one: &RowData, other: &RowData| options.are_one_sample(one, other);
+            self.row_data().chunk_by(are_one).filter(has_value).map(|rows| &rows[0])
+        };
+        let length = |function: u32| prost::length_delimiter_len(function as usize + 1);
+        let stacks = Extent::of(self, samples().map(|row| row.context), length).in_full;
+        let labels: u64 = samples().map(|row| LABEL * labels[row.labels as usize]).sum();
+        let (needed, limit) = (Bytes(stacks.saturating_add(labels)), options.size_limit);
+        if needed <= limit {
+            return Ok(());
+        }
+        let option = "PprofOptions::size_limit";
+        Err(WriteError::TooLarge { format: "pprof", needed, limit, option })
     }
 }
 
@@ -294,11 +346,7 @@ impl<W: Write> Encoder<W> {
         let mut roundings = [[Rounding::default(); 2]; SampleType::ALL.len()];
         let mut walk = StackWalk::new(profile, EncodedStack::default());
         let mut sample = EncodedSample::default();
-        // Rows are sorted by context, labels and size.
-        let are_one = |one: &RowData, other: &RowData| {
-            (one.context, one.labels) == (other.context, other.labels)
-                && (!options.object_sizes || one.size == other.size)
-        };
+        let are_one = |one: &RowData, other: &RowData| options.are_one_sample(one, other);
         for rows in profile.row_data().chunk_by(are_one) {
             sample.value.clear();
             for (&sample_type, roundings) in types.iter().zip(&mut roundings) {
