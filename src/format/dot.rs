@@ -7,7 +7,7 @@ use petgraph::visit::EdgeRef;
 
 use super::write_error::WriteError;
 use crate::heap_profile::{HeapProfile, SampleType};
-use crate::profile::Function;
+use crate::profile::{Function, plain_text};
 
 /// What to show of a call graph.
 ///
@@ -65,7 +65,8 @@ impl HeapProfile {
     /// what flows through it. A [difference](Self::is_difference) has signs in place of shares, which are
     /// then of all that has changed, and is red where there is more and blue where there is less. The root is shown only if it allocated, so that what was called from an
     /// empty stack, or from frames below those that sampling keeps, flows in from nowhere. What was left
-    /// out is said in the graph's title. Memory beyond the profile: the call graph. Pass a buffered writer.
+    /// out is said in the graph's title. Names and places that are longer than Graphviz reads are cut,
+    /// and end in `… (20000 characters)`. Memory beyond the profile: the call graph. Pass a buffered writer.
     ///
     /// ```
     /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
@@ -171,6 +172,10 @@ impl HeapProfile {
     }
 }
 
+/// How many bytes a name or a place may have in a label. Graphviz reads strings of up to 16384 bytes,
+/// and a label is both, and numbers.
+const LONGEST: usize = 8000;
+
 /// Name and place, each on its line.
 fn write_label(writer: &mut impl Write, function: &Function) -> io::Result<()> {
     write!(writer, "{}", Escaped(function.display_name()))?;
@@ -180,21 +185,25 @@ fn write_label(writer: &mut impl Write, function: &Function) -> io::Result<()> {
     }
 }
 
-/// Text within quotation marks, where DOT and its labels read `"` and `\` as something else.
+/// Text within quotation marks, where DOT and its labels read `"` and `\` as something else. What is
+/// too long ends in a note that says so.
 struct Escaped<'t>(&'t str);
 
 impl std::fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         use std::fmt::Write as _;
-        for character in self.0.chars() {
-            match character {
-                '"' | '\\' => {
-                    f.write_char('\\')?;
-                    f.write_char(character)?;
-                }
-                character if character.is_control() => f.write_char(' ')?,
-                character => f.write_char(character)?,
+        let mut room = LONGEST;
+        for character in plain_text(self.0).chars() {
+            let is_escaped = matches!(character, '"' | '\\');
+            let Some(rest) = room.checked_sub(usize::from(is_escaped) + character.len_utf8())
+            else {
+                return write!(f, "… ({} characters)", self.0.chars().count());
+            };
+            room = rest;
+            if is_escaped {
+                f.write_char('\\')?;
             }
+            f.write_char(character)?;
         }
         Ok(())
     }
