@@ -9,7 +9,7 @@ use super::measurement::{Measurement, is_outside_javascript};
 use crate::callgraph::{FunctionNumbers, TreeNode};
 use crate::estimate::ConfidenceInterval;
 use crate::heap_profile::{Counted, SampleType};
-use crate::profile::Function;
+use crate::profile::{Function, plain_text};
 
 /// The budget was not kept: what was exceeded, and by whom.
 ///
@@ -315,6 +315,7 @@ impl fmt::Display for Violation {
                 } else {
                     "nothing of it was sampled, or it has another name"
                 };
+                let function = plain_text(function);
                 write!(f, "{function}: no such function in the measurement: {why}")?;
                 for (at, function) in near.iter().enumerate() {
                     write!(f, "{}{function}", if at == 0 { "; there is " } else { ", " })?;
@@ -323,13 +324,14 @@ impl fmt::Display for Violation {
             }
             Self::CutStacks { function, stack_depth } => write!(
                 f,
-                "{function}: not known to be within its limits, as stacks were cut at {stack_depth} \
+                "{}: not known to be within its limits, as stacks were cut at {stack_depth} \
                  frames, and it may stand below: allow for a greater stack depth, or limit what it \
-                 allocates itself"
+                 allocates itself",
+                plain_text(function)
             ),
             Self::NoLimit { function: None } => f.write_str("the budget has no limit"),
             Self::NoLimit { function: Some(function) } => {
-                write!(f, "{function}: its budget has no limit")
+                write!(f, "{}: its budget has no limit", plain_text(function))
             }
         }
     }
@@ -340,8 +342,8 @@ impl fmt::Display for Scope {
         match self {
             Self::All => f.write_str("in all"),
             Self::JavaScript => f.write_str("by JavaScript"),
-            Self::Total(function) => write!(f, "by {function} and what it calls"),
-            Self::Own(function) => write!(f, "by {function} itself"),
+            Self::Total(function) => write!(f, "by {} and what it calls", plain_text(function)),
+            Self::Own(function) => write!(f, "by {} itself", plain_text(function)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::profile::NodeId;
+use crate::profile::{NodeId, plain_text};
 
 /// Why a list of nodes does not form a call tree, or a graph is not sound.
 ///
@@ -100,7 +100,7 @@ pub enum NodesError {
 
     /// A call graph read from outside refers to a function that it does not hold, holds one twice,
     /// or joins two functions twice.
-    #[error("call graph: {reason}")]
+    #[error("call graph: {}", plain_text(reason))]
     UnsoundGraph {
         /// What is wrong, and where.
         reason: String,

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::sample_type::SampleType;
 use super::whole::{Context, HeapProfile};
-use crate::profile::Bytes;
+use crate::profile::{Bytes, plain_text};
 
 /// What one calling context allocated itself: one value per sample type, of the objects of one size
 /// where sizes are known, and with one set of labels.
@@ -73,6 +73,8 @@ impl<'p> Row<'p> {
 /// Mirrors `Label` in pprof's `profile.proto`. A number under the key `bytes` is the size of objects
 /// there, as in Go's profiles: choose another key.
 ///
+/// Displayed as `key=text`, as [`plain_text`](crate::format::plain_text).
+///
 /// ```
 /// use v8_heap_sampler::Label;
 /// let label = Label::text("isolate", "worker 3");
@@ -129,11 +131,11 @@ impl Label {
 
 impl fmt::Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}=", self.key)?;
+        write!(f, "{}=", plain_text(&self.key))?;
         match &self.value {
-            LabelValue::Text(text) => f.write_str(text),
+            LabelValue::Text(text) => f.write_str(&plain_text(text)),
             LabelValue::Number { number, unit } if unit.is_empty() => write!(f, "{number}"),
-            LabelValue::Number { number, unit } => write!(f, "{number} {unit}"),
+            LabelValue::Number { number, unit } => write!(f, "{number} {}", plain_text(unit)),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::original::push_place;
-use super::{Name, Original, ScriptId};
+use super::{Name, Original, ScriptId, plain_text};
 
 /// The identity of a function: two nodes are the same function if all of this is equal.
 ///
@@ -14,7 +14,7 @@ use super::{Name, Original, ScriptId};
 /// all of it counts; within one collection that comes to the same.
 ///
 /// Displayed as `name script:line:column`, with `(anonymous)` for an empty name and without the
-/// parts that are unknown. Where the [original](Self::original) place is known, that is what is
+/// parts that are unknown, as [`plain_text`](crate::format::plain_text). Where the [original](Self::original) place is known, that is what is
 /// displayed:
 ///
 /// ```
@@ -130,10 +130,10 @@ impl Function {
 
 impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.display_name())?;
+        f.write_str(&plain_text(self.display_name()))?;
         match self.display_location().as_str() {
             "" => Ok(()),
-            location => write!(f, " {location}"),
+            location => write!(f, " {}", plain_text(location)),
         }
     }
 }

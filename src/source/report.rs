@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 use super::memory::MemorySources;
-use crate::profile::{Name, ScriptId};
+use crate::profile::{Name, ScriptId, plain_text};
 
 /// What [`HeapProfile::map_sources`](crate::HeapProfile::map_sources) has done, script by script.
 ///
@@ -65,7 +65,7 @@ impl fmt::Display for ScriptReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.name.as_str(), self.id) {
             ("", Some(id)) => write!(f, "(script {id})")?,
-            (name, _) => f.write_str(name)?,
+            (name, _) => f.write_str(&plain_text(name))?,
         }
         write!(f, ": {} of {} functions mapped", self.mapped, self.functions)?;
         match (&self.problem, &self.map) {
@@ -93,14 +93,14 @@ pub enum MapProblem {
     NoMap,
 
     /// The script's text names a map that the provider does not have.
-    #[error("the source map {url} is not there: have the provider supply it")]
+    #[error("the source map {} is not there: have the provider supply it", plain_text(url))]
     NotFound {
         /// The map's URL, resolved against the script's name.
         url: String,
     },
 
     /// The provider failed.
-    #[error("{what} cannot be read: {error}")]
+    #[error("{what} cannot be read: {}", plain_text(&error.to_string()))]
     Unreadable {
         /// What was to be read: the script's text, or its map.
         what: &'static str,
@@ -109,7 +109,7 @@ pub enum MapProblem {
     },
 
     /// What was found is no source map of version 3, or a damaged one.
-    #[error("its source map is broken: {problem}; build it anew")]
+    #[error("its source map is broken: {}; build it anew", plain_text(problem))]
     Broken {
         /// What is wrong.
         problem: String,

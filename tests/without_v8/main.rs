@@ -20,6 +20,8 @@ mod leaks;
 #[cfg(feature = "formats")]
 mod limits;
 #[cfg(feature = "formats")]
+mod plain;
+#[cfg(feature = "formats")]
 mod pprof_messages;
 mod random_nodes;
 #[cfg(feature = "formats")]
