@@ -1,11 +1,13 @@
 //! The formats that are written, by name and by the ends of files' names.
 
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use clap::ValueEnum;
-use v8_heap_sampler::format::{DotOptions, FlamegraphOptions, PprofOptions, WriteError};
-use v8_heap_sampler::{HeapProfile, SampleType};
+use v8_heap_sampler::format::{
+    DotOptions, FirefoxOptions, FlamegraphOptions, FoldedOptions, PprofOptions, WriteError,
+};
+use v8_heap_sampler::{Bytes, HeapProfile, SampleType};
 
 use crate::Failure;
 
@@ -34,7 +36,7 @@ pub(crate) enum Format {
 impl Format {
     /// The format that was named, or that of the end of the output's name.
     pub(crate) fn choose(named: Option<Self>, output: &Path) -> Result<Self, Failure> {
-        named.or_else(|| Self::of(output)).ok_or_else(|| {
+        let format = named.or_else(|| Self::of(output)).ok_or_else(|| {
             let names = Self::value_variants().iter().filter_map(Self::to_possible_value);
             let names: Vec<_> = names.map(|value| value.get_name().to_owned()).collect();
             Failure::Usage(format!(
@@ -42,7 +44,21 @@ impl Format {
                 output.display(),
                 names.join(", ")
             ))
-        })
+        })?;
+        if format == Self::Pprof && output == Path::new("-") && io::stdout().is_terminal() {
+            let problem = "pprof is no text for a terminal: write a file, or to a pipe";
+            return Err(Failure::Usage(problem.to_owned()));
+        }
+        Ok(format)
+    }
+
+    pub(crate) fn is_json(self) -> bool {
+        match self {
+            Self::Heapprofile | Self::Speedscope | Self::Firefox | Self::Nodes | Self::Nested => {
+                true
+            }
+            Self::Pprof | Self::Folded | Self::Svg | Self::Dot => false,
+        }
     }
 
     fn of(path: &Path) -> Option<Self> {
@@ -71,19 +87,31 @@ impl Format {
         value: SampleType,
         name: &str,
         sizes: bool,
+        limit: Bytes,
     ) -> Result<(), WriteError> {
         let counted = value.counted();
-        match self {
+        let written = match self {
             Self::Heapprofile => profile.write_heapprofile(writer, counted),
-            Self::Pprof => profile.write_pprof(writer, &PprofOptions::new().object_sizes(sizes)),
+            Self::Pprof => {
+                let options = PprofOptions::new().object_sizes(sizes).size_limit(limit);
+                profile.write_pprof(writer, &options)
+            }
             Self::Speedscope => profile.write_speedscope(writer, name),
-            Self::Folded => profile.write_folded(writer, value),
-            Self::Svg => profile.write_flamegraph(writer, &FlamegraphOptions::new(value)),
+            Self::Folded => {
+                profile.write_folded(writer, FoldedOptions::new(value).size_limit(limit))
+            }
+            Self::Svg => {
+                let options = FlamegraphOptions::new(value).memory_limit(limit);
+                profile.write_flamegraph(writer, &options)
+            }
             Self::Dot => profile.write_dot(writer, &DotOptions::new(value)),
-            Self::Firefox => profile.write_firefox(writer, name),
+            Self::Firefox => {
+                profile.write_firefox(writer, FirefoxOptions::new(name).memory_limit(limit))
+            }
             Self::Nodes => profile.write_nodes(writer, counted),
             Self::Nested => profile.write_nested_nodes(writer, counted),
-        }
+        };
+        written.map_err(by_argument)
     }
 
     /// Writes what has changed.
@@ -93,16 +121,35 @@ impl Format {
         after: &HeapProfile,
         writer: &mut dyn Write,
         value: SampleType,
+        limit: Bytes,
     ) -> Result<(), WriteError> {
-        match self {
-            Self::Pprof => after.write_pprof_diff(writer, before, &PprofOptions::new()),
+        let written = match self {
+            Self::Pprof => {
+                after.write_pprof_diff(writer, before, &PprofOptions::new().size_limit(limit))
+            }
             Self::Svg => {
-                after.write_flamegraph_diff(writer, before, &FlamegraphOptions::new(value))
+                let options = FlamegraphOptions::new(value).memory_limit(limit);
+                after.write_flamegraph_diff(writer, before, &options)
             }
             _ => Err(WriteError::Format {
                 format: "difference",
                 problem: "only a flame graph (svg) and pprof can show one".to_owned(),
             }),
+        };
+        written.map_err(by_argument)
+    }
+}
+
+/// The error with the arguments that help, in place of the options that they set.
+fn by_argument(error: WriteError) -> WriteError {
+    match error {
+        WriteError::TooLarge { format, needed, limit, .. } => {
+            let problem = format!(
+                "that would take {needed} or more, and the limit is {limit}: raise it with --memory MB, \
+                 or make stacks shorter or fewer with --recursion all, --prune or --trim"
+            );
+            WriteError::Format { format, problem }
         }
+        error => error,
     }
 }

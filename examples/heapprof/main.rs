@@ -12,6 +12,7 @@
 //! and with 3 if `--exit-code` is given and `diff` finds growth, or `leaks` a leak.
 
 mod formats;
+mod json;
 mod output;
 mod read;
 
@@ -24,6 +25,7 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use formats::Format;
+use json::Escaping;
 use output::Output;
 use read::{merge, read, read_all};
 use serde::Serialize;
@@ -63,7 +65,7 @@ struct Cli {
     /// Rows by line of call, as of `go tool pprof -lines`, for pprof profiles of native programs
     #[arg(long, global = true)]
     call_lines: bool,
-    /// How much memory reading may take, in MB
+    /// How much memory reading may take, and writing, and how large what is written may become, in MB
     #[arg(long, global = true, value_name = "MB", default_value_t = 2048)]
     memory: u64,
     /// Print JSON
@@ -519,7 +521,7 @@ impl Printer {
     fn print(&self, answer: &(impl Display + Serialize)) -> Result<(), Failure> {
         if self.json {
             let json = serde_json::to_string_pretty(answer).map_err(failed)?;
-            return self.lines(&json, false);
+            return self.lines(&json::escaped(&json), false);
         }
         self.lines(&answer.to_string(), true)
     }
@@ -541,7 +543,7 @@ impl Printer {
                     _ if line.starts_with('*') => AnsiColor::Red.on_default(),
                     _ => Style::new(),
                 };
-                writeln!(out, "{style}{line}{style:#}")?;
+                writeln!(out, "{style}{}{style:#}", plain_text(line))?;
             }
             out.flush()
         };
@@ -735,7 +737,9 @@ fn run(cli: &Cli) -> Result<Told, Failure> {
             match output {
                 None => printer.print(&changes)?,
                 Some((format, output)) => {
-                    output.write(|writer| format.write_diff(&before, &after, writer, value))?;
+                    let limit = reader.options.memory_limit;
+                    output
+                        .write(|writer| format.write_diff(&before, &after, writer, value, limit))?;
                 }
             }
             if *exit_code && changes.grown > 0 {
@@ -801,7 +805,8 @@ fn run(cli: &Cli) -> Result<Told, Failure> {
             let format = Format::choose(target.to, &target.output)?;
             let output = Output::open(&target.output)?;
             let profile = reader.file(input, view)?;
-            target.write(output, format, &profile, view.value(&profile), input)?;
+            let limit = reader.options.memory_limit;
+            target.write(output, format, &profile, view.value(&profile), input, limit)?;
         }
         Command::Merge { files, view, target, label } => {
             let format = Format::choose(target.to, &target.output)?;
@@ -815,7 +820,8 @@ fn run(cli: &Cli) -> Result<Told, Failure> {
                 profiles.push(profile);
             }
             let merged = merge(&profiles)?;
-            target.write(output, format, &merged, view.value(&merged), Path::new("merged"))?;
+            let (limit, name) = (reader.options.memory_limit, Path::new("merged"));
+            target.write(output, format, &merged, view.value(&merged), name, limit)?;
         }
         Command::Stat { files } => {
             // One that cannot be read does not keep the others from being shown.
@@ -855,6 +861,7 @@ impl Target {
         profile: &HeapProfile,
         value: SampleType,
         input: &Path,
+        limit: Bytes,
     ) -> Result<(), Failure> {
         let is_known = |value| {
             let of = profile.uncertainty(value);
@@ -868,7 +875,12 @@ impl Target {
             );
         }
         let name = input.file_name().map_or("heap profile".into(), |name| name.to_string_lossy());
-        output.write(|writer| format.write(profile, writer, value, &name, self.sizes))
+        let is_shown = output.is_shown() && format.is_json();
+        output.write(|writer| {
+            let mut escaping = Escaping::new(&mut *writer);
+            let writer: &mut dyn Write = if is_shown { &mut escaping } else { writer };
+            format.write(profile, writer, value, &name, self.sizes, limit)
+        })
     }
 }
 

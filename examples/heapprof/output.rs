@@ -39,6 +39,11 @@ impl Output {
         Ok(Self { name: name.to_owned(), to })
     }
 
+    /// Whether it may be shown as it is written.
+    pub(crate) fn is_shown(&self) -> bool {
+        matches!(self.to, To::Standard | To::AsItIs)
+    }
+
     /// Writes it. A failure leaves a file that is there alone.
     pub(crate) fn write(
         self,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use v8_heap_sampler::HeapProfile;
-use v8_heap_sampler::format::{ReadError, ReadOptions};
+use v8_heap_sampler::format::{ReadError, ReadOptions, plain_text};
 
 use crate::{Failure, tell};
 
@@ -73,7 +73,7 @@ impl<R> Watched<R> {
         };
         let style = ProgressStyle::with_template(template).expect("the template is right");
         bar.set_style(style);
-        bar.set_message(path.display().to_string());
+        bar.set_message(plain_text(&path.display().to_string()).into_owned());
         Self { reader, bar, start: Instant::now(), is_shown: false }
     }
 }
