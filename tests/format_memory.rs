@@ -6,10 +6,12 @@ use v8_heap_sampler::format::{self, PprofOptions, ReadError, ReadOptions};
 use v8_heap_sampler::{Bytes, Counted, HeapProfile, SampleType};
 
 mod counting;
+mod endless;
 #[path = "without_v8/repeat.rs"]
 mod repeat;
 
 use counting::measure;
+use endless::{Pieces, endless, field};
 use repeat::Repeat;
 
 /// Makes the text of a `.heapprofile` of so many nodes while it is read: 1000 functions, 24 levels, a
@@ -93,25 +95,8 @@ fn heapprofile(nodes: u32) -> impl Read {
         let node = 8 * number;
         format!(r#"{separator}{{"size":{node},"nodeId":{node},"ordinal":{number}}}"#)
     });
-    Text::new(nodes).chain(Pieces { pieces: samples.chain(["]}".to_owned()]), ready: Vec::new() })
-}
-
-struct Pieces<I> {
-    pieces: I,
-    ready: Vec<u8>,
-}
-
-impl<I: Iterator<Item = String>> Read for Pieces<I> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.ready.is_empty() {
-            let Some(piece) = self.pieces.next() else { return Ok(0) };
-            self.ready = piece.into_bytes();
-        }
-        let len = buffer.len().min(self.ready.len());
-        buffer[..len].copy_from_slice(&self.ready[..len]);
-        self.ready.drain(..len);
-        Ok(len)
-    }
+    let samples = samples.chain(["]}".to_owned()]).map(String::into_bytes);
+    Text::new(nodes).chain(Pieces::new(samples))
 }
 
 /// One test: others beside it would be counted as well.
@@ -197,15 +182,17 @@ fn memory_is_bounded() {
     ]
     .concat();
     meets_limit("allocations", &allocations);
+
+    for (what, mut file) in endless(&options) {
+        let (read, peak, _) = measure(|| options.read(&mut file));
+        println!("{what} without an end, limit {limit}: at most {peak} bytes");
+        assert!(matches!(read, Err(ReadError::MemoryLimit { .. })), "{what}: {read:?}");
+        assert!(peak < limit as usize + (1 << 18), "{what}: {peak}");
+    }
 }
 
 /// Profiles of few bytes that say much: fields refer to each other.
 fn hostile_pprof() -> [(&'static str, Vec<u8>); 3] {
-    fn field(number: u8, content: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![number << 3 | 2];
-        prost::encode_length_delimiter(content.len(), &mut bytes).unwrap();
-        [bytes, content.to_vec()].concat()
-    }
     let strings = [field(6, b""), field(6, b"space"), field(6, b"bytes")].concat();
     let start = [strings, field(1, &[8, 1, 16, 2])].concat();
     let long = field(6, &vec![b'x'; 200_000]);

@@ -6,7 +6,7 @@ use jiter::{Jiter, JiterErrorType, JsonErrorType, NumberAny, NumberInt, Peek};
 
 use super::read::{Limit, too_long};
 use super::read_error::ReadError;
-use crate::heap_profile::HeapProfile;
+use crate::heap_profile::{HeapProfile, push};
 
 /// JSON from a reader, token by token: `jiter` on a window that moves over the text.
 ///
@@ -24,6 +24,8 @@ pub(crate) struct JsonPull<R> {
     /// How far in the window escapes have been looked at.
     mended: usize,
     limit: Limit,
+    /// What those who read hold beside, as they said last.
+    held: usize,
     /// Room for strings that have escapes.
     tape: Vec<u8>,
 }
@@ -42,6 +44,7 @@ impl<R: Read> JsonPull<R> {
             is_at_end: false,
             mended: 0,
             limit,
+            held: 0,
             tape: Vec::new(),
         }
     }
@@ -54,6 +57,13 @@ impl<R: Read> JsonPull<R> {
     /// The bytes held.
     pub(crate) fn bytes(&self) -> usize {
         self.window.capacity() + self.tape.capacity()
+    }
+
+    /// Whether so many bytes may be held beside those of this reader, now and until it is said again.
+    #[inline]
+    pub(crate) fn check(&mut self, held: usize) -> Result<(), ReadError> {
+        self.held = held;
+        self.limit.check(held + self.bytes())
     }
 
     /// An error about the value that was just read.
@@ -104,8 +114,10 @@ impl<R: Read> JsonPull<R> {
         self.mended = self.mended.saturating_sub(self.at);
         self.at = 0;
         let more = WINDOW.max(self.window.len());
-        if self.window.len() + more > (self.limit.bytes / 2).max(2 * WINDOW) {
-            return Err(self.limit.met());
+        let window = self.window.len() + more;
+        // The tape may come to as much.
+        if window > 2 * WINDOW {
+            self.limit.check(self.held + 2 * window)?;
         }
         self.window.reserve_exact(more);
         let read = self.reader.by_ref().take(more as u64).read_to_end(&mut self.window)?;
@@ -181,19 +193,18 @@ impl<R: Read> JsonPull<R> {
             match self.peek()? {
                 Peek::Array => {
                     if self.enter_array("")? {
-                        open.push(false);
+                        self.open(&mut open, false)?;
                         continue;
                     }
                 }
                 Peek::Object => {
                     if self.enter_object("", &mut key)? {
-                        open.push(true);
+                        self.open(&mut open, true)?;
                         continue;
                     }
                 }
                 _ => self.parse(|json| Ok(json.next_skip()?))?,
             }
-            self.limit.check(self.bytes() + 3 * open.capacity())?;
             loop {
                 let more = match open.last() {
                     None => return Ok(()),
@@ -206,6 +217,13 @@ impl<R: Read> JsonPull<R> {
                 open.pop();
             }
         }
+    }
+
+    /// Notes that a value is open, unless there are too many.
+    #[inline]
+    fn open(&self, open: &mut Vec<bool>, is_object: bool) -> Result<(), ReadError> {
+        push(open, is_object);
+        self.limit.check(self.held + self.bytes() + open.capacity())
     }
 
     /// The keys of the object that comes next, or of the first one in the array, as far as the text

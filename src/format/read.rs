@@ -42,8 +42,8 @@ pub fn read(reader: impl Read) -> Result<HeapProfile, ReadError> {
 pub struct ReadOptions {
     /// How much memory reading may take, the profile that it results in included. Default: 2 GiB.
     ///
-    /// What is held may come to half of it: while a list moves to where it can grow, it is there
-    /// twice. Buffers and the decompressor, half a megabyte, come on top.
+    /// What is held may come to four ninths of it: lists grow by a quarter, and while one moves to
+    /// where it can, it is there twice. Buffers and the decompressor, half a megabyte, come on top.
     pub memory_limit: Bytes,
     /// What the values of formats are that do not name them: those of `.heapprofile`, and of lists and
     /// trees of nodes. Default: what is in use.
@@ -83,7 +83,8 @@ impl ReadOptions {
     }
 
     pub(crate) fn limit(&self) -> Limit {
-        Limit { bytes: usize::try_from(self.memory_limit.0).unwrap_or(usize::MAX) / 2 }
+        let whole = self.memory_limit;
+        Limit { bytes: usize::try_from(whole.0).unwrap_or(usize::MAX) / 9 * 4, whole }
     }
 
     /// Reads a profile of any format that the crate reads: `.heapprofile`, pprof, the JSON of
@@ -269,10 +270,13 @@ pub(super) fn read_up_to(reader: &mut impl Read, buffer: &mut [u8]) -> io::Resul
     Ok(filled)
 }
 
-/// How much memory may be held: half of what may be taken.
+/// How much memory may be held: so much that all of it can be one list that grows by a quarter, old
+/// and new at a time, within what may be taken.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limit {
     pub(crate) bytes: usize,
+    /// What may be taken.
+    whole: Bytes,
 }
 
 impl Limit {
@@ -287,6 +291,6 @@ impl Limit {
 
     /// The error that says so.
     pub(crate) fn met(self) -> ReadError {
-        ReadError::MemoryLimit { limit: Bytes(2 * self.bytes as u64) }
+        ReadError::MemoryLimit { limit: self.whole }
     }
 }

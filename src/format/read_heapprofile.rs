@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use jiter::{Jiter, JsonType, NumberInt, Peek};
 
 use super::json_pull::{JsonPull, Problem, amount, each_field, integer, text};
-use super::read::{Limit, ReadOptions};
+use super::read::ReadOptions;
 use super::read_error::ReadError;
 use super::read_json::CPU_PROFILE;
 use super::read_tree::{CHILDREN, NodeFields, read_tree};
@@ -24,7 +24,6 @@ pub(crate) fn read<R: Read>(
     around: usize,
     options: &ReadOptions,
 ) -> Result<HeapProfile, ReadError> {
-    let limit = options.limit();
     let mut builder = Builder::default();
     let mut fields = Fields::new(options.unnamed);
     // With node ids in place of ranks, as they can come before the nodes.
@@ -32,13 +31,13 @@ pub(crate) fn read<R: Read>(
     loop {
         match &*key {
             "head" if builder.len() == 0 => {
-                let read = read_tree(json, None, &mut fields, &mut builder, limit);
+                let read = read_tree(json, None, &mut fields, &mut builder);
                 if fields.is_of_cpu {
                     return Err(ReadError::UnknownFormat { found: CPU_PROFILE.to_owned() });
                 }
                 read?;
             }
-            "samples" if samples.is_none() => samples = Some(read_samples(json, &builder, limit)?),
+            "samples" if samples.is_none() => samples = Some(read_samples(json, &builder)?),
             "head" | "samples" => return Err(json.field_error(key, "it is there twice")),
             _ => json.skip()?,
         }
@@ -60,13 +59,13 @@ pub(crate) fn read<R: Read>(
     let mut about = About::default();
     if has_ids {
         // An index takes at most 16 bytes an id, or a hash map a little more.
-        limit.check(builder.bytes() + json.bytes() + 20 * builder.len())?;
+        json.check(builder.bytes() + 20 * builder.len())?;
         let index = IdIndex::new(builder.ids().iter().copied())?;
         let (mut known, mut unknown) = (0, 0);
         let samples = samples.unwrap_or_default();
-        check_ordinals(json, &samples, builder.bytes(), limit)?;
+        check_ordinals(json, &samples, builder.bytes())?;
         // How many bytes the samples of each context have.
-        limit.check(builder.bytes() + json.bytes() + 28 * builder.len())?;
+        json.check(builder.bytes() + 28 * builder.len())?;
         let mut sampled = vec![0.0; builder.len()];
         for mut sample in samples {
             match index.get(NodeId(sample.context)) {
@@ -96,17 +95,16 @@ pub(crate) fn read<R: Read>(
 
 /// V8 numbers its samples, each anew.
 fn check_ordinals<R: Read>(
-    json: &JsonPull<R>,
+    json: &mut JsonPull<R>,
     samples: &[OrdinalSample],
     held: usize,
-    limit: Limit,
 ) -> Result<(), ReadError> {
     // V8's come in order; then no number can be there twice.
     if samples.is_sorted_by(|one, other| one.ordinal < other.ordinal) {
         return Ok(());
     }
     let sorted = size_of::<u64>() * samples.len();
-    limit.check(held + json.bytes() + size_of_val(samples) + sorted)?;
+    json.check(held + size_of_val(samples) + sorted)?;
     let mut ordinals: Vec<u64> = samples.iter().map(|sample| sample.ordinal).collect();
     ordinals.sort_unstable();
     match ordinals.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -152,16 +150,15 @@ const MOST_LATE: f64 = 4_194_304.0;
 fn read_samples<R: Read>(
     json: &mut JsonPull<R>,
     builder: &Builder,
-    limit: Limit,
 ) -> Result<Vec<OrdinalSample>, ReadError> {
     let mut samples = Vec::new();
-    let held = builder.bytes() + json.bytes();
+    let held = builder.bytes();
     let mut more = json.enter_array("samples")?;
     while more {
         let sample = json.parse(read_sample)?;
         push(&mut samples, sample);
         // Once more for the builder's own.
-        limit.check(held + 2 * samples.capacity() * size_of::<OrdinalSample>())?;
+        json.check(held + 2 * samples.capacity() * size_of::<OrdinalSample>())?;
         more = json.next_element()?;
     }
     Ok(samples)

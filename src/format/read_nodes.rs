@@ -40,15 +40,14 @@ pub(crate) fn read_nested<R: Read>(
     key: &str,
     options: &ReadOptions,
 ) -> Result<HeapProfile, ReadError> {
-    let limit = options.limit();
     let mut builder = Builder::default();
     let mut fields = Fields::new(options);
     // The tree is in the nesting.
     fields.skips_child_ids = true;
-    read_tree(json, Some(key), &mut fields, &mut builder, limit)?;
+    read_tree(json, Some(key), &mut fields, &mut builder)?;
     json.finish()?;
     if fields.numbered == builder.len() {
-        limit.check(builder.bytes() + json.bytes() + 20 * builder.len())?;
+        json.check(builder.bytes() + 20 * builder.len())?;
         IdIndex::new(builder.ids().iter().copied())?;
     } else {
         // Texts that contexts share, or nothing: no ids.
@@ -118,7 +117,6 @@ pub(crate) fn read_list<R: Read>(
     held: usize,
     counts: bool,
 ) -> Result<List, ReadError> {
-    let limit = options.limit();
     let mut fields = Fields::new(options);
     let (mut functions, mut texts) = (Functions::default(), Functions::default());
     let mut nodes: Vec<Node> = Vec::new();
@@ -154,7 +152,7 @@ pub(crate) fn read_list<R: Read>(
             + lists
             + functions.bytes()
             + texts.bytes();
-        limit.check(held + bytes + json.bytes() + fields.bytes())?;
+        json.check(held + bytes + fields.bytes())?;
         more = json.next_element()?;
     }
     Ok(List { nodes, ids: ids.flatten().unwrap_or(Ids::Numbers), bytes })

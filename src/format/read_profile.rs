@@ -6,7 +6,7 @@ use jiter::Jiter;
 use serde::de::DeserializeOwned;
 
 use super::json_pull::{JsonPull, Problem, each_field, integer, of};
-use super::read::{Limit, ReadOptions};
+use super::read::ReadOptions;
 use super::read_error::ReadError;
 use super::read_nodes::{Ids, read_list};
 use crate::error::Error;
@@ -21,7 +21,6 @@ pub(crate) fn read<R: Read>(
     mut key: String,
     options: &ReadOptions,
 ) -> Result<HeapProfile, ReadError> {
-    let limit = options.limit();
     let mut has_version = false;
     let mut sampler_options: Option<SamplerOptions> = None;
     let (mut started, mut collected) = (None, None);
@@ -49,7 +48,7 @@ pub(crate) fn read<R: Read>(
                 nodes.replace(list.nodes).is_some()
             }
             "samples" => {
-                let list = read_samples(json, limit, held)?;
+                let list = read_samples(json, held)?;
                 held += list.capacity() * SAMPLE;
                 samples.replace(list).is_some()
             }
@@ -109,17 +108,13 @@ fn value<R: Read, T: DeserializeOwned>(
 const SAMPLE: usize =
     size_of::<Sample>() + size_of::<OrdinalSample>() + size_of::<RowData>() + 16 + 20;
 
-fn read_samples<R: Read>(
-    json: &mut JsonPull<R>,
-    limit: Limit,
-    held: usize,
-) -> Result<Vec<Sample>, ReadError> {
+fn read_samples<R: Read>(json: &mut JsonPull<R>, held: usize) -> Result<Vec<Sample>, ReadError> {
     let mut samples = Vec::new();
     let mut more = json.enter_array("samples")?;
     while more {
         let sample = json.parse(read_sample)?;
         push(&mut samples, sample);
-        limit.check(held + json.bytes() + samples.capacity() * SAMPLE)?;
+        json.check(held + samples.capacity() * SAMPLE)?;
         more = json.next_element()?;
     }
     Ok(samples)

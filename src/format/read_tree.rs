@@ -5,7 +5,6 @@ use std::io::Read;
 use jiter::Jiter;
 
 use super::json_pull::{JsonPull, Problem, of};
-use super::read::Limit;
 use super::read_error::ReadError;
 use crate::heap_profile::{Builder, push};
 
@@ -66,7 +65,6 @@ pub(crate) fn read_tree<R: Read, F: NodeFields>(
     first_key: Option<&str>,
     fields: &mut F,
     builder: &mut Builder,
-    limit: Limit,
 ) -> Result<(), ReadError> {
     // The fields that the open nodes have, the innermost last.
     let mut has: Vec<u16> = Vec::new();
@@ -74,7 +72,7 @@ pub(crate) fn read_tree<R: Read, F: NodeFields>(
     loop {
         let mut rank = builder.enter()?;
         push(&mut has, 0);
-        limit.check(builder.bytes() + json.bytes() + fields.bytes() + 2 * has.capacity())?;
+        json.check(builder.bytes() + fields.bytes() + 2 * has.capacity())?;
         loop {
             let known = has.last_mut().expect("a node is open");
             let (end, noted) = json.parse(|json| read_fields(json, start, fields, *known))?;
@@ -87,7 +85,7 @@ pub(crate) fn read_tree<R: Read, F: NodeFields>(
             if let Some(field) = F::missing(*known) {
                 return Err(json.field_error(field, "the node that ends here lacks it"));
             }
-            limit.check(builder.bytes() + json.bytes() + fields.bytes() + 2 * has.capacity())?;
+            json.check(builder.bytes() + fields.bytes() + 2 * has.capacity())?;
             has.pop();
             builder.leave();
             let Some(parent) = builder.current() else {

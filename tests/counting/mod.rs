@@ -37,10 +37,11 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// What `run` held at most, and holds at its end, beyond what was held before.
+/// What `run` held at most, and holds at its end, beyond what was held before; nothing if that is less.
 pub(crate) fn measure<T>(run: impl FnOnce() -> T) -> (T, usize, usize) {
     let before = HELD.load(Relaxed);
     PEAK.store(before, Relaxed);
     let result = run();
-    (result, PEAK.load(Relaxed) - before, HELD.load(Relaxed) - before)
+    let held = HELD.load(Relaxed).saturating_sub(before);
+    (result, PEAK.load(Relaxed) - before, held)
 }

@@ -23,7 +23,7 @@ use crate::profile::{Bytes, Function, ScriptId};
 /// Reads a profile that is not compressed.
 pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfile, ReadError> {
     let limit = options.limit();
-    let parts = Parts::read(reader, limit)?;
+    let mut parts = Parts::read(reader, limit)?;
     let types = parts.sample_types()?;
     let mut about = parts.about(&types, limit)?;
     let mut differences = Vec::new();
@@ -34,12 +34,20 @@ pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfi
         }
         None => true,
     });
+    parts.tables += about.comments.capacity() * size_of::<String>()
+        + about.comments.iter().map(String::capacity).sum::<usize>();
     let mut stacks = Stacks::new(&parts, options.call_lines);
     let mut labels = Labels::default();
     let mut totals = [0.0; 4];
     for (number, sample) in parts.samples().enumerate() {
         let at = |field: fmt::Arguments<'_>| format!("sample[{number}].{field}");
+        // What is left for a sample, and then for contexts and labels.
+        let held = parts.bytes() + stacks.bytes() + labels.bytes;
+        limit.check(held + DECODED * sample.len())?;
         let sample = Sample::decode(sample).map_err(|e| wrong(at(format_args!("")), e))?;
+        let decoded = sample.location_id.capacity() * size_of::<u64>()
+            + sample.value.capacity() * size_of::<i64>()
+            + sample.label.capacity() * size_of::<messages::Label>();
         if sample.value.len() != types.len() {
             let (has, of) = (sample.value.len(), types.len());
             let problem = format!("there are {has} values for {of} sample types");
@@ -66,10 +74,9 @@ pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfi
         if values == [0.0; 4] {
             continue;
         }
-        // What is left for contexts, and then for labels.
-        let held = parts.bytes() + labels.bytes;
+        let held = parts.bytes() + labels.bytes + decoded;
         let context = stacks.context(&sample.location_id, number, held, limit)?;
-        let held = parts.bytes() + stacks.bytes();
+        let held = parts.bytes() + stacks.bytes() + decoded;
         let (label_set, size) = labels.of(&sample.label, number, &parts, held, limit)?;
         stacks.builder.push_row(RowData { context, labels: label_set, size, values });
         limit.check(parts.bytes() + stacks.bytes() + labels.bytes)?;
@@ -105,7 +112,7 @@ struct Parts {
     /// The strings one after the other, and where each ends.
     strings: String,
     string_ends: Vec<usize>,
-    /// What locations and functions take.
+    /// What locations, functions and the header take.
     tables: usize,
 }
 
@@ -138,11 +145,12 @@ impl Parts {
                 break;
             }
             seen += 1;
-            // Header fields are decoded into up to 16 times their size.
-            limit.check(parts.bytes() + message.capacity() + 16 * header.capacity())?;
+            limit.check(parts.bytes() + message.capacity() + DECODED * header.capacity())?;
         }
         parts.header = Header::decode(&header[..])
             .map_err(|error| wrong("the profile's own fields", error))?;
+        parts.tables += parts.header.comment.capacity() * size_of::<i64>()
+            + parts.header.sample_type.capacity() * size_of::<messages::ValueType>();
         Ok(parts)
     }
 
@@ -170,8 +178,7 @@ impl Parts {
             }
             field::LOCATION => {
                 let field = || format!("location[{}]", self.locations.len());
-                // Each line is two bytes at least, and one of 24 in memory.
-                limit.check(self.bytes() + 16 * content.len())?;
+                limit.check(self.bytes() + DECODED * content.len())?;
                 let location = Location::decode(content).map_err(|e| wrong(field(), e))?;
                 self.tables += 2 * size_of::<(u64, Location)>()
                     + location.line.capacity() * size_of::<messages::Line>();
@@ -305,7 +312,7 @@ impl Parts {
         }
         for (number, &comment) in header.comment.iter().enumerate() {
             let comment = self.string(comment, || format!("comment[{number}]"))?;
-            bytes += comment.len() + 2 * size_of::<String>();
+            bytes += comment.len() + 3 * size_of::<String>();
             limit.check(self.bytes() + bytes)?;
             about.comments.push(comment.to_owned());
         }
@@ -390,7 +397,10 @@ impl<'p> Stacks<'p> {
         for (place, &id) in locations.iter().enumerate().rev() {
             let frames = match self.frames.get(&id) {
                 Some(frames) => frames.clone(),
-                None => self.resolve(id, || format!("sample[{sample}].location_id[{place}]"))?,
+                None => {
+                    let field = || format!("sample[{sample}].location_id[{place}]");
+                    self.resolve(id, field, held, limit)?
+                }
             };
             // A location of many frames in stack after stack must cost no more than one of one.
             let is_step = frames.len() > 1;
@@ -403,6 +413,7 @@ impl<'p> Stacks<'p> {
                 let function = self.functions[at];
                 if function != self.root || context != StackBuilder::ROOT {
                     context = self.builder.callee(context, function)?;
+                    limit.check(held + self.bytes())?;
                 }
             }
             if is_step {
@@ -419,6 +430,8 @@ impl<'p> Stacks<'p> {
         &mut self,
         id: u64,
         field: impl FnOnce() -> String,
+        held: usize,
+        limit: Limit,
     ) -> Result<Range<usize>, ReadError> {
         let Some(location) = self.parts.locations.get(&id) else {
             return Err(wrong(field(), format!("location {id} is not there")));
@@ -432,6 +445,7 @@ impl<'p> Stacks<'p> {
             };
             let number = self.function(function, line, location)?;
             push(&mut self.functions, number);
+            limit.check(held + self.bytes())?;
         }
         if location.line.is_empty() {
             // Not symbolised: there is an address, and no name.
@@ -581,6 +595,7 @@ impl Labels {
     ) -> Result<(u32, u64), ReadError> {
         let field = |place: usize, name: &str| format!("sample[{sample}].label[{place}].{name}");
         let mut size = 0;
+        limit.check(held + self.bytes + size_of_val(labels))?;
         let mut set = Vec::new();
         let mut texts = 0;
         for (place, label) in labels.iter().enumerate() {
@@ -593,6 +608,9 @@ impl Labels {
                 size = label.num.unsigned_abs();
             } else {
                 texts += key.len() + text.len() + unit.len();
+                if set.is_empty() {
+                    set.reserve_exact(labels.len());
+                }
                 set.push(*label);
             }
         }
@@ -603,7 +621,7 @@ impl Labels {
             return Ok((number, size));
         }
         let each = size_of::<Label>() + size_of::<messages::Label>();
-        self.bytes += texts + set.len() * each + 16 * size_of::<usize>();
+        self.bytes += texts + set.capacity() * each + 16 * size_of::<usize>();
         limit.check(held + self.bytes)?;
         let text = |index| parts.text(index, String::new).map(str::to_owned);
         let read = |label: &messages::Label| -> Result<Label, ReadError> {
@@ -613,11 +631,19 @@ impl Labels {
                 index => Label::text(key, text(index)?),
             })
         };
-        let number = self.sets.push(set.iter().map(read).collect::<Result<_, _>>()?);
+        let mut texts = Vec::with_capacity(set.len());
+        for label in &set {
+            texts.push(read(label)?);
+        }
+        let number = self.sets.push(texts);
         self.numbers.insert(set, number);
         Ok((number, size))
     }
 }
+
+/// How many bytes one byte of a message is decoded into, at most. An empty label has two, and 32 in a
+/// list, whose capacity may be twice as much; a number has one, and 8 there.
+const DECODED: usize = 32;
 
 /// The wire type of strings and messages.
 const LENGTH_DELIMITED: u8 = 2;
@@ -659,9 +685,10 @@ impl<R: Read> Fields<R> {
             }
         };
         let content = if key & 7 == 2 { message.len() } else { start };
-        // What is decoded of a field can be many times as large.
         let len = usize::try_from(len).unwrap_or(usize::MAX);
-        if let Err(error) = limit.check(len.saturating_mul(16)) {
+        // The message, and what it becomes.
+        let times = if number == field::STRING_TABLE { 4 } else { DECODED };
+        if let Err(error) = limit.check(len.saturating_mul(times)) {
             // The length may be wrong, and then more memory does not help.
             let most = MOST_TO_CHECK.min(len as u64);
             let read = io::copy(&mut self.reader.by_ref().take(most), &mut io::sink())?;
