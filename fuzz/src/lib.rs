@@ -3,7 +3,9 @@
 
 use std::num::NonZeroU32;
 
-use v8_heap_sampler::format::{self, DotOptions, PprofOptions, ReadOptions};
+use v8_heap_sampler::format::{
+    self, DotOptions, FlamegraphOptions, PprofOptions, ReadOptions, WriteError,
+};
 use v8_heap_sampler::source::{ListOptions, MemorySources};
 use v8_heap_sampler::{Allocation, Bytes, Counted, HeapProfile, Node, NodeId, SampleType};
 
@@ -91,6 +93,15 @@ pub fn map(text: &str, map: &[u8]) {
     }
 }
 
+/// Whether the format has no negative values; fails if writing failed otherwise.
+fn is_difference(written: &Result<(), WriteError>) -> bool {
+    match written {
+        Ok(()) => false,
+        Err(WriteError::Difference { .. }) => true,
+        Err(error) => panic!("{error}"),
+    }
+}
+
 /// Writes in every format, and reads again what can be read.
 pub fn check(profile: &HeapProfile) {
     assert_eq!(profile.contexts().count(), profile.len());
@@ -98,14 +109,27 @@ pub fn check(profile: &HeapProfile) {
         assert_eq!(profile.total(sample_type).is_some(), profile.has(sample_type));
         if let Some(totals) = profile.totals(sample_type) {
             let total = profile.total(sample_type).unwrap();
-            assert!((totals[0] - total).abs() <= 1e-6 * total, "{} {total}", totals[0]);
-            profile.write_folded(std::io::sink(), sample_type).unwrap();
+            let values = profile.values(sample_type).unwrap();
+            let magnitude: f64 = values.iter().map(|value| value.abs()).sum();
+            assert!((totals[0] - total).abs() <= 1e-6 * magnitude, "{} {total}", totals[0]);
+            let folded = profile.write_folded(std::io::sink(), sample_type);
+            assert_eq!(is_difference(&folded), profile.is_difference(sample_type));
+            let flamegraph = FlamegraphOptions::new(sample_type);
+            profile.write_flamegraph(std::io::sink(), &flamegraph).unwrap();
             profile.write_dot(std::io::sink(), &DotOptions::new(sample_type)).unwrap();
             let graph = profile.callgraph(sample_type).unwrap();
             assert!(graph.graph().node_count() <= profile.len());
         }
     }
-    profile.write_speedscope(std::io::sink(), "fuzzed").unwrap();
+    let speedscope = profile.write_speedscope(std::io::sink(), "fuzzed");
+    let mut types = profile.sample_types();
+    assert_eq!(is_difference(&speedscope), types.any(|of| profile.is_difference(of)));
+    let mut difference = Vec::new();
+    // Both sides together may be more than numbers can say.
+    if profile.write_pprof_diff(&mut difference, profile, &PprofOptions::new()).is_ok() {
+        let difference = format::read(&difference[..]).unwrap();
+        assert!(profile.sample_types().all(|of| difference.total(of) == Some(0.0)));
+    }
 
     let mut pprof = Vec::new();
     profile.write_pprof(&mut pprof, &PprofOptions::new().object_sizes(true)).unwrap();

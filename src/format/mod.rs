@@ -5,7 +5,7 @@
 //! | format | written by | read | feature |
 //! | --- | --- | --- | --- |
 //! | `.heapprofile`: Chrome DevTools, VS Code, Node, Deno | [`write_heapprofile`] | yes | `json`; `read` |
-//! | pprof: `go tool pprof`, Datadog, Grafana, ... | [`write_pprof`] | yes | `pprof` |
+//! | pprof, and a difference as one: `go tool pprof`, Datadog, Grafana, ... | [`write_pprof`], [`write_pprof_diff`] | yes | `pprof` |
 //! | speedscope | [`write_speedscope`] | no | `json` |
 //! | folded stacks | [`write_folded`] | no | |
 //! | flame graph, and that of a difference: SVG | [`write_flamegraph`], [`write_flamegraph_diff`] | no | `flamegraph` |
@@ -25,6 +25,7 @@
 //!
 //! [`write_heapprofile`]: crate::HeapProfile::write_heapprofile
 //! [`write_pprof`]: crate::HeapProfile::write_pprof
+//! [`write_pprof_diff`]: crate::HeapProfile::write_pprof_diff
 //! [`write_speedscope`]: crate::HeapProfile::write_speedscope
 //! [`write_folded`]: crate::HeapProfile::write_folded
 //! [`write_flamegraph`]: crate::HeapProfile::write_flamegraph
@@ -33,6 +34,12 @@
 //! [`write_firefox`]: crate::HeapProfile::write_firefox
 //! [`write_nodes`]: crate::HeapProfile::write_nodes
 //! [`write_nested_nodes`]: crate::HeapProfile::write_nested_nodes
+//!
+//! # Differences
+//!
+//! A pprof profile can have negative values: it is a [difference](crate::HeapProfile::is_difference), sample
+//! type by sample type. pprof carries it with its signs, flame graphs and DOT draw it red and blue. Other
+//! formats have no negative values, and writing one is a [`WriteError::Difference`].
 //!
 //! # Whole numbers
 //!

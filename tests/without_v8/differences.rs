@@ -4,9 +4,11 @@ use proptest::prelude::*;
 use prost::Message;
 use v8_heap_sampler::analysis::{
     DiffBy, DiffOptions, GroupBy, LeakError, LeakOptions, Measure, Pattern, Query, TopOptions,
-    TreeOptions, Uncertainty, diff, leaks,
+    TopRow, TreeOptions, Uncertainty, diff, leaks,
 };
-use v8_heap_sampler::format::{self, DotOptions, FlamegraphOptions, PprofOptions, WriteError};
+use v8_heap_sampler::format::{
+    self, DotOptions, FlamegraphOptions, PprofOptions, ReadOptions, WriteError,
+};
 use v8_heap_sampler::{
     Confidence, Counted, HeapProfile, Label, MergeError, Node, NodeId, Profile, Sample, SampleId,
     SampleType, SamplerOptions,
@@ -349,6 +351,56 @@ fn differences_stay_within_what_numbers_can_say() {
     assert!(bad(&[(&[1, 2], [0, 0, 0, -MOST]), (&[2], [0, 0, 0, MOST])]).contains("add up to"));
     let error = HeapProfile::merge([&least, &least]).unwrap_err();
     assert_eq!(error, MergeError::TooMuch { sample_type: SPACE });
+}
+
+/// What `go tool pprof -proto -base` made of two heap profiles of one Go program.
+#[test]
+fn differences_of_go_have_the_figures_of_pprof() {
+    let file = include_bytes!("../../fuzz/corpus/pprof/go-difference.pb");
+    let profile = format::read(&file[..]).unwrap();
+    // `go tool pprof -top -unit=bytes -trim=false -sample_index=...`: flat and cum.
+    let expected: [(SampleType, &[(&str, f64, f64)]); 3] = [
+        (
+            SPACE,
+            &[
+                ("main.small", 2_735_602.0, 2_735_602.0),
+                ("main.rec", 425_961.0, 425_961.0),
+                ("hash/crc32.slicingMakeTable", 9474.0, 9474.0),
+                ("main.main", 0.0, 3_171_037.0),
+            ],
+        ),
+        (SampleType::InuseObjects, &[("main.small", 20_394.0, 20_394.0)]),
+        (
+            SampleType::AllocSpace,
+            &[
+                ("main.rec", 5_898_405.0, 5_898_405.0),
+                ("main.small", 4_058_178.0, 4_058_178.0),
+                ("compress/flate.NewWriter", 663_552.0, 1_196_032.0),
+                ("runtime/pprof.writeHeapInternal", 21_867.0, 1_263_040.0),
+            ],
+        ),
+    ];
+    for (sample_type, functions) in expected {
+        assert_eq!(profile.is_difference(sample_type), sample_type != SampleType::AllocSpace);
+        let top = profile.top(&TopOptions::new(sample_type)).unwrap();
+        for &(name, own, total) in functions {
+            let of = |row: &&TopRow| row.function.as_ref().is_some_and(|of| of.name == *name);
+            let rows: Vec<_> = top.rows.iter().filter(of).collect();
+            assert_eq!(rows.len(), 1, "{name}");
+            assert_eq!((rows[0].own.value(), rows[0].total.value()), (own, total), "{name}");
+        }
+    }
+    // Its stacks differ in lines, and what became less on one is more on another: `-lines`.
+    let lines = ReadOptions::new().call_lines(true).read(&file[..]).unwrap();
+    let top = lines.top(&TopOptions::new(SPACE)).unwrap();
+    let of = |row: &&TopRow| row.name.starts_with("main.rec ") && row.own.value() != 0.0;
+    let found: Vec<_> = top.rows.iter().filter(of).collect();
+    let found: Vec<_> = found.iter().map(|row| (&row.name[..], row.own.value())).collect();
+    assert_eq!(
+        found,
+        [("main.rec app/main.go:9", 958_464.0), ("main.rec app/main.go:10", -532_503.0)]
+    );
+    assert_eq!(pprof(&profile), profile);
 }
 
 proptest! {
