@@ -60,6 +60,7 @@ class HeapProfiler {
 
 class Isolate {
  public:
+  static Isolate* TryGetCurrent();
   HeapProfiler* GetHeapProfiler();
 };
 
@@ -89,6 +90,7 @@ AT(Sample, sample_id, 24);
 AT(Sample, is_live, 32);
 static_assert(sizeof(v8::HeapProfiler::SamplingFlags) == 4);
 
+v8::Isolate* current() { return v8::Isolate::TryGetCurrent(); }
 v8::HeapProfiler* get_heap_profiler(v8::Isolate* isolate) { return isolate->GetHeapProfiler(); }
 bool start(v8::HeapProfiler* profiler) {
   return profiler->StartSamplingHeapProfiler(1, 2, v8::HeapProfiler::kSamplingNoFlags);

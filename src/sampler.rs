@@ -48,18 +48,30 @@ use crate::sys::{Collected, Session};
 /// collecting notices by what does not fit ([`Error::ForeignSession`](crate::Error::ForeignSession))
 /// and leaves theirs alone; what it has not noticed, dropping the guard stops.
 ///
-/// # GC callbacks
+/// # GC callbacks and finalizers
 ///
 /// In a callback around a garbage collection (`v8::Isolate::add_gc_prologue_callback`) sampling can
 /// be neither started nor stopped, and nothing is collected:
-/// [`Error::InGarbageCollection`](crate::Error::InGarbageCollection). The guard notices it by
-/// callbacks of its own. A callback that was there before the guard comes before them, and may
-/// collect before a garbage collection; but it must not start a sampler, nor stop one. Nor may any
-/// callback start the isolate's first one, as V8 is just going through their list, and calls them also
-/// while an isolate is being disposed.
+/// [`Error::InGarbageCollection`](crate::Error::InGarbageCollection). A guard that is dropped there
+/// leaves the sampler running until the isolate's next guard is made, or the isolate is disposed.
 ///
-/// What DevTools does to its sampler in such callbacks or in finalizers, while a profile is being
-/// built, crashes V8 itself.
+/// This is noticed by callbacks that an isolate gets with its first guard or
+/// [measurement](crate::budget) and keeps. Not noticed are finalizers (`v8::Weak::with_finalizer`),
+/// and callbacks before a collection that were there first. All calls work in these, with two
+/// exceptions:
+///
+/// - No callback may make the isolate's first guard or measurement: V8 is going through its list of
+///   callbacks.
+/// - While DevTools has the isolate's profile built (`HeapProfiler.getSamplingProfile`), the sampler
+///   must not be stopped: by [`stop`](Self::stop), [`take_window`](Self::take_window), or dropping
+///   the guard. V8 collects garbage while it builds a profile, goes on with what stopping has freed,
+///   and crashes.
+///
+/// V8 crashes by itself, with or without this crate, if DevTools stops the sampler
+/// (`HeapProfiler.stopSampling`) in a callback or finalizer while V8 builds a profile, for whomever;
+/// and, if it makes a collection of its own accord, when a callback or finalizer leaves another
+/// isolate entered. (Those that this crate has V8 make, in a measurement and for
+/// [`force_gc`](crate::SamplerOptions#structfield.force_gc), are safe from finalizers that do.)
 ///
 /// # Threads and several isolates
 ///
@@ -112,8 +124,10 @@ impl<'a> HeapSampler<'a> {
     /// - [`Error::Options`]: the options are out of bounds.
     /// - [`Error::AlreadySampling`]: the isolate is being sampled, by DevTools for instance. That
     ///   session goes on untouched.
+    /// - [`Error::InGarbageCollection`]: a callback around a garbage collection is running.
     /// - [`Error::UnsupportedV8`]: the linked V8 is not one that this crate knows.
     ///
+    /// [`Error::InGarbageCollection`]: crate::Error::InGarbageCollection
     /// [`Error::Options`]: crate::Error::Options
     /// [`Error::AlreadySampling`]: crate::Error::AlreadySampling
     /// [`Error::UnsupportedV8`]: crate::Error::UnsupportedV8
@@ -167,7 +181,9 @@ impl<'a> HeapSampler<'a> {
     /// - [`Error::IsolateReplaced`]: the isolate under the guard is not the one it was made with.
     /// - [`Error::ForeignSession`]: somebody else's session runs in place of this one.
     /// - [`Error::UnexpectedProfile`]: what V8 returned failed a check. See there.
+    /// - [`Error::InGarbageCollection`]: a callback around a garbage collection is running.
     ///
+    /// [`Error::InGarbageCollection`]: crate::Error::InGarbageCollection
     /// [`Error::NotSampling`]: crate::Error::NotSampling
     /// [`Error::IsolateReplaced`]: crate::Error::IsolateReplaced
     /// [`Error::ForeignSession`]: crate::Error::ForeignSession
@@ -339,6 +355,8 @@ impl<'a> HeapSampler<'a> {
     /// [`Error::NotSampling`](crate::Error::NotSampling) if it was stopped before, by whomever, and
     /// [`Error::IsolateReplaced`](crate::Error::IsolateReplaced) if the isolate under the guard is
     /// not the one it was made with; that isolate's sampler, if it has one, goes on.
+    /// [`Error::InGarbageCollection`](crate::Error::InGarbageCollection) in a callback around a
+    /// garbage collection; sampling goes on.
     pub fn stop(&mut self) -> Result<()> {
         self.session.stop(self.isolate)
     }
@@ -357,7 +375,8 @@ impl<'a> HeapSampler<'a> {
     /// # Errors
     ///
     /// As [`collect_nodes`](Self::collect_nodes). Sampling is stopped all the same, unless the
-    /// isolate was replaced, and so cannot be reached, or the session is somebody else's.
+    /// isolate was replaced, and so cannot be reached, the session is somebody else's, or garbage is
+    /// being collected.
     pub fn finish(mut self) -> Result<Vec<Node>> {
         self.collect_nodes()
     }

@@ -161,6 +161,8 @@ impl<A: Measured> MeasureOptions<A> {
     ///
     /// - [`Error::AlreadySampling`](crate::Error::AlreadySampling): the isolate is being sampled, by
     ///   DevTools for instance. That session goes on untouched, and `work` is not run.
+    /// - [`Error::InGarbageCollection`](crate::Error::InGarbageCollection): a callback around a
+    ///   garbage collection is running.
     /// - [`Error::Options`](crate::Error::Options): interval or stack depth are out of bounds.
     /// - Those of [`HeapSampler::collect_profile`], if somebody else stops the sampler meanwhile.
     ///
@@ -224,12 +226,12 @@ impl<A: Measured> MeasureOptions<A> {
         work: impl FnOnce(&mut v8::Isolate) -> R,
     ) -> Result<(R, Measurement<A>)> {
         if self.collect_before {
-            collect_garbage(isolate);
+            collect_garbage(isolate)?;
         }
         let mut sampler = HeapSampler::with_options(isolate, self.sampler.clone())?;
         let result = work(&mut sampler);
         // V8's caches are emptied as well: they would keep alive what the program does not.
-        collect_garbage(&mut sampler);
+        collect_garbage(&mut sampler)?;
         let profile = sampler.collect_profile()?;
         drop(sampler);
         Ok((result, Measurement::new(profile)?))

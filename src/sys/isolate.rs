@@ -32,6 +32,36 @@ impl RawIsolate {
         unsafe { v8::Isolate::from_raw_isolate_ptr(raw) }
     }
 
+    /// The thread's current isolate: the one entered last, of those not exited since.
+    pub(super) fn current() -> Option<Self> {
+        // SAFETY: reads a variable of the thread's.
+        NonNull::new(unsafe { symbols::isolate_try_get_current() }).map(Self)
+    }
+
+    /// Makes the isolate the thread's current one.
+    ///
+    /// # Safety
+    ///
+    /// The isolate is alive and used by this thread alone.
+    pub(super) unsafe fn enter(self) {
+        // SAFETY: as the caller vouches.
+        let isolate = unsafe { self.reference() };
+        // SAFETY: as the caller vouches.
+        unsafe { isolate.enter() };
+    }
+
+    /// Makes the isolate current that was so before this one was entered.
+    ///
+    /// # Safety
+    ///
+    /// The isolate is alive and the thread's current one.
+    pub(super) unsafe fn exit(self) {
+        // SAFETY: as the caller vouches.
+        let isolate = unsafe { self.reference() };
+        // SAFETY: as the caller vouches.
+        unsafe { isolate.exit() };
+    }
+
     /// The isolate's heap profiler, which lives as long as the isolate.
     ///
     /// # Safety
@@ -84,16 +114,14 @@ impl RawIsolate {
 ///
 /// A thread can have several isolates, of which the one created last is current; V8 finds the
 /// isolate that it works on by the thread in some places.
-pub(super) struct Entered(v8::Isolate);
+pub(super) struct Entered(RawIsolate);
 
 impl Entered {
     /// # Safety
     ///
     /// The isolate is alive for as long as the value, and used by this thread alone.
     pub(super) unsafe fn new(isolate: RawIsolate) -> Self {
-        // SAFETY: as the caller vouches.
-        let isolate = unsafe { isolate.reference() };
-        // SAFETY: alive and this thread's, as the caller vouches. `drop` exits it again.
+        // SAFETY: as the caller vouches. `drop` exits it again.
         unsafe { isolate.enter() };
         Self(isolate)
     }

@@ -9,23 +9,19 @@
 //! more of them than fit into these bytes. Otherwise all count as the program's, and the profile
 //! says how many are in doubt.
 
-use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::ffi::c_void;
 use std::ops::RangeInclusive;
-use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 use super::Mismatch;
 use super::cross_check;
-use super::isolate::RawIsolate;
 use super::layout::RawSample;
 use crate::profile::{Node, Objects, OwnWork};
 
 /// V8's size of a global handle, by which its number of bytes tells the number of handles.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct HandleSize(usize);
+pub(super) struct HandleSize(pub(super) usize);
 
 impl HandleSize {
     /// Measures it in an isolate that is entered, by making a handle.
@@ -69,27 +65,12 @@ pub(super) fn reset_dropped_handles(isolate: &mut v8::Isolate) {
     drop(v8::Global::new(scope, undefined));
 }
 
-/// Counts the samples that V8 takes for a profile, by the handles they make.
-///
-/// A garbage collection takes handles away, those of samples whose objects have died among them: what
-/// happens within one does not count.
-struct SampleCounter {
-    is_counting: Cell<bool>,
-    /// Bytes of handles when counting began, or the last garbage collection ended.
-    mark: Cell<usize>,
-    counted: Cell<usize>,
-    /// Bytes allocated on the heap so far, when counting began or the last count was taken.
-    allocated: Cell<u64>,
-    in_gc: Cell<bool>,
-    in_finalizers: Cell<bool>,
-}
-
 /// How many samples V8 has taken, at most, and how many bytes it has allocated meanwhile.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Taken {
-    samples: usize,
-    bytes: u64,
-    interval_bytes: u64,
+    pub(super) samples: usize,
+    pub(super) bytes: u64,
+    pub(super) interval_bytes: u64,
 }
 
 impl Taken {
@@ -112,161 +93,6 @@ impl Taken {
         }
         samples
     }
-}
-
-impl SampleCounter {
-    fn add_since_mark(&self, used: usize) {
-        self.counted.set(self.counted.get() + used.saturating_sub(self.mark.get()));
-        self.mark.set(used);
-    }
-
-    fn phase(&self, kind: v8::GCType) -> &Cell<bool> {
-        match kind {
-            v8::GCType::kGCTypeProcessWeakCallbacks => &self.in_finalizers,
-            _ => &self.in_gc,
-        }
-    }
-}
-
-/// Callbacks of ours around each garbage collection of an isolate, as long as this lives.
-///
-/// They are there for a whole session and not for single profiles: V8 may be going through their
-/// list when one is asked for, in a callback of the embedder's.
-pub(super) struct GcWatch {
-    isolate: RawIsolate,
-    counter: NonNull<SampleCounter>,
-}
-
-impl GcWatch {
-    pub(super) fn new(isolate: &mut v8::Isolate) -> Self {
-        let counter = Box::new(SampleCounter {
-            is_counting: Cell::new(false),
-            mark: Cell::new(0),
-            counted: Cell::new(0),
-            allocated: Cell::new(0),
-            in_gc: Cell::new(false),
-            in_finalizers: Cell::new(false),
-        });
-        let counter = NonNull::from(Box::leak(counter));
-        let data = counter.as_ptr().cast::<c_void>();
-        isolate.add_gc_prologue_callback(BEFORE_GC, data, v8::GCType::kGCTypeAll);
-        isolate.add_gc_epilogue_callback(AFTER_GC, data, v8::GCType::kGCTypeAll);
-        Self { isolate: RawIsolate::of(isolate), counter }
-    }
-
-    fn counter(&self) -> &SampleCounter {
-        // SAFETY: `new` leaked it, and `drop` alone frees it. All references to it are shared.
-        unsafe { self.counter.as_ref() }
-    }
-
-    /// Whether a callback around a garbage collection may be running.
-    ///
-    /// Not seen is one that was there before this and comes before a collection. Nothing in V8
-    /// tells that.
-    pub(super) fn in_gc(&self) -> bool {
-        self.counter().in_gc.get()
-    }
-
-    /// Whether V8 is running finalizers.
-    pub(super) fn in_finalizers(&self) -> bool {
-        self.counter().in_finalizers.get()
-    }
-
-    /// Begins to count; `heap` is as of now.
-    pub(super) fn begin(&self, heap: &v8::HeapStatistics) {
-        let counter = self.counter();
-        counter.mark.set(heap.used_global_handles_size());
-        counter.counted.set(0);
-        counter.allocated.set(heap.total_allocated_bytes());
-        counter.is_counting.set(true);
-    }
-
-    /// What was taken since the last call. `heap` is as of now.
-    pub(super) fn take(
-        &self,
-        heap: &v8::HeapStatistics,
-        HandleSize(size): HandleSize,
-        interval_bytes: u64,
-    ) -> Taken {
-        let counter = self.counter();
-        counter.add_since_mark(heap.used_global_handles_size());
-        let allocated = heap.total_allocated_bytes();
-        let bytes = allocated.saturating_sub(counter.allocated.replace(allocated));
-        Taken { samples: counter.counted.take() / size, bytes, interval_bytes }
-    }
-
-    /// Counts no more.
-    pub(super) fn end(&self) {
-        self.counter().is_counting.set(false);
-    }
-}
-
-impl Drop for GcWatch {
-    fn drop(&mut self) {
-        let data = self.counter.as_ptr().cast::<c_void>();
-        // SAFETY: the value lives in a slot of the isolate, which is alive, and whoever drops it
-        // has exclusive access to the isolate: as for `StopAtDisposal`.
-        let mut isolate = unsafe { self.isolate.reference() };
-        isolate.remove_gc_prologue_callback(BEFORE_GC, data);
-        isolate.remove_gc_epilogue_callback(AFTER_GC, data);
-        // SAFETY: `new` leaked a box, and V8 has just forgotten its address.
-        drop(unsafe { Box::from_raw(self.counter.as_ptr()) });
-    }
-}
-
-/// What V8 calls around a garbage collection.
-type GcCallback =
-    unsafe extern "C" fn(v8::UnsafeRawIsolatePtr, v8::GCType, v8::GCCallbackFlags, *mut c_void);
-
-// V8 finds callbacks by their addresses, and a function that is named twice can have two.
-static BEFORE_GC: GcCallback = before_gc;
-static AFTER_GC: GcCallback = after_gc;
-
-/// # Safety
-///
-/// `isolate` is alive and this thread's; `data` is the address of a live [`SampleCounter`].
-unsafe extern "C" fn before_gc(
-    isolate: v8::UnsafeRawIsolatePtr,
-    kind: v8::GCType,
-    _: v8::GCCallbackFlags,
-    data: *mut c_void,
-) {
-    // SAFETY: V8 passes back the address that `GcWatch` registered together with this function;
-    // it removes both before it frees the counter.
-    let counter = unsafe { &*data.cast::<SampleCounter>() };
-    counter.phase(kind).set(true);
-    if counter.is_counting.get() {
-        // SAFETY: as the caller vouches.
-        counter.add_since_mark(unsafe { bytes_of_handles(isolate) });
-    }
-}
-
-/// # Safety
-///
-/// As for [`before_gc`].
-unsafe extern "C" fn after_gc(
-    isolate: v8::UnsafeRawIsolatePtr,
-    kind: v8::GCType,
-    _: v8::GCCallbackFlags,
-    data: *mut c_void,
-) {
-    // SAFETY: as in `before_gc`.
-    let counter = unsafe { &*data.cast::<SampleCounter>() };
-    counter.phase(kind).set(false);
-    if counter.is_counting.get() {
-        // SAFETY: as the caller vouches.
-        counter.mark.set(unsafe { bytes_of_handles(isolate) });
-    }
-}
-
-/// # Safety
-///
-/// The isolate is alive and this thread's.
-unsafe fn bytes_of_handles(isolate: v8::UnsafeRawIsolatePtr) -> usize {
-    // SAFETY: the address of a live isolate; `Isolate` is a plain reference without a `Drop`. V8
-    // allows any call in these callbacks, and this one only reads counters.
-    let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
-    isolate.get_heap_statistics().used_global_handles_size()
 }
 
 /// The numbers of the samples of V8's own work, in a session so far.

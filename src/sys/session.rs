@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::WalkError;
+use super::gc_watch::{EnteredForGc, GcWatch};
 use super::isolate::{Entered, RawIsolate};
 use super::layout::RawSample;
-use super::own_work::{GcWatch, HandleSize, OwnSamples, reset_dropped_handles};
+use super::own_work::{HandleSize, OwnSamples, reset_dropped_handles};
 use super::profile::OwnedProfile;
 use super::symbols;
 use super::version;
@@ -31,7 +32,6 @@ struct StopAtDisposal {
     abandoned: Arc<AtomicBool>,
     /// Cleared when V8's sampler is known to have been stopped by someone else.
     running: bool,
-    gc: GcWatch,
 }
 
 impl StopAtDisposal {
@@ -96,18 +96,14 @@ impl Session {
         options.validate()?;
         version::check()?;
         let raw = RawIsolate::of(isolate);
-        if let Some(session) = isolate.get_slot::<StopAtDisposal>() {
-            if session.gc.in_gc() {
-                return Err(Error::InGarbageCollection);
-            }
-            if session.owner.is_some() && session.abandoned.load(Ordering::Relaxed) {
-                if session.gc.in_finalizers() {
-                    // V8 may have run them because it is building a profile for DevTools, from
-                    // what stopping would free.
-                    return Err(Error::AlreadySampling);
-                }
-                drop(isolate.remove_slot::<StopAtDisposal>());
-            }
+        if GcWatch::is_in_gc(isolate) {
+            return Err(Error::InGarbageCollection);
+        }
+        if let Some(session) = isolate.get_slot::<StopAtDisposal>()
+            && session.owner.is_some()
+            && session.abandoned.load(Ordering::Relaxed)
+        {
+            drop(isolate.remove_slot::<StopAtDisposal>());
         }
 
         let handle_size = {
@@ -125,13 +121,12 @@ impl Session {
             // V8 could start, so somebody else had stopped that session.
             stale.disarm();
         }
-        let gc = GcWatch::new(isolate);
+        GcWatch::of(isolate);
         isolate.set_slot(StopAtDisposal {
             isolate: raw,
             owner: Some(id),
             abandoned: Arc::clone(&abandoned),
             running: true,
-            gc,
         });
         Ok(Self {
             isolate: raw,
@@ -150,11 +145,10 @@ impl Session {
             return Err(Error::IsolateReplaced);
         }
         match isolate.get_slot::<StopAtDisposal>() {
-            Some(slot) if slot.owner == Some(self.id) && slot.gc.in_gc() => {
-                Err(Error::InGarbageCollection)
-            }
-            Some(slot) if slot.owner == Some(self.id) => Ok(()),
-            _ => Err(Error::NotSampling),
+            Some(slot) if slot.owner != Some(self.id) => Err(Error::NotSampling),
+            None => Err(Error::NotSampling),
+            Some(_) if GcWatch::is_in_gc(isolate) => Err(Error::InGarbageCollection),
+            Some(_) => Ok(()),
         }
     }
 
@@ -168,7 +162,7 @@ impl Session {
         if self.force_gc {
             // V8 would do so while it builds the profile if it was told to, and run finalizers
             // there. They may stop the sampler that V8 is reading, and make handles.
-            collect_garbage(isolate);
+            collect_garbage(isolate)?;
             self.check(isolate)?;
         }
         let collected = self.collect_unchecked(isolate, with_samples);
@@ -185,22 +179,13 @@ impl Session {
         isolate: &mut v8::Isolate,
         with_samples: bool,
     ) -> Result<Collected> {
-        // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
-        let _entered = unsafe { Entered::new(self.isolate) };
+        // SAFETY: our reference to the isolate outlives the value.
+        let _entered = unsafe { EnteredForGc::new(isolate) };
         let heap = isolate.get_heap_statistics();
-        self.gc_watch(isolate)?.begin(&heap);
+        GcWatch::of(isolate).begin(&heap);
         let collected = self.collect_entered(isolate, with_samples, heap);
-        if let Ok(watch) = self.gc_watch(isolate) {
-            watch.end();
-        }
+        GcWatch::of(isolate).end();
         collected
-    }
-
-    fn gc_watch<'i>(&self, isolate: &'i v8::Isolate) -> Result<&'i GcWatch> {
-        match isolate.get_slot::<StopAtDisposal>() {
-            Some(slot) if slot.owner == Some(self.id) => Ok(&slot.gc),
-            _ => Err(Error::NotSampling),
-        }
     }
 
     fn collect_entered(
@@ -232,7 +217,7 @@ impl Session {
             // `scope` is open on it and outlives the profile, which the caller drops before it.
             let profile = unsafe { OwnedProfile::take(self.isolate) }?.ok_or(Error::NotSampling)?;
             let (heap, interval) = (scope.get_heap_statistics(), self.expected.interval_bytes());
-            let taken = self.gc_watch(scope)?.take(&heap, self.handle_size, interval);
+            let taken = GcWatch::of(scope).take(&heap, self.handle_size, interval);
             let samples = profile.samples()?;
             self.own_samples.update(samples, taken);
             let own = self.own_samples.among(samples);
@@ -318,11 +303,15 @@ impl Session {
 ///
 /// What other threads let go of is garbage too: handles that they dropped wait in the isolate until
 /// it makes the next one.
-pub(crate) fn collect_garbage(isolate: &mut v8::Isolate) {
-    // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
-    let _entered = unsafe { Entered::new(RawIsolate::of(isolate)) };
+pub(crate) fn collect_garbage(isolate: &mut v8::Isolate) -> Result<()> {
+    if GcWatch::is_in_gc(isolate) {
+        return Err(Error::InGarbageCollection);
+    }
+    // SAFETY: our reference to the isolate outlives the value.
+    let _entered = unsafe { EnteredForGc::new(isolate) };
     reset_dropped_handles(isolate);
     isolate.low_memory_notification();
+    Ok(())
 }
 
 /// Starts V8's sampler unless one runs; says whether it did.

@@ -33,6 +33,11 @@ pub(super) struct RawHeapProfiler {
 // where it is `unsigned long` and `y` where it is `unsigned long long` (Apple). Rust adds Apple's
 // leading underscore itself.
 unsafe extern "C" {
+    /// `static Isolate* Isolate::TryGetCurrent()`
+    #[cfg_attr(not(windows), link_name = "_ZN2v87Isolate13TryGetCurrentEv")]
+    #[cfg_attr(windows, link_name = "?TryGetCurrent@Isolate@v8@@SAPEAV12@XZ")]
+    pub(super) fn isolate_try_get_current() -> *mut c_void;
+
     /// `HeapProfiler* Isolate::GetHeapProfiler()`
     #[cfg_attr(not(windows), link_name = "_ZN2v87Isolate15GetHeapProfilerEv")]
     #[cfg_attr(windows, link_name = "?GetHeapProfiler@Isolate@v8@@QEAAPEAVHeapProfiler@2@XZ")]

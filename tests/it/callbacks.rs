@@ -30,6 +30,27 @@ fn keep_a_handle(isolate: &mut v8::Isolate) {
     std::mem::forget(v8::Global::new(scope, undefined));
 }
 
+/// The isolate of a sampler that callbacks reach through `SAMPLER`, to run JavaScript in.
+fn isolate_of_sampler() -> v8::Isolate {
+    let raw = SAMPLER.with_borrow_mut(|sampler| {
+        // SAFETY: the isolate is leaked, and used by one reference at a time.
+        unsafe { sampler.as_mut().unwrap().as_raw_isolate_ptr() }
+    });
+    // SAFETY: as above.
+    unsafe { v8::Isolate::from_raw_isolate_ptr(raw) }
+}
+
+/// An isolate that is never disposed, which is what makes a guard `'static` in safe code.
+fn leaked_realm() -> (&'static mut v8::Isolate, Realm) {
+    let isolate = Box::leak(Box::new(fixtures::isolate()));
+    let realm = Realm::new(isolate);
+    (isolate, realm)
+}
+
+fn gc(isolate: &mut v8::Isolate, realm: &Realm) {
+    realm.run(isolate, "gc.js", "gc(); ''");
+}
+
 #[test]
 fn a_finalizer_that_stops_the_sampler_ends_the_session() {
     thread_local!(static INSPECTOR: RefCell<Option<Inspector>> = const { RefCell::new(None) });
@@ -149,10 +170,7 @@ extern "C" fn collect(
 
 #[test]
 fn a_callback_around_a_collection_is_refused_or_harmless() {
-    fixtures::init();
-    // An isolate that is never disposed is what makes the guard `'static` in safe code.
-    let isolate = Box::leak(Box::new(fixtures::isolate()));
-    let realm = Realm::new(isolate);
+    let (isolate, realm) = leaked_realm();
     for number in 0..4 {
         let data = number as *mut c_void;
         isolate.add_gc_prologue_callback(collect, data, v8::GCType::kGCTypeAll);
@@ -161,20 +179,98 @@ fn a_callback_around_a_collection_is_refused_or_harmless() {
     let mut sampler = HeapSampler::new(isolate, 64, 16).unwrap();
     realm.run(&mut sampler, "fill.js", ALLOCATE);
     SAMPLER.set(Some(sampler));
-    let gc = |isolate: &mut v8::Isolate| {
-        realm.run(isolate, "gc.js", "gc(); ''");
-    };
     // Callbacks that were there first come before those that notice a collection, too early for
     // an error, and too early for anything to be wrong.
-    let raw = SAMPLER.with_borrow_mut(|sampler| {
-        // SAFETY: the isolate is leaked, and used by one reference at a time.
-        unsafe { sampler.as_mut().unwrap().as_raw_isolate_ptr() }
-    });
-    // SAFETY: as above.
-    gc(&mut unsafe { v8::Isolate::from_raw_isolate_ptr(raw) });
+    gc(&mut isolate_of_sampler(), &realm);
     assert!(COLLECTED.get() >= 4, "{}", COLLECTED.get());
     assert!(REFUSED.get() >= 4, "{}", REFUSED.get());
     let mut sampler = SAMPLER.take().unwrap();
     assert!(sampler.collect_nodes().is_ok());
     sampler.stop().unwrap();
+}
+
+/// Drops the guard, and so ends the session, in the middle of a collection.
+extern "C" fn drop_the_guard(
+    _: v8::UnsafeRawIsolatePtr,
+    _: v8::GCType,
+    _: v8::GCCallbackFlags,
+    _: *mut c_void,
+) {
+    drop(SAMPLER.take());
+}
+
+extern "C" fn count_call(
+    _: v8::UnsafeRawIsolatePtr,
+    _: v8::GCType,
+    _: v8::GCCallbackFlags,
+    calls: *mut c_void,
+) {
+    // SAFETY: the test passes the address of a counter that it leaks.
+    let calls = unsafe { &*calls.cast::<Cell<u32>>() };
+    calls.set(calls.get() + 1);
+}
+
+#[test]
+fn a_callback_that_drops_the_guard_leaves_the_other_callbacks_alone() {
+    let (isolate, realm) = leaked_realm();
+    let before = v8::GCType::kGCTypeMarkSweepCompact;
+    isolate.add_gc_prologue_callback(drop_the_guard, std::ptr::null_mut(), before);
+    let mut sampler = HeapSampler::new(isolate, 64, 16).unwrap();
+    let calls = [(); 2].map(|()| &*Box::leak(Box::new(Cell::new(0_u32))));
+    for calls in calls {
+        let data = std::ptr::from_ref(calls).cast_mut().cast();
+        sampler.add_gc_prologue_callback(count_call, data, before);
+    }
+    SAMPLER.set(Some(sampler));
+    let mut isolate = isolate_of_sampler();
+    gc(&mut isolate, &realm);
+    assert!(SAMPLER.take().is_none(), "the guard was not dropped");
+    assert_eq!(calls.map(Cell::get), [1, 1]);
+    // The session has ended, and others can begin.
+    assert!(HeapSampler::new(&mut isolate, 64, 16).is_ok());
+    gc(&mut isolate, &realm);
+    assert_eq!(calls.map(Cell::get), [2, 2]);
+}
+
+thread_local!(static LEFT: RefCell<Vec<v8::OwnedIsolate>> = const { RefCell::new(Vec::new()) });
+
+fn leave_an_isolate_entered(_: &mut v8::Isolate) {
+    LEFT.with_borrow_mut(|left| left.push(fixtures::isolate()));
+}
+
+#[test]
+fn finalizers_that_leave_isolates_entered() {
+    for ours_is_current in [true, false] {
+        let (mut ours, realm) = fixtures::realm();
+        let options = SamplerOptions::new().interval_bytes(64).force_gc(true);
+        let mut sampler = HeapSampler::with_options(&mut ours, options).unwrap();
+        realm.run(&mut sampler, "fill.js", ALLOCATE);
+        let weak = [(); 2].map(|()| on_next_gc(&mut sampler, &realm, leave_an_isolate_entered));
+        let current = (!ours_is_current).then(fixtures::isolate);
+        let nodes = sampler.collect_nodes().unwrap();
+        assert!(weak.iter().all(v8::Weak::is_empty), "the finalizers were not run");
+        assert!(nodes.iter().any(|node| node.name == "fill"));
+        // They are entered as they were left: dropping one that is not current panics.
+        while let Some(left) = LEFT.with_borrow_mut(Vec::pop) {
+            drop(left);
+        }
+        drop(current);
+        realm.run(&mut sampler, "fill.js", ALLOCATE);
+    }
+}
+
+#[test]
+fn a_budget_where_finalizers_leave_isolates_entered() {
+    let (mut isolate, realm) = fixtures::realm();
+    let before = on_next_gc(&mut isolate, &realm, leave_an_isolate_entered);
+    let (after, measurement) = measure(&mut isolate, |isolate| {
+        assert!(before.is_empty(), "the finalizer was not run");
+        drop(LEFT.with_borrow_mut(Vec::pop));
+        realm.run(isolate, "fill.js", ALLOCATE);
+        on_next_gc(isolate, &realm, leave_an_isolate_entered)
+    })
+    .unwrap();
+    assert!(after.is_empty(), "the finalizer was not run");
+    assert!(measurement.allocated().objects >= Objects(2000));
+    drop(LEFT.with_borrow_mut(Vec::pop));
 }
