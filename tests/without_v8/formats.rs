@@ -854,6 +854,12 @@ fn functions_of_binaries_are_one_unless_lines_are_asked_for() {
         rows(&profile, ReadOptions::new())
     };
     assert_eq!(with_columns[0], row("grow /a.js:5:7", 100.0));
+    let with_packed_columns = {
+        let mut profile = binary.clone();
+        profile.location[0].line[0].line = 7 << 32 | 5;
+        rows(&profile, ReadOptions::new())
+    };
+    assert_eq!(with_packed_columns, with_columns);
 
     // Where there is one, or a mapping, lines are those of calls.
     for mapping_id in [0, 1] {

@@ -498,6 +498,7 @@ impl<'p> Stacks<'p> {
         // functions, as `@datadog/pprof`, has that as the line. The line of a location in a binary is the
         // one that calls; there Go before 1.20 gives no start line, and that is not known.
         let is_in_binary = location.address != 0 || location.mapping_id != 0;
+        let line = if is_in_binary { *line } else { unpacked(line) };
         let is_place = match start_line {
             0 => self.call_lines || !is_in_binary,
             _ => self.call_lines && line.line != 0 || i64::from(start_line) == line.line,
@@ -539,6 +540,16 @@ impl<'p> Stacks<'p> {
         }
         Ok(self.builder.functions.number(parts))
     }
+}
+
+/// A line without its column, if that is packed into its upper half, as `@datadog/pprof` does where a
+/// source map is missing: it is asked to by its option `columnNumbers`.
+fn unpacked(line: &messages::Line) -> messages::Line {
+    const HALF: i64 = 1 << 32;
+    if line.column != 0 || line.line < HALF {
+        return *line;
+    }
+    messages::Line { line: line.line % HALF, column: line.line / HALF, ..*line }
 }
 
 /// How many bytes the names of all functions may have, shared ones again and again.
