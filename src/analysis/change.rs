@@ -105,7 +105,7 @@ impl Change {
 
     /// Whether there is a sample that is not in both profiles.
     pub(super) fn has_samples(&self) -> bool {
-        self.gone.value() != 0.0 || self.new.value() != 0.0
+        self.gone.value() > 0.0 || self.new.value() > 0.0
     }
 
     fn is_known(&self) -> bool {

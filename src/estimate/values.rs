@@ -132,8 +132,7 @@ impl Sum {
         // What is left of nothing but last digits is nothing.
         let rest = |whole: f64, part: f64| {
             let rest = whole - part;
-            // (Of differences, which have no sample in common with anything, nothing is taken.)
-            if part == 0.0 || rest > 1e-9 * whole { rest } else { 0.0 }
+            if rest > 1e-9 * whole { rest } else { 0.0 }
         };
         Self {
             value: rest(self.value, part.value),

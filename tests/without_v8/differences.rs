@@ -9,6 +9,7 @@ use v8_heap_sampler::analysis::{
 use v8_heap_sampler::format::{
     self, DotOptions, FlamegraphOptions, PprofOptions, ReadOptions, WriteError,
 };
+use v8_heap_sampler::source::{ListOptions, MemorySources};
 use v8_heap_sampler::{
     Confidence, Counted, HeapProfile, Label, MergeError, Node, NodeId, Profile, Sample, SampleId,
     SampleType, SamplerOptions,
@@ -129,6 +130,11 @@ fn answers_have_signs_and_no_shares() {
     for text in [path.to_string(), dominators.to_string(), cycles.to_string(), peek.to_string()] {
         assert!(text.contains('-') && !text.contains('%') && !text.contains("share"), "{text}");
     }
+    let mut sources = MemorySources::new();
+    sources.insert_source("/a.js", "function main() {\n}\n\n\nfunction grow() {\n}\n");
+    let listing = profile.listing(SPACE, |_| true, &mut sources, &ListOptions::new()).unwrap();
+    let listing = listing.to_string();
+    assert!(listing.contains("-1.0 MB     -1.0 MB      5:function grow"), "{listing}");
     // What was allocated has shares and intervals.
     let top = profile.top(&TopOptions::new(SampleType::AllocSpace)).unwrap().to_string();
     assert!(top.contains("self%") && top.contains(" to "), "{top}");
@@ -151,6 +157,11 @@ fn more_and_less_do_not_hide_each_other() {
     let half = TreeOptions::new(SPACE).least_share(0.6);
     assert_eq!(profile.top_down(&half).unwrap().rows.len(), 2);
     let common = profile.common_caller(SPACE, &Pattern::text("grow"));
+    assert_eq!(common.unwrap().name, "main");
+    // Of which nothing is left in all.
+    let recursive = read(&[(&[1, 2], [0, 0, 10, 1000]), (&[1, 1, 2], [0, 0, -10, -1000])]);
+    assert_eq!(recursive.total(SPACE), Some(0.0));
+    let common = recursive.common_caller(SPACE, &Pattern::text("grow"));
     assert_eq!(common.unwrap().name, "main");
     // What cancels out in one place is nothing.
     let nothing = read(&[(&[1, 2], [0, 0, 10, 1000]), (&[1, 2], [0, 0, -10, -1000])]);
