@@ -93,7 +93,7 @@ fn heapprofile(nodes: u32) -> impl Read {
     let samples = (1..=nodes / 8).map(|number| {
         let separator = if number == 1 { "" } else { "," };
         let node = 8 * number;
-        format!(r#"{separator}{{"size":{node},"nodeId":{node},"ordinal":{number}}}"#)
+        format!(r#"{separator}{{"size":8,"nodeId":{node},"ordinal":{number}}}"#)
     });
     let samples = samples.chain(["]}".to_owned()]).map(String::into_bytes);
     Text::new(nodes).chain(Pieces::new(samples))

@@ -50,7 +50,14 @@ impl Output {
         write: impl FnOnce(&mut dyn Write) -> Result<(), WriteError>,
     ) -> Result<(), Failure> {
         let Self { name, to } = self;
-        to.write(&name, write).map_err(|error| failed(&name, &error))
+        to.write(&name, write).map_err(|error| match error {
+            WriteError::NoSizes => failed(
+                &name,
+                &"nodes list objects by their size, which the profile does not know: a .heapprofile \
+                  carries none, and pprof only if it was written with --sizes",
+            ),
+            error => failed(&name, &error),
+        })
     }
 }
 
