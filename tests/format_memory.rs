@@ -185,7 +185,7 @@ fn memory_is_bounded() {
 
     for (what, mut file) in endless(&options) {
         let (read, peak, _) = measure(|| options.read(&mut file));
-        println!("{what} without an end, limit {limit}: at most {peak} bytes");
+        println!("{what}, limit {limit}: at most {peak} bytes");
         assert!(matches!(read, Err(ReadError::MemoryLimit { .. })), "{what}: {read:?}");
         assert!(peak < limit as usize + (1 << 18), "{what}: {peak}");
     }

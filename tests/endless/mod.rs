@@ -94,14 +94,14 @@ fn full(options: &ReadOptions) -> impl Fn(&'static str, &'static str) -> File {
     }
 }
 
-/// Fields of a pprof profile, and then more for each number.
-fn pprof(start: &[&[u8]], each: fn(u32) -> Vec<u8>) -> File {
+/// Fields of a pprof profile, and then more for each number below `end`.
+fn pprof(start: &[&[u8]], end: u32, each: fn(u32) -> Vec<u8>) -> File {
     let types = [field(6, b""), field(6, b"space"), field(6, b"bytes"), field(1, &[8, 1, 16, 2])];
     let start = [types.concat(), start.concat()].concat();
-    Box::new(Pieces::new(iter::once(start).chain((1..MANY).map(each))))
+    Box::new(Pieces::new(iter::once(start).chain((1..end).map(each))))
 }
 
-/// Files without an end, by what there is too much of.
+/// Files without an end, or that say much in little, by what there is too much of.
 pub(crate) fn endless(options: &ReadOptions) -> Vec<(&'static str, File)> {
     let behind_nodes = full(options);
     let function = field(5, &[8, 1, 16, 1]);
@@ -110,6 +110,9 @@ pub(crate) fn endless(options: &ReadOptions) -> Vec<(&'static str, File)> {
     let lines = field(4, &[&[8, 1], &*line.repeat(options.memory_limit.0 as usize / 600)].concat());
     let most = options.memory_limit.0 as usize / 66;
     let short = field(4, &[&[8, 1], &*field(4, b"").repeat(most)].concat());
+    let sample = field(2, &[field(1, &[1]), field(2, &[1])].concat());
+    let recursive = field(2, &[field(1, &[1; 1000]), field(2, &[1])].concat());
+    let labels = field(2, &[field(1, &[1]), field(2, &[1]), field(3, b"").repeat(most)].concat());
     let list = r#"[{"id":0,"name":"","child_ids":[],"allocations":[]}"#;
     let texts = r#"[{"id":"0","name":"","child_ids":[],"allocations":[]}"#;
     let head = r#"{"head":{"callFrame":{"functionName":"","scriptId":"0","url":"","lineNumber":0,
@@ -164,33 +167,33 @@ pub(crate) fn endless(options: &ReadOptions) -> Vec<(&'static str, File)> {
         ("arrays behind nodes", behind_nodes(r#"]},"x":"#, "[")),
         ("a text behind nodes", behind_nodes(r#"]},"x":""#, "a")),
         ("a name behind nodes", behind_nodes(r#",{"callFrame":{"functionName":""#, r"\n\u0041")),
-        ("strings", pprof(&[], |n| field(6, n.to_string().as_bytes()))),
-        ("long strings", pprof(&[], |_| field(6, &[b'x'; 10_000]))),
-        ("functions of pprof", pprof(&[], |n| field(5, &[&[8], &*varint(n), &[16, 1]].concat()))),
-        ("locations", pprof(&[], |n| field(4, &[&[8], &*varint(n), &*field(4, &[8, 1])].concat()))),
+        ("strings", pprof(&[], MANY, |n| field(6, n.to_string().as_bytes()))),
+        ("long strings", pprof(&[], MANY, |_| field(6, &[b'x'; 10_000]))),
+        (
+            "functions of pprof",
+            pprof(&[], MANY, |n| field(5, &[&[8], &*varint(n), &[16, 1]].concat())),
+        ),
+        (
+            "locations",
+            pprof(&[], MANY, |n| field(4, &[&[8], &*varint(n), &*field(4, &[8, 1])].concat())),
+        ),
         (
             "stacks",
-            pprof(&[&function, &location], |n| {
+            pprof(&[&function, &location], MANY, |n| {
                 // Each is one deeper than the last, and so has a context of its own.
                 field(2, &[field(1, &vec![1; n as usize % 10_000]), field(2, &[1])].concat())
             }),
         ),
-        // Each line has two bytes, and is much more in memory.
+        // What is large comes of a single sample: each line, and each label, has two bytes.
         (
             "a location of short lines",
-            pprof(&[&field(5, &[16, 1]), &short], |_| {
-                field(2, &[field(1, &[1]), field(2, &[1])].concat())
-            }),
+            pprof(&[&field(5, &[16, 1]), &short, &sample], 0, |_| Vec::new()),
         ),
-        (
-            "a location of many lines",
-            pprof(&[&function, &lines], |n| {
-                field(2, &[field(1, &vec![1; n as usize]), field(2, &[1])].concat())
-            }),
-        ),
+        ("a location of many lines", pprof(&[&function, &lines, &recursive], 0, |_| Vec::new())),
+        ("a sample of many labels", pprof(&[&function, &location, &labels], 0, |_| Vec::new())),
         (
             "places of pprof",
-            pprof(&[&function], |n| {
+            pprof(&[&function], 100, |n| {
                 let line = |at: u32| field(4, &[&[8, 1, 16], &*varint(500 * n + at)].concat());
                 let lines = (0..500).flat_map(line).collect();
                 let location = field(4, &[vec![8], varint(n), lines].concat());
@@ -198,15 +201,18 @@ pub(crate) fn endless(options: &ReadOptions) -> Vec<(&'static str, File)> {
                 [location, sample].concat()
             }),
         ),
-        ("samples of pprof", pprof(&[], |_| field(2, &[field(1, &[1]), field(2, &[1])].concat()))),
+        (
+            "samples of pprof",
+            pprof(&[], MANY, |_| field(2, &[field(1, &[1]), field(2, &[1])].concat())),
+        ),
         (
             "labels",
-            pprof(&[&function, &location], |n| {
+            pprof(&[&function, &location], MANY, |n| {
                 let label = field(3, &[&[8, 1, 24], &*varint(n)].concat());
                 field(2, &[field(1, &[1]), field(2, &[1]), label].concat())
             }),
         ),
-        ("numbers", pprof(&[], |_| vec![12 << 3, 1])),
-        ("comments", pprof(&[], |_| field(13, &[1; 100]))),
+        ("numbers", pprof(&[], MANY, |_| vec![12 << 3, 1])),
+        ("comments", pprof(&[], MANY, |_| field(13, &[1; 100]))),
     ]
 }
