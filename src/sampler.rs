@@ -56,22 +56,28 @@ use crate::sys::{Collected, Session};
 /// leaves the sampler running until the isolate's next guard is made, or the isolate is disposed.
 ///
 /// This is noticed by callbacks that an isolate gets with its first guard or
-/// [measurement](crate::budget) and keeps. Not noticed are finalizers (`v8::Weak::with_finalizer`),
-/// and callbacks before a collection that were there first. All calls work in these, with two
-/// exceptions:
+/// [measurement](crate::budget) and keeps. Callbacks before a collection that were there first are
+/// not noticed. Nor are finalizers (`v8::Weak::with_finalizer`) and callbacks near the heap limit
+/// (`v8::Isolate::add_near_heap_limit_callback`). All calls work in these, with two exceptions:
 ///
-/// - No callback may make the isolate's first guard or measurement: V8 is going through its list of
-///   callbacks.
-/// - While DevTools has the isolate's profile built (`HeapProfiler.getSamplingProfile`), the sampler
+/// - No GC callback may make the isolate's first guard or measurement: V8 is going through its list
+///   of callbacks.
+/// - While DevTools has the isolate's profile built (`HeapProfiler.getSamplingProfile`), sampling
 ///   must not be stopped: by [`stop`](Self::stop), [`take_window`](Self::take_window), or dropping
-///   the guard. V8 collects garbage while it builds a profile, goes on with what stopping has freed,
-///   and crashes.
+///   the guard. V8 collects garbage while it builds a profile, goes on with what stopping has
+///   freed, and crashes. Nor may a second profile be collected, after which V8 may free nodes that
+///   it still needs for the first.
 ///
-/// V8 crashes by itself, with or without this crate, if DevTools stops the sampler
-/// (`HeapProfiler.stopSampling`) in a callback or finalizer while V8 builds a profile, for whomever;
-/// and, if it makes a collection of its own accord, when a callback or finalizer leaves another
-/// isolate entered. (Those that this crate has V8 make, in a measurement and for
-/// [`force_gc`](crate::SamplerOptions#structfield.force_gc), are safe from finalizers that do.)
+/// Where a guard was made, and dropped, before an isolate gets its callbacks, all GC callbacks are
+/// noticed.
+///
+/// V8 crashes by itself, with or without this crate:
+///
+/// - if DevTools stops the sampler (`HeapProfiler.stopSampling`) in such a callback or finalizer
+///   while V8 builds a profile, for whomever;
+/// - if it collects garbage of its own accord, and a callback or finalizer leaves another isolate
+///   entered. The collections that this crate has V8 make, for a measurement and for
+///   [`force_gc`](crate::SamplerOptions#structfield.force_gc), are safe from finalizers that do.
 ///
 /// # Threads and several isolates
 ///
@@ -375,8 +381,8 @@ impl<'a> HeapSampler<'a> {
     /// # Errors
     ///
     /// As [`collect_nodes`](Self::collect_nodes). Sampling is stopped all the same, unless the
-    /// isolate was replaced, and so cannot be reached, the session is somebody else's, or garbage is
-    /// being collected.
+    /// isolate was replaced, and so cannot be reached, the session is somebody else's, or this is a
+    /// callback around a garbage collection.
     pub fn finish(mut self) -> Result<Vec<Node>> {
         self.collect_nodes()
     }

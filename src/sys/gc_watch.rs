@@ -20,8 +20,8 @@ struct State {
 
 /// Counts the handles that V8 makes for samples while it builds a profile.
 ///
-/// A garbage collection takes handles away, those of samples whose objects have died among them: what
-/// happens within one does not count.
+/// A garbage collection takes handles away, those of samples whose objects have died among them:
+/// what happens within one does not count.
 #[derive(Default)]
 struct HandleCounter {
     is_counting: Cell<bool>,
@@ -44,6 +44,9 @@ impl HandleCounter {
 ///
 /// They outlive sessions, as a session can end in a callback of the embedder's: V8 is going through
 /// the list of callbacks then, and nothing may be taken out of it.
+///
+/// An isolate that is shared between threads wants its slots to be `Send`: what is touched here is
+/// the isolate and what its callbacks touch, by whoever has exclusive access to it at that moment.
 pub(super) struct GcWatch {
     isolate: RawIsolate,
     state: NonNull<State>,

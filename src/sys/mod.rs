@@ -4,9 +4,9 @@
 //! does not bind but whose code it links. They are declared in [`symbols`]; what they return is
 //! described in [`layout`], owned and deleted by [`profile`], and turned into owned data by
 //! [`walk`], which checks before it follows a pointer, and by [`cross_check`], which compares nodes
-//! and samples. [`own_work`] tells V8's own samples from the program's. [`gc_watch`] knows of garbage
-//! collections meanwhile. [`session`] ties a running sampler to its [`isolate`]. Everything that
-//! leaves this module is safe Rust on owned data.
+//! and samples. [`own_work`] tells V8's own samples from the program's, [`gc_watch`] knows of
+//! garbage collections meanwhile, and [`session`] ties a running sampler to its [`isolate`].
+//! Everything that leaves this module is safe Rust on owned data.
 
 mod cross_check;
 mod gc_watch;

@@ -189,6 +189,20 @@ fn a_callback_around_a_collection_is_refused_or_harmless() {
     sampler.stop().unwrap();
 }
 
+#[test]
+fn callbacks_that_come_after_an_isolate_s_first_guard_are_refused() {
+    let (isolate, realm) = leaked_realm();
+    drop(HeapSampler::new(isolate, 64, 16).unwrap());
+    let kind = v8::GCType::kGCTypeMarkSweepCompact;
+    isolate.add_gc_prologue_callback(collect, std::ptr::null_mut(), kind);
+    let mut sampler = HeapSampler::new(isolate, 64, 16).unwrap();
+    realm.run(&mut sampler, "fill.js", ALLOCATE);
+    SAMPLER.set(Some(sampler));
+    gc(&mut isolate_of_sampler(), &realm);
+    assert_eq!((COLLECTED.get(), REFUSED.get()), (0, 1));
+    SAMPLER.take().unwrap().stop().unwrap();
+}
+
 /// Drops the guard, and so ends the session, in the middle of a collection.
 extern "C" fn drop_the_guard(
     _: v8::UnsafeRawIsolatePtr,
