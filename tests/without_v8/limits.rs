@@ -160,6 +160,44 @@ fn speedscope_does_not_grow_with_the_depth() {
     assert_eq!(shallow["profiles"][1]["type"], "sampled");
 }
 
+#[test]
+fn what_is_linear_in_contexts_is_written_however_deep_it_is() {
+    type Write = fn(&HeapProfile, &mut Vec<u8>) -> Result<(), WriteError>;
+    let linear: [(&str, Write); 6] = [
+        (".heapprofile", |profile, bytes| profile.write_heapprofile(bytes, Counted::InUse)),
+        ("nodes", |profile, bytes| profile.write_nodes(bytes, Counted::InUse)),
+        ("nested nodes", |profile, bytes| profile.write_nested_nodes(bytes, Counted::InUse)),
+        ("speedscope", |profile, bytes| profile.write_speedscope(bytes, "x")),
+        ("Firefox", |profile, bytes| profile.write_firefox(bytes, "x")),
+        ("DOT", |profile, bytes| profile.write_dot(bytes, &DotOptions::new(SPACE))),
+    ];
+    let of = move |levels: u32| {
+        let profile = comb(levels);
+        linear.map(|(what, write)| {
+            let mut bytes = Vec::new();
+            write(&profile, &mut bytes).unwrap_or_else(|error| panic!("{what}: {error}"));
+            (what, bytes.len())
+        })
+    };
+    // Recursion would overflow this.
+    let small = std::thread::Builder::new().stack_size(256 << 10);
+    let (one, ten) = small
+        .spawn(move || {
+            let profile = comb(100_000);
+            refused(profile.write_folded(Untouched, SPACE));
+            refused(profile.write_pprof(Untouched, &PprofOptions::new()));
+            refused(profile.write_flamegraph(Untouched, &FlamegraphOptions::new(SPACE)));
+            (of(10_000), of(100_000))
+        })
+        .unwrap()
+        .join()
+        .unwrap();
+    for ((what, one), (_, ten)) in one.into_iter().zip(ten) {
+        // Numbers are a digit longer.
+        assert!(ten < 12 * one, "{what}: {one}, {ten}");
+    }
+}
+
 /// The boxes of a flame graph: what their titles say.
 fn titles(svg: Vec<u8>) -> Vec<String> {
     let svg = String::from_utf8(svg).unwrap();
