@@ -1,5 +1,5 @@
-//! How much memory writers take that have a limit of it, by an allocator that counts: a process of its
-//! own.
+//! How much memory writers take that have a limit of it, by an allocator that counts: a process of
+//! its own.
 
 use std::io;
 

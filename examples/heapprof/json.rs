@@ -5,8 +5,8 @@ use std::io::{self, Write};
 
 use v8_heap_sampler::format::plain_text;
 
-/// JSON in which all that moves the cursor or turns the direction of writing is escaped: it stands in
-/// strings only.
+/// JSON in which all that moves the cursor or turns the direction of writing is escaped: it stands
+/// in strings only.
 pub(crate) fn escaped(json: &str) -> Cow<'_, str> {
     if json.bytes().all(|byte| matches!(byte, b'\n' | b' '..=b'~')) {
         return json.into();

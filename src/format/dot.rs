@@ -61,12 +61,14 @@ impl HeapProfile {
     /// Writes the call graph in Graphviz' language DOT, pruned to what matters: `dot -Tsvg` lays it
     /// out.
     ///
-    /// Each function shows what it allocated itself, larger the more it is, and its total; each call
-    /// what flows through it. A [difference](Self::is_difference) has signs in place of shares, which are
-    /// then of all that has changed, and is red where there is more and blue where there is less. The root is shown only if it allocated, so that what was called from an
-    /// empty stack, or from frames below those that sampling keeps, flows in from nowhere. What was left
-    /// out is said in the graph's title. Names and places that are longer than Graphviz reads are cut,
-    /// and end in `… (20000 characters)`. Memory beyond the profile: the call graph. Pass a buffered writer.
+    /// Each function shows what it allocated itself, larger the more it is, and its total; each
+    /// call what flows through it. A [difference](Self::is_difference) has signs in place of
+    /// shares, which are then of all that has changed, and is red where there is more and blue
+    /// where there is less. The root is shown only if it allocated, so that what was called from an
+    /// empty stack, or from frames below those that sampling keeps, flows in from nowhere. What was
+    /// left out is said in the graph's title. Names and places that are longer than Graphviz reads
+    /// are cut, and end in `… (20000 characters)`. Memory beyond the profile: the call graph. Pass
+    /// a buffered writer.
     ///
     /// ```
     /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
@@ -172,8 +174,8 @@ impl HeapProfile {
     }
 }
 
-/// How many bytes a name or a place may have in a label. Graphviz reads strings of up to 16384 bytes,
-/// and a label is both, and numbers.
+/// How many bytes a name or a place may have in a label. Graphviz reads strings of up to 16384
+/// bytes, and a label is both, and numbers.
 const LONGEST: usize = 8000;
 
 /// Name and place, each on its line.
@@ -185,8 +187,8 @@ fn write_label(writer: &mut impl Write, function: &Function) -> io::Result<()> {
     }
 }
 
-/// Text within quotation marks, where DOT and its labels read `"` and `\` as something else. What is
-/// too long ends in a note that says so.
+/// Text within quotation marks, where DOT and its labels read `"` and `\` as something else. What
+/// is too long ends in a note that says so.
 struct Escaped<'t>(&'t str);
 
 impl std::fmt::Display for Escaped<'_> {

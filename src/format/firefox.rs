@@ -13,7 +13,7 @@ use super::write_error::{DEFAULT_LIMIT, WriteError};
 use crate::heap_profile::{HeapProfile, SampleType};
 use crate::profile::Bytes;
 
-/// How to write the Firefox Profiler's format.
+/// Options of the Firefox Profiler's format: see [`HeapProfile::write_firefox`].
 ///
 /// ```
 /// use v8_heap_sampler::{Bytes, format::FirefoxOptions};
@@ -24,7 +24,7 @@ use crate::profile::Bytes;
 pub struct FirefoxOptions {
     /// The name of what was profiled.
     pub product: String,
-    /// How much memory writing may take. Default: 1 GiB.
+    /// The most memory that writing may take. Default: 1 GiB.
     pub memory_limit: Bytes,
 }
 
@@ -49,8 +49,8 @@ impl From<&str> for FirefoxOptions {
     }
 }
 
-/// What the format's crate takes for each context: a row of its table of stacks, an entry in the map
-/// beside it, and both once more while they grow.
+/// What the format's crate takes for each context: a row of its table of stacks, an entry in the
+/// map beside it, and both once more while they grow.
 const CONTEXT: usize = 200;
 
 /// What it takes for each allocation that is told, while its table grows.
@@ -63,12 +63,12 @@ impl HeapProfile {
     /// Writes the bytes in the Firefox Profiler's processed format, as its native allocations.
     ///
     /// If the profile has both, "Allocated memory" is `alloc_space` and "Retained memory" is
-    /// `inuse_space`: what is no longer in use is freed again, by the context that allocated it. If it
-    /// has one of them, that is what is allocated. The format has no room for numbers of objects: they
-    /// are not in it. Frames are `name script:line:column`.
+    /// `inuse_space`: what is no longer in use is freed again, by the context that allocated it. If
+    /// it has one of them, that is what is allocated. The format has no room for numbers of
+    /// objects: they are not in it. Frames are `name script:line:column`.
     ///
-    /// Memory beyond the profile: the whole document, which the format's crate holds, several times as much
-    /// as the profile; up to [`FirefoxOptions::memory_limit`]. Pass a buffered writer.
+    /// Memory beyond the profile: the whole document, which the format's crate holds, several times
+    /// as much as the profile; up to [`FirefoxOptions::memory_limit`]. Pass a buffered writer.
     ///
     /// ```
     /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SamplerOptions};
@@ -86,8 +86,8 @@ impl HeapProfile {
     ///
     /// # Errors
     ///
-    /// [`WriteError`] if the profile has no bytes or a difference of them, `writer` fails, or the limit is
-    /// met: then nothing is written.
+    /// [`WriteError`] if the profile has no bytes or a difference of them, `writer` fails, or the
+    /// limit is met: then nothing is written.
     pub fn write_firefox(
         &self,
         mut writer: impl Write,

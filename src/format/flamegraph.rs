@@ -28,10 +28,10 @@ pub struct FlamegraphOptions {
     pub sample_type: SampleType,
     /// The text above. Default: the name of the values.
     pub title: Option<String>,
-    /// Whether the outermost frames are at the top, which is kinder to deep recursion. Default: no, as
-    /// flames burn.
+    /// Whether the outermost frames are at the top, which is kinder to deep recursion. Default: no,
+    /// as flames burn.
     pub icicle: bool,
-    /// How much memory drawing may take. Default: 1 GiB.
+    /// The most memory that drawing may take. Default: 1 GiB.
     pub memory_limit: Bytes,
 }
 
@@ -88,10 +88,11 @@ impl HeapProfile {
     /// Draws a flame graph of one of the values as an SVG, which browsers show, search and zoom.
     ///
     /// Each box is a calling context, as wide as its value; of a
-    /// [difference](HeapProfile::is_difference), as wide as all that has changed in it, red where it has
-    /// grown and blue where it has shrunk itself. What is too narrow to be seen is part of its caller. Memory beyond the profile: the tree of frames, and the folded stacks of what is
-    /// drawn. Each of these has all of its frames, so that they grow with the square of the depth, up to
-    /// [`FlamegraphOptions::memory_limit`].
+    /// [difference](HeapProfile::is_difference), as wide as all that has changed in it, red where
+    /// it has grown and blue where it has shrunk itself. What is too narrow to be seen is part of
+    /// its caller. Memory beyond the profile: the tree of frames, and the folded stacks of what is
+    /// drawn. Each of these has all of its frames, so that they grow with the square of the depth,
+    /// up to [`FlamegraphOptions::memory_limit`].
     ///
     /// ```
     /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
@@ -111,8 +112,8 @@ impl HeapProfile {
     ///
     /// # Errors
     ///
-    /// [`WriteError`] if the profile does not have the values, `writer` fails, or the limit is met: then
-    /// nothing is written. A profile without any bytes is a picture that says so.
+    /// [`WriteError`] if the profile does not have the values, `writer` fails, or the limit is met:
+    /// then nothing is written. A profile without any bytes is a picture that says so.
     pub fn write_flamegraph(
         &self,
         writer: impl Write,
@@ -126,18 +127,18 @@ impl HeapProfile {
         flames.draw(&mut options.for_inferno(options.sample_type.to_string()), writer)
     }
 
-    /// Draws the flame graph of what has changed since `before`: as wide as it is now, red where it has
-    /// grown, blue where it has shrunk.
+    /// Draws the flame graph of what has changed since `before`: as wide as it is now, red where it
+    /// has grown, blue where it has shrunk.
     ///
-    /// Contexts are matched by their frames, as they are written. What is gone has no width: swap the
-    /// two to see it. If either profile is a [difference](HeapProfile::is_difference), what one has more or
-    /// less than the other is drawn as one. Memory as [`write_flamegraph`](Self::write_flamegraph), for
-    /// both.
+    /// Contexts are matched by their frames, as they are written. What is gone has no width: swap
+    /// the two to see it. If either profile is a [difference](HeapProfile::is_difference), what one
+    /// has more or less than the other is drawn as one. Memory as
+    /// [`write_flamegraph`](Self::write_flamegraph), for both.
     ///
     /// # Errors
     ///
-    /// [`WriteError`] if either profile does not have the values, `writer` fails, or the limit is met:
-    /// then nothing is written.
+    /// [`WriteError`] if either profile does not have the values, `writer` fails, or the limit is
+    /// met: then nothing is written.
     pub fn write_flamegraph_diff(
         &self,
         writer: impl Write,
@@ -174,8 +175,8 @@ struct Flames {
 /// What each stack takes beside its text: its place in a list that grows.
 const LINE: usize = 3 * size_of::<&str>();
 
-/// What each box takes: its place in a list that grows, in a table of those that are open, and in the
-/// columns here.
+/// What each box takes: its place in a list that grows, in a table of those that are open, and in
+/// the columns here.
 const BOX: usize = 400;
 
 impl Flames {
@@ -249,8 +250,8 @@ impl Flames {
         self.draw(&mut options.for_inferno(title), writer)
     }
 
-    /// The contexts that are drawn if the least width is so many per cent. What the others have becomes
-    /// their callers' own, as what has not changed.
+    /// The contexts that are drawn if the least width is so many per cent. What the others have
+    /// becomes their callers' own, as what has not changed.
     fn visible(&mut self, least: f64) -> Vec<u32> {
         let Self { tree, values, .. } = self;
         let parent = |context: usize| tree.context(context as u32).1 as usize;
@@ -290,9 +291,9 @@ impl Flames {
         (0..totals.len() as u32).filter(|&context| is_visible[context as usize]).collect()
     }
 
-    /// Folded stacks with their values, in an order in which each context stands right before what is
-    /// below it. (Lines that are sorted by their bytes have `f1 7` between `f 64` and `f;g 5`, and `f` is
-    /// drawn as two.)
+    /// Folded stacks with their values, in an order in which each context stands right before what
+    /// is below it. (Lines that are sorted by their bytes have `f1 7` between `f 64` and `f;g 5`,
+    /// and `f` is drawn as two.)
     fn folded(&self, mut contexts: Vec<u32>) -> Result<String, WriteError> {
         let Self { tree, values, limit, is_diff } = self;
         let of = |context: u32| {

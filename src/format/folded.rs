@@ -7,7 +7,7 @@ use super::write_error::{DEFAULT_LIMIT, WriteError};
 use crate::heap_profile::{HeapProfile, SampleType};
 use crate::profile::{Bytes, Function, plain_text};
 
-/// How to write folded stacks.
+/// Options of folded stacks: see [`HeapProfile::write_folded`].
 ///
 /// ```
 /// use v8_heap_sampler::{Bytes, SampleType, format::FoldedOptions};
@@ -16,9 +16,9 @@ use crate::profile::{Bytes, Function, plain_text};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FoldedOptions {
-    /// Which values to write.
+    /// The values that are written.
     pub sample_type: SampleType,
-    /// How many bytes may be written. Default: 1 GiB.
+    /// The most bytes that may be written. Default: 1 GiB.
     pub size_limit: Bytes,
 }
 
@@ -45,14 +45,15 @@ impl From<SampleType> for FoldedOptions {
 
 impl HeapProfile {
     /// Writes folded stacks of one of the values: for each context that has some, a line with its
-    /// frames from the outermost, separated by `;`, and the value, rounded such that the sum is right.
+    /// frames from the outermost, separated by `;`, and the value, rounded such that the sum is
+    /// right.
     ///
-    /// Frames are `name script:line:column`, as [`plain_text`]; a `;` within one is written as `:`, and
-    /// the space before a number at its end as `_`. The root is written only where it has
+    /// Frames are `name script:line:column`, as [`plain_text`]; a `;` within one is written as `:`,
+    /// and the space before a number at its end as `_`. The root is written only where it has
     /// values of its own. Contexts of a script that was compiled twice are two lines with the same
-    /// stack. Each line has the whole stack, so that the size grows with the square of the depth, up to
-    /// [`FoldedOptions::size_limit`]. Memory beyond the profile: the functions' names, and one line. Pass
-    /// a buffered writer. The format is that of Brendan Gregg's FlameGraph.
+    /// stack. Each line has the whole stack, so that the size grows with the square of the depth,
+    /// up to [`FoldedOptions::size_limit`]. Memory beyond the profile: the functions' names, and
+    /// one line. Pass a buffered writer. The format is that of Brendan Gregg's FlameGraph.
     ///
     /// ```
     /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
@@ -70,8 +71,8 @@ impl HeapProfile {
     ///
     /// # Errors
     ///
-    /// [`WriteError`] if the profile does not have the values, has a difference of them, `writer` fails,
-    /// or the limit is met: then nothing is written.
+    /// [`WriteError`] if the profile does not have the values, has a difference of them, `writer`
+    /// fails, or the limit is met: then nothing is written.
     pub fn write_folded(
         &self,
         mut writer: impl Write,
@@ -137,9 +138,9 @@ impl Stack for FoldedStack {
     }
 }
 
-/// A function as a frame of a folded stack, in which some characters mean something: `;` ends a frame,
-/// and a number at the end of a line is its value. What is no character of a text, nor of XML, is a
-/// space.
+/// A function as a frame of a folded stack, in which some characters mean something: `;` ends a
+/// frame, and a number at the end of a line is its value. What is no character of a text, nor of
+/// XML, is a space.
 pub(super) fn frame(function: &Function) -> String {
     let function = function.to_string();
     let mut frame = plain_text(&function).replace(';', ":").replace(['\u{fffe}', '\u{ffff}'], " ");

@@ -11,11 +11,11 @@ impl HeapProfile {
     /// Writes speedscope's JSON, with one profile for each value that there is, the one that
     /// [`default_sample_type`](Self::default_sample_type) names in front of the user.
     ///
-    /// Frames are functions, by `name script:line:column`, as speedscope's tables show nothing else, and
-    /// with file, line and column. Values are rounded such that the totals are right. Pass a buffered
-    /// writer. The format: <https://www.speedscope.app/file-format-schema.json>. Its type is `sampled`,
-    /// with all of each stack, and `evented` where stacks are so deep that this is smaller: what is
-    /// written does not grow with the depth.
+    /// Frames are functions, by `name script:line:column`, as speedscope's tables show nothing
+    /// else, and with file, line and column. Values are rounded such that the totals are right.
+    /// Pass a buffered writer. The format: <https://www.speedscope.app/file-format-schema.json>.
+    /// Its type is `sampled`, with all of each stack, and `evented` where stacks are so deep that
+    /// this is smaller: what is written does not grow with the depth.
     ///
     /// ```
     /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SamplerOptions};

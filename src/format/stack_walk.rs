@@ -29,8 +29,8 @@ impl<'p, S: Stack> StackWalk<'p, S> {
         Self { profile, stack, open: Vec::new(), next: 0 }
     }
 
-    /// The stack of a context that does not stand before the last one asked for. The root, which is no
-    /// frame of any other stack, is its own.
+    /// The stack of a context that does not stand before the last one asked for. The root, which is
+    /// no frame of any other stack, is its own.
     pub(crate) fn go_to(&mut self, context: u32) -> &S {
         while self.next <= context {
             let rank = self.next;
@@ -70,8 +70,8 @@ pub(crate) struct Extent {
 }
 
 impl Extent {
-    /// The extent of the stacks of some contexts, in preorder, if each function's frame has a length
-    /// of its own. Linear in the contexts, however deep they are.
+    /// The extent of the stacks of some contexts, in preorder, if each function's frame has a
+    /// length of its own. Linear in the contexts, however deep they are.
     pub(crate) fn of(
         profile: &HeapProfile,
         contexts: impl Iterator<Item = u32>,

@@ -59,7 +59,7 @@ pub enum WriteError {
     TooLarge {
         /// The format.
         format: &'static str,
-        /// How much memory or room is needed at least.
+        /// The memory or room that is needed at least.
         needed: Bytes,
         /// The limit that was set.
         limit: Bytes,

@@ -14,8 +14,8 @@ use super::{Name, Original, ScriptId, plain_text};
 /// all of it counts; within one collection that comes to the same.
 ///
 /// Displayed as `name script:line:column`, with `(anonymous)` for an empty name and without the
-/// parts that are unknown, as [`plain_text`](crate::format::plain_text). Where the [original](Self::original) place is known, that is what is
-/// displayed:
+/// parts that are unknown, as [`plain_text`](crate::format::plain_text). Where the
+/// [original](Self::original) place is known, that is what is displayed:
 ///
 /// ```
 /// use std::num::NonZeroU32;
@@ -47,7 +47,8 @@ pub struct Function {
     /// `None` where there is no script or V8 does not know.
     pub start_position: Option<u32>,
     /// Where the function stands in the source that its script was made of; `None` as long as no
-    /// source map was applied. All other fields are about the generated script, the one that V8 ran.
+    /// source map was applied. All other fields are about the generated script, the one that V8
+    /// ran.
     ///
     /// Shared, as most functions of a profile have none.
     pub original: Option<Arc<Original>>,
@@ -104,8 +105,8 @@ impl Function {
         }
     }
 
-    /// Where the function starts, as `file:line:column` without the parts that are unknown; empty if
-    /// nothing is known: for display. In the original source where that is known.
+    /// Where the function starts, as `file:line:column` without the parts that are unknown; empty
+    /// if nothing is known: for display. In the original source where that is known.
     #[must_use]
     pub fn display_location(&self) -> String {
         let Some(original) = &self.original else { return self.generated_location() };
@@ -114,8 +115,8 @@ impl Function {
         location
     }
 
-    /// Where the function starts in the script that V8 ran, as `script:line:column` without the parts
-    /// that are unknown; empty if nothing is known: for display.
+    /// Where the function starts in the script that V8 ran, as `script:line:column` without the
+    /// parts that are unknown; empty if nothing is known: for display.
     #[must_use]
     pub fn generated_location(&self) -> String {
         let mut location = match (self.script_name.as_str(), self.script_id) {
@@ -141,7 +142,8 @@ impl fmt::Display for Function {
 /// A frame that stands for no JavaScript function: V8's word for what was going on when an object
 /// was allocated with no JavaScript frame on the stack.
 ///
-/// Mirrors the names in `SamplingHeapProfiler::AddStack`, `v8/src/profiler/sampling-heap-profiler.cc`.
+/// Mirrors the names in `SamplingHeapProfiler::AddStack`,
+/// `v8/src/profiler/sampling-heap-profiler.cc`.
 ///
 /// ```
 /// use v8_heap_sampler::{Node, NodeId, PseudoFrame};

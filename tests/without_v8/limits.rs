@@ -11,7 +11,8 @@ use v8_heap_sampler::{Allocation, Bytes, Counted, HeapProfile, Node, NodeId, Sam
 
 const SPACE: SampleType = SampleType::InuseSpace;
 
-/// Functions that call each other so deep, each with an object of its own, and a leaf that each calls.
+/// Functions that call each other so deep, each with an object of its own, and a leaf that each
+/// calls.
 fn comb(levels: u32) -> HeapProfile {
     let mut nodes = vec![Node::new(NodeId(1), "(root)")];
     nodes[0].child_ids.push(NodeId(2));

@@ -1,4 +1,5 @@
-//! Texts of files in answers, errors and lines: none moves a cursor or turns the direction of writing.
+//! Texts of files in answers, errors and lines: none moves a cursor or turns the direction of
+//! writing.
 
 use std::borrow::Cow;
 use std::io;

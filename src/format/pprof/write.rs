@@ -26,13 +26,13 @@ use crate::profile::{Bytes, written_line};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PprofOptions {
-    /// Whether objects of different sizes are samples of their own, with the size as the numeric label
-    /// `bytes`, as in Go's profiles. Default: no; it makes files larger. Sizes that the profile does
-    /// not know are left out.
+    /// Whether objects of different sizes are samples of their own, with the size as the numeric
+    /// label `bytes`, as in Go's profiles. Default: no; it makes files larger. Sizes that the
+    /// profile does not know are left out.
     pub object_sizes: bool,
     /// How hard gzip tries, from 0 (not at all) to 9. Default: 1, as in Go's runtime.
     pub compression: u32,
-    /// How many bytes the samples may have before they are compressed. Default: 1 GiB.
+    /// The most bytes that the samples may have before they are compressed. Default: 1 GiB.
     pub size_limit: Bytes,
 }
 
@@ -83,20 +83,21 @@ impl HeapProfile {
     /// Writes the profile in pprof's format, compressed by gzip, with all sample types that it has.
     ///
     /// Values are rounded such that the totals are right; those of a
-    /// [difference](Self::is_difference) have their signs, and a comment says what they are. Each function is one location, at the line
-    /// and column where it starts; an anonymous one has its place in its name, as pprof tells
-    /// functions apart by it. (Those of one name are added up in its reports; `-lines` keeps them apart.
-    /// That it says "Main binary filename not available" does no harm.) The root is left out but where it allocated itself. The interval is
-    /// the period. Labels with an empty text are left out. The format has no room for contexts without
+    /// [difference](Self::is_difference) have their signs, and a comment says what they are. Each
+    /// function is one location, at the line and column where it starts; an anonymous one has its
+    /// place in its name, as pprof tells functions apart by it. (Those of one name are added up in
+    /// its reports; `-lines` keeps them apart. That it says "Main binary filename not available"
+    /// does no harm.) The root is left out but where it allocated itself. The interval is the
+    /// period. Labels with an empty text are left out. The format has no room for contexts without
     /// values of their own and below them, ids, start positions and the order of samples.
     ///
-    /// A function whose [original](crate::Function::original) place is known stands there, and has in its
-    /// `system_name` what V8 calls it and where: `generated "<script>":<line>:<column> <name>`, with a `\`
-    /// before each `\` and `"` in the script's name. Reading gives both back.
+    /// A function whose [original](crate::Function::original) place is known stands there, and has
+    /// in its `system_name` what V8 calls it and where: `generated "<script>":<line>:<column>
+    /// <name>`, with a `\` before each `\` and `"` in the script's name. Reading gives both back.
     ///
-    /// Memory beyond the profile: the table of strings, a buffer, and what gzip takes. Pass a file or
-    /// socket as it is: what is written is compressed and in blocks. Each sample has its whole stack, so
-    /// that what readers unpack grows with the square of the depth, up to
+    /// Memory beyond the profile: the table of strings, a buffer, and what gzip takes. Pass a file
+    /// or socket as it is: what is written is compressed and in blocks. Each sample has its whole
+    /// stack, so that what readers unpack grows with the square of the depth, up to
     /// [`PprofOptions::size_limit`].
     ///
     /// ```
@@ -140,13 +141,13 @@ impl HeapProfile {
     }
 
     /// Writes what has changed since `before` as one pprof profile: this one's values, and those of
-    /// `before` as negative ones with the label `pprof::base`, which is what `go tool pprof -diff_base`
-    /// makes of two files. Its reports then show changes, in per cent of `before`, and so do the answers
-    /// here to what is read of it: it is a [difference](Self::is_difference).
+    /// `before` as negative ones with the label `pprof::base`, which is what `go tool pprof
+    /// -diff_base` makes of two files. Its reports then show changes, in per cent of `before`, and
+    /// so do the answers here to what is read of it: it is a [difference](Self::is_difference).
     ///
-    /// It has the sample types that both have. (To have pprof do it, write both, and pass `before` by
-    /// `-diff_base`.) Memory beyond the profiles: as for
-    /// [`write_pprof`](Self::write_pprof), and a copy of both.
+    /// It has the sample types that both have. (To have pprof do it, write both, and pass `before`
+    /// by `-diff_base`.) Memory beyond the profiles: as for [`write_pprof`](Self::write_pprof), and
+    /// a copy of both.
     ///
     /// ```
     /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
@@ -164,8 +165,8 @@ impl HeapProfile {
     ///
     /// # Errors
     ///
-    /// [`WriteError`] if the profiles have no sample type in common, `writer` fails, or the limit is
-    /// met: then nothing is written.
+    /// [`WriteError`] if the profiles have no sample type in common, `writer` fails, or the limit
+    /// is met: then nothing is written.
     pub fn write_pprof_diff(
         &self,
         writer: impl Write,
@@ -212,7 +213,8 @@ impl HeapProfile {
     }
 }
 
-/// Encodes fields of `Profile` one by one: what stands one after the other in protobuf is one message.
+/// Encodes fields of `Profile` one by one: what stands one after the other in protobuf is one
+/// message.
 struct Encoder<W> {
     writer: W,
     buffer: Vec<u8>,
@@ -293,7 +295,8 @@ impl<W: Write> Encoder<W> {
         Ok(())
     }
 
-    /// The functions, and for each its location, with the function's place in the list, from 1, as id.
+    /// The functions, and for each its location, with the function's place in the list, from 1, as
+    /// id.
     fn functions(&mut self, profile: &HeapProfile) -> io::Result<()> {
         for (id, function) in (1..).zip(profile.functions()) {
             let (file, line_number, column_number) = function.shown_place();
