@@ -10,7 +10,7 @@ use super::package::{package_of, without_query};
 use super::place::{OwnedPlace, Place};
 use crate::callgraph::NONE;
 use crate::heap_profile::{HeapProfile, SampleType};
-use crate::profile::Function;
+use crate::profile::{Function, plain_text};
 
 /// By what an answer adds values up.
 ///
@@ -59,8 +59,9 @@ impl std::str::FromStr for GroupBy {
 /// A text that names no [`GroupBy`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "\"{name}\" is nothing to group by: there are function, name, script, directory, package and \
-     label:KEY"
+    "\"{}\" is nothing to group by: there are function, name, script, directory, package and \
+     label:KEY",
+    plain_text(name)
 )]
 pub struct UnknownGroup {
     name: String,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::of_nodes::Counted;
-use crate::profile::{Bytes, Objects};
+use crate::profile::{Bytes, Objects, plain_text};
 
 /// What a value of a heap profile counts, by the names that Go and pprof use.
 ///
@@ -111,7 +111,8 @@ impl FromStr for SampleType {
 /// A name that is none of the four sample types.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "\"{name}\" is no sample type: there are alloc_objects, alloc_space, inuse_objects and inuse_space"
+    "\"{}\" is no sample type: there are alloc_objects, alloc_space, inuse_objects and inuse_space",
+    plain_text(name)
 )]
 pub struct UnknownSampleType {
     name: String,

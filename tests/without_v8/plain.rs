@@ -8,7 +8,9 @@ use v8_heap_sampler::analysis::{
     DiffBy, DiffOptions, GroupBy, LeakOptions, Pattern, TopOptions, TreeOptions, diff, leaks,
 };
 use v8_heap_sampler::budget::{Budget, FunctionBudget, Measurement};
-use v8_heap_sampler::format::{DotOptions, FlamegraphOptions, PprofOptions, plain_text, read};
+use v8_heap_sampler::format::{
+    DotOptions, FlamegraphOptions, PprofOptions, ReadError, WriteError, plain_text, read,
+};
 use v8_heap_sampler::source::{ListOptions, MapProblem, MemorySources, Script, SourceProvider};
 use v8_heap_sampler::{
     Callgraph, Function, HeapProfile, KeepDead, Label, Node, NodeId, Profile, Sample, SampleId,
@@ -116,20 +118,24 @@ fn errors_are_plain() {
     functions.push(twice);
     check("a graph", serde_json::from_value::<Callgraph>(json).unwrap_err());
 
-    let mut heap = HeapProfile::from_profile(&profile()).unwrap();
-    for problem in [
-        MapProblem::NotFound { url: ODD.to_owned() },
-        MapProblem::Unreadable { what: "its text", error: io::Error::other(ODD) },
-        MapProblem::Broken { problem: ODD.to_owned() },
-    ] {
-        check("a problem", problem);
-    }
+    check("a sample type", ODD.parse::<SampleType>().unwrap_err());
+    check("a group", ODD.parse::<GroupBy>().unwrap_err());
+
+    let odd = || ODD.to_owned();
+    check("reading", ReadError::UnknownFormat { found: odd() });
+    check("reading", ReadError::Json { offset: 7, problem: odd() });
+    check("reading", ReadError::Field { offset: 7, field: odd(), problem: odd() });
+    check("reading", ReadError::Pprof { field: odd(), problem: odd() });
+    check("writing", WriteError::Format { format: "flame graph", problem: odd() });
+
+    check("a map", MapProblem::NotFound { url: odd() });
+    check("a map", MapProblem::Unreadable { what: "its text", error: io::Error::other(ODD) });
+    check("a map", MapProblem::Broken { problem: odd() });
     #[cfg(feature = "sourcemap")]
-    check("a report", heap.map_sources(&mut Failing));
-    heap.about.comments.push(ODD.to_owned());
-    // What formats say of text that they do not know is in `bad_files`.
-    let json = format!("[{{\"id\":1,\"name\":{:?},\"child_ids\":[2]}}]", "x");
-    assert!(read(json.as_bytes()).is_err());
+    {
+        let mut heap = HeapProfile::from_profile(&profile()).unwrap();
+        check("a report", heap.map_sources(&mut Failing));
+    }
 }
 
 #[test]
