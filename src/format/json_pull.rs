@@ -237,6 +237,17 @@ impl<R: Read> JsonPull<R> {
         Ok(keys)
     }
 
+    /// What the first element of the array that comes next is, if it is one; nothing is read.
+    pub(crate) fn element_ahead(&mut self) -> Result<Option<Peek>, ReadError> {
+        if self.peek()? != Peek::Array {
+            return Ok(None);
+        }
+        if self.window.len() - self.at < CLOSE && !self.is_at_end {
+            self.refill()?;
+        }
+        Ok(Jiter::new(&self.window[self.at..]).next_array().ok().flatten())
+    }
+
     /// Skips the rest of so many objects that are open; nothing but white space may follow.
     pub(crate) fn leave(&mut self, open: usize) -> Result<(), ReadError> {
         let mut key = String::new();

@@ -8,7 +8,7 @@ use jiter::{Jiter, JsonType, NumberInt, Peek};
 use super::json_pull::{JsonPull, Problem, amount, each_field, integer, text};
 use super::read::ReadOptions;
 use super::read_error::ReadError;
-use super::read_json::CPU_PROFILE;
+use super::read_json::{CPU_PROFILE, check_member};
 use super::read_tree::{CHILDREN, NodeFields, read_tree};
 use crate::callgraph::IdIndex;
 use crate::heap_profile::Counted;
@@ -39,7 +39,10 @@ pub(crate) fn read<R: Read>(
             }
             "samples" if samples.is_none() => samples = Some(read_samples(json, &builder)?),
             "head" | "samples" => return Err(json.field_error(key, "it is there twice")),
-            _ => json.skip()?,
+            _ => {
+                check_member(json, &key)?;
+                json.skip()?;
+            }
         }
         if !json.next_key(&mut key)? {
             break;

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use jiter::Peek;
 
-use super::json_pull::JsonPull;
+use super::json_pull::{JsonPull, text};
 use super::read::ReadOptions;
 use super::read_error::ReadError;
 use super::{read_heapprofile, read_nodes, read_profile};
@@ -18,6 +18,9 @@ pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfi
     if is_list {
         return read_nodes::read_flat(json, options);
     }
+    if is_error(&ahead) {
+        return Err(error_reply(json)?);
+    }
     let mut key = String::new();
     let mut more = json.enter_object("the profile", &mut key)?;
     let mut keys = Vec::new();
@@ -25,6 +28,9 @@ pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfi
     let mut around = 0;
     while more {
         let mut is_entered = false;
+        if around == 0 {
+            check_member(json, &key)?;
+        }
         let is_reply = around > 0 || ahead.iter().any(|key| is_wrapper(key));
         match &*key {
             "head" | "samples" => return read_heapprofile::read(json, key, around, options),
@@ -74,8 +80,7 @@ fn is_wrapper(key: &str) -> bool {
 fn check_kind(keys: &[String], is_list: bool) -> Result<(), ReadError> {
     let has = |key: &str| keys.iter().any(|has| has == key);
     let found = if has("snapshot") && !is_list {
-        "a heap snapshot (.heapsnapshot), which has all objects and not where they were \
-         allocated: open it in Chrome DevTools, or take a sampling heap profile instead"
+        HEAP_SNAPSHOT
     } else if has("traceEvents") || has("ph") && (has("ts") || has("pid")) {
         "trace events: open them in Perfetto or Chrome DevTools, or take a sampling heap profile \
          instead"
@@ -88,6 +93,61 @@ fn check_kind(keys: &[String], is_list: bool) -> Result<(), ReadError> {
     };
     Err(ReadError::UnknownFormat { found: found.to_owned() })
 }
+
+/// As [`check_kind`], by a key of an object whose value comes next: behind a value that is long a key
+/// cannot be seen ahead.
+pub(super) fn check_member(json: &mut JsonPull<impl Read>, key: &str) -> Result<(), ReadError> {
+    let is_of_snapshot = match key {
+        "snapshot" => json.peek()? == Peek::Object,
+        // All nodes' fields one after the other.
+        "nodes" => json.element_ahead()?.is_some_and(Peek::is_num),
+        _ => false,
+    };
+    if is_of_snapshot {
+        return Err(ReadError::UnknownFormat { found: HEAP_SNAPSHOT.to_owned() });
+    }
+    Ok(())
+}
+
+/// Whether an object with these keys is a reply that something has failed, of the DevTools protocol
+/// or another one of JSON-RPC.
+fn is_error(keys: &[String]) -> bool {
+    let is_of_reply = |key: &String| matches!(&**key, "error" | "id" | "jsonrpc" | "sessionId");
+    keys.iter().any(|key| key == "error") && keys.iter().all(is_of_reply)
+}
+
+/// Reads what such a reply says.
+fn error_reply(json: &mut JsonPull<impl Read>) -> Result<ReadError, ReadError> {
+    const MOST: usize = 500;
+    let mut key = String::new();
+    let (mut message, mut code) = (String::new(), None);
+    let mut more = json.enter_object("the reply", &mut key)?;
+    while more {
+        match (&*key, json.peek()?) {
+            ("error" | "message", Peek::String) => {
+                json.parse(|json| text(json, &mut message, "error.message"))?;
+            }
+            ("error", Peek::Object) => {
+                more = json.enter_object("error", &mut key)?;
+                continue;
+            }
+            ("code", peek) if peek.is_num() => {
+                code = Some(json.integer("error.code", i64::MIN, i64::MAX)?);
+            }
+            _ => json.skip()?,
+        }
+        more = json.next_key(&mut key)?;
+    }
+    if let Some((end, _)) = message.char_indices().nth(MOST) {
+        message.replace_range(end.., " ...");
+    }
+    let code = code.map(|code| format!(" {code}")).unwrap_or_default();
+    let found = format!("a reply of the DevTools protocol that is an error{code}: {message}");
+    Ok(ReadError::UnknownFormat { found })
+}
+
+const HEAP_SNAPSHOT: &str = "a heap snapshot (.heapsnapshot), which has all objects and not where \
+     they were allocated: open it in Chrome DevTools, or take a sampling heap profile instead";
 
 /// What a profile of the wrong kind is.
 pub(super) const CPU_PROFILE: &str =

@@ -309,6 +309,36 @@ fn other_files_are_called_by_name() {
         assert!(message.contains(expected), "{file}\n{message}");
         assert!(message.contains("take a"), "{message}");
     }
+    // Where what tells it comes late.
+    let numbers = format!("[{}0]", "1,".repeat(300_000));
+    for file in [
+        format!(r#"{{"nodes":{numbers},"edges":[],"snapshot":{{}}}}"#),
+        format!(r#"{{"edges":{numbers},"locations":[],"nodes":[1,2],"snapshot":{{}}}}"#),
+        format!(r#"{{"strings":{numbers},"snapshot":{{}},"nodes":[1]}}"#),
+        format!(r#"{{"samples":[],"strings":{numbers},"nodes":[1],"snapshot":{{}}}}"#),
+    ] {
+        let message = message(&file);
+        assert!(message.contains("a heap snapshot"), "{}: {message}", &file[..20]);
+    }
+    for (reply, said) in [
+        (
+            r#"{"id":1,"error":{"code":-32000,"message":"Sampling was \u001b[1mnot started"}}"#,
+            "that is an error -32000: Sampling was  [1mnot started",
+        ),
+        (
+            r#"{"jsonrpc":"2.0","error":{"data":[{}],"message":"no method","code":-32601},"id":7}"#,
+            "that is an error -32601: no method",
+        ),
+        (r#"{"error":"not found"}"#, "that is an error: not found"),
+        (r#"{"sessionId":"A","id":1,"error":{}}"#, "that is an error: "),
+    ] {
+        assert_eq!(
+            message(reply),
+            format!("not a profile that can be read: a reply of the DevTools protocol {said}")
+        );
+    }
+    let long = format!(r#"{{"error":"{}"}}"#, "é".repeat(10_000));
+    assert!(message(&long).ends_with("é ...") && message(&long).len() < 1200);
     for (file, expected) in [
         (b"\xfd7zXZ\0\0".as_slice(), "decompress it first, with `xz -d`"),
         (b"PK\x03\x04\x14\0", "extract the profile first, with `unzip`"),
