@@ -370,7 +370,8 @@ fn differences_of_go_have_the_figures_of_pprof() {
     let file = include_bytes!("../../fuzz/corpus/pprof/go-difference.pb");
     let profile = format::read(&file[..]).unwrap();
     // `go tool pprof -top -unit=bytes -trim=false -sample_index=...`: flat and cum.
-    let expected: [(SampleType, &[(&str, f64, f64)]); 3] = [
+    type Row = (&'static str, f64, f64);
+    let expected: [(SampleType, &[Row]); 3] = [
         (
             SPACE,
             &[
