@@ -418,8 +418,8 @@ impl<'p> Stacks<'p> {
             }
             if is_step {
                 self.steps.insert((from, id), context);
+                limit.check(held + self.bytes())?;
             }
-            limit.check(held + self.bytes())?;
         }
         Ok(context)
     }
