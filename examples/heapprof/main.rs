@@ -360,9 +360,20 @@ enum Failure {
     Failed(String),
 }
 
-/// Why `--exit-code` cannot say that there is none.
-const NOT_KNOWN: &str = "what has grown cannot be told from chance, as the files do not tell their \
-     sampling interval: say it with --interval BYTES, of 1 if all objects were sampled";
+/// Why `--exit-code` cannot say that nothing has grown.
+fn not_known(value: SampleType) -> Failure {
+    let sizes = match value.unit() {
+        "bytes" => String::new(),
+        _ => format!(
+            "; numbers of objects need their sizes, too: else compare --value {}",
+            value.counted().space()
+        ),
+    };
+    Failure::Usage(format!(
+        "what has grown cannot be told from chance, as the files do not tell their sampling \
+         interval: say it with --interval BYTES, of 1 if all objects were sampled{sizes}"
+    ))
+}
 
 /// An error that is nobody's fault but the file's.
 fn failed(error: impl Display) -> Failure {
@@ -752,7 +763,7 @@ fn run(cli: &Cli) -> Result<Told, Failure> {
                     Sort::Total => row.total.value() > 0.0,
                 };
                 if all.rows.iter().any(is_growth) {
-                    return Err(Failure::Usage(NOT_KNOWN.to_owned()));
+                    return Err(not_known(value));
                 }
             }
         }
@@ -786,7 +797,7 @@ fn run(cli: &Cli) -> Result<Told, Failure> {
                 let all = leaks(&snapshots, &options.count(usize::MAX));
                 let is_doubtful = |row: &Leak| row.q_value.is_none() && row.rate.value > 0.0;
                 if all.is_ok_and(|all| all.rows.iter().any(is_doubtful)) {
-                    return Err(Failure::Usage(NOT_KNOWN.to_owned()));
+                    return Err(not_known(value));
                 }
             }
         }
