@@ -62,6 +62,15 @@ class Isolate {
  public:
   static Isolate* TryGetCurrent();
   HeapProfiler* GetHeapProfiler();
+  class AllowJavascriptExecutionScope {
+   public:
+    explicit AllowJavascriptExecutionScope(Isolate* isolate);
+    ~AllowJavascriptExecutionScope();
+    Isolate* const v8_isolate_;
+    bool was_execution_allowed_assert_;
+    bool was_execution_allowed_throws_;
+    bool was_execution_allowed_dump_;
+  };
 };
 
 }  // namespace v8
@@ -89,8 +98,14 @@ AT(Sample, count, 16);
 AT(Sample, sample_id, 24);
 AT(Sample, is_live, 32);
 static_assert(sizeof(v8::HeapProfiler::SamplingFlags) == 4);
+using Allow = v8::Isolate::AllowJavascriptExecutionScope;
+static_assert(sizeof(Allow) == 16);
+static_assert(__builtin_offsetof(Allow, was_execution_allowed_assert_) == 8);
 
 v8::Isolate* current() { return v8::Isolate::TryGetCurrent(); }
+bool allows_javascript(v8::Isolate* isolate) {
+  return Allow(isolate).was_execution_allowed_assert_;
+}
 v8::HeapProfiler* get_heap_profiler(v8::Isolate* isolate) { return isolate->GetHeapProfiler(); }
 bool start(v8::HeapProfiler* profiler) {
   return profiler->StartSamplingHeapProfiler(1, 2, v8::HeapProfiler::kSamplingNoFlags);

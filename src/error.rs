@@ -42,11 +42,13 @@ pub enum Error {
     )]
     NotSampling,
 
-    /// V8 is in the middle of a garbage collection, and called the embedder's callback around it
-    /// (`v8::Isolate::add_gc_prologue_callback` and its kin). Nothing was read or changed.
+    /// V8 may be in the middle of a garbage collection: it called a callback around one
+    /// (`v8::Isolate::add_gc_prologue_callback` and its kin), or a finalizer. JavaScript may not run
+    /// there. Nothing was read or changed.
     #[error(
-        "the isolate is in a callback around a garbage collection, where V8's sampler can be \
-         neither read nor started nor stopped: do so when the callback has returned"
+        "the isolate may be in a garbage collection (a callback around one, a finalizer, or \
+         wherever JavaScript is disallowed), where V8's sampler can be neither \
+         started nor stopped: do so when the callback has returned"
     )]
     InGarbageCollection,
 

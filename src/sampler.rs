@@ -50,26 +50,29 @@ use crate::sys::{Collected, Session};
 ///
 /// # GC callbacks and finalizers
 ///
-/// In a callback around a garbage collection (`v8::Isolate::add_gc_prologue_callback`) sampling can
-/// be neither started nor stopped, and nothing is collected:
-/// [`Error::InGarbageCollection`](crate::Error::InGarbageCollection). A guard that is dropped there
-/// leaves the sampler running until the isolate's next guard is made, or the isolate is disposed.
+/// V8 collects garbage while it builds a profile, for DevTools for instance, and would go on with
+/// what stopping has freed. So sampling can be neither started nor stopped, nor a window be taken,
+/// where V8 calls the embedder while it collects garbage:
+/// [`Error::InGarbageCollection`](crate::Error::InGarbageCollection). That is in callbacks around a
+/// collection (`v8::Isolate::add_gc_prologue_callback`), and in finalizers
+/// (`v8::Weak::with_finalizer`). A guard that is dropped there leaves the sampler running until the
+/// isolate's next guard is made, or the isolate is disposed.
 ///
-/// This is noticed by callbacks that an isolate gets with its first guard or
-/// [measurement](crate::budget) and keeps. Callbacks before a collection that were there first are
-/// not noticed. Nor are finalizers (`v8::Weak::with_finalizer`) and callbacks near the heap limit
-/// (`v8::Isolate::add_near_heap_limit_callback`). All calls work in these, with two exceptions:
+/// [`collect_nodes`](Self::collect_nodes) and [`collect_profile`](Self::collect_profile) work in
+/// finalizers, and near the heap limit (`v8::Isolate::add_near_heap_limit_callback`). Callbacks around a collection are refused, but for those
+/// before it that were there before the isolate's first guard.
 ///
-/// - No GC callback may make the isolate's first guard or measurement: V8 is going through its list
-///   of callbacks.
-/// - While DevTools has the isolate's profile built (`HeapProfiler.getSamplingProfile`), sampling
-///   must not be stopped: by [`stop`](Self::stop), [`take_window`](Self::take_window), or dropping
-///   the guard. V8 collects garbage while it builds a profile, goes on with what stopping has
-///   freed, and crashes. Nor may a second profile be collected, after which V8 may free nodes that
-///   it still needs for the first.
+/// V8 allows no JavaScript in what it calls then, and that is what tells. So the same holds where
+/// the embedder allows none (`v8::disallow_javascript_execution_scope!` that crashes on failure).
 ///
-/// Where a guard was made, and dropped, before an isolate gets its callbacks, all GC callbacks are
-/// noticed.
+/// What cannot be noticed:
+///
+/// - Callbacks before incremental marking (`kGCTypeIncrementalMarking`) that were there before the
+///   isolate's first guard, and most callbacks near the heap limit. They must make no guard, drop
+///   none, and stop none.
+/// - DevTools that has the isolate's profile built (`HeapProfiler.getSamplingProfile`). A finalizer
+///   or callback must not collect a second one meanwhile: V8 may then free nodes that it still needs
+///   for the first.
 ///
 /// V8 crashes by itself, with or without this crate:
 ///
@@ -130,7 +133,8 @@ impl<'a> HeapSampler<'a> {
     /// - [`Error::Options`]: the options are out of bounds.
     /// - [`Error::AlreadySampling`]: the isolate is being sampled, by DevTools for instance. That
     ///   session goes on untouched.
-    /// - [`Error::InGarbageCollection`]: a callback around a garbage collection is running.
+    /// - [`Error::InGarbageCollection`]: V8 may be collecting garbage (see
+    ///   [there](Self#gc-callbacks-and-finalizers)).
     /// - [`Error::UnsupportedV8`]: the linked V8 is not one that this crate knows.
     ///
     /// [`Error::InGarbageCollection`]: crate::Error::InGarbageCollection
@@ -299,7 +303,9 @@ impl<'a> HeapSampler<'a> {
     /// As [`collect_nodes`](Self::collect_nodes); the window goes on in that case, if the session
     /// does. A collected window is never lost: if sampling cannot be started again, which nobody has
     /// seen yet, the next call says so ([`Error::NotSampling`](crate::Error::NotSampling)).
+    /// As [`stop`](Self::stop) where V8 may be collecting garbage.
     pub fn take_window(&mut self) -> Result<Profile> {
+        self.session.check_stop(self.isolate)?;
         let window = self.collect_profile()?;
         let heap_at_start = heap_statistics(&self.isolate.get_heap_statistics());
         if self.session.restart(self.isolate, &self.options).is_ok() {
@@ -335,6 +341,9 @@ impl<'a> HeapSampler<'a> {
     /// As [`collect_nodes`](Self::collect_nodes); sampling goes on in that case.
     /// [`Error::Nodes`](crate::Error::Nodes) if the totals exceed 64 bits.
     pub fn collect_allocations(&mut self, options: CollectOptions) -> Result<Callgraph> {
+        if options.stop_sampling {
+            self.session.check_stop(self.isolate)?;
+        }
         let graph = Callgraph::from_nodes(self.collect_nodes()?)?;
         if options.stop_sampling {
             self.stop()?;
@@ -361,8 +370,8 @@ impl<'a> HeapSampler<'a> {
     /// [`Error::NotSampling`](crate::Error::NotSampling) if it was stopped before, by whomever, and
     /// [`Error::IsolateReplaced`](crate::Error::IsolateReplaced) if the isolate under the guard is
     /// not the one it was made with; that isolate's sampler, if it has one, goes on.
-    /// [`Error::InGarbageCollection`](crate::Error::InGarbageCollection) in a callback around a
-    /// garbage collection; sampling goes on.
+    /// [`Error::InGarbageCollection`](crate::Error::InGarbageCollection) where V8 may be collecting
+    /// garbage (see [there](Self#gc-callbacks-and-finalizers)); sampling goes on.
     pub fn stop(&mut self) -> Result<()> {
         self.session.stop(self.isolate)
     }
@@ -381,8 +390,8 @@ impl<'a> HeapSampler<'a> {
     /// # Errors
     ///
     /// As [`collect_nodes`](Self::collect_nodes). Sampling is stopped all the same, unless the
-    /// isolate was replaced, and so cannot be reached, the session is somebody else's, or this is a
-    /// callback around a garbage collection.
+    /// isolate was replaced, and so cannot be reached, the session is somebody else's, or V8 may be
+    /// collecting garbage (see [there](Self#gc-callbacks-and-finalizers)).
     pub fn finish(mut self) -> Result<Vec<Node>> {
         self.collect_nodes()
     }

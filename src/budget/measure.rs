@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::estimate::Usage;
 use crate::profile::{KeepDead, SamplerOptions};
 use crate::sampler::HeapSampler;
-use crate::sys::collect_garbage;
+use crate::sys::{collect_garbage, refuse_in_callbacks};
 
 /// V8 flags with which the same work allocates the same, to the byte: in the same isolate once it is
 /// warm, in fresh isolates, and in another process.
@@ -161,8 +161,8 @@ impl<A: Measured> MeasureOptions<A> {
     ///
     /// - [`Error::AlreadySampling`](crate::Error::AlreadySampling): the isolate is being sampled, by
     ///   DevTools for instance. That session goes on untouched, and `work` is not run.
-    /// - [`Error::InGarbageCollection`](crate::Error::InGarbageCollection): a callback around a
-    ///   garbage collection is running.
+    /// - [`Error::InGarbageCollection`](crate::Error::InGarbageCollection): V8 may be collecting
+    ///   garbage, as in a finalizer.
     /// - [`Error::Options`](crate::Error::Options): interval or stack depth are out of bounds.
     /// - Those of [`HeapSampler::collect_profile`], if somebody else stops the sampler meanwhile.
     ///
@@ -225,6 +225,7 @@ impl<A: Measured> MeasureOptions<A> {
         isolate: &mut v8::Isolate,
         work: impl FnOnce(&mut v8::Isolate) -> R,
     ) -> Result<(R, Measurement<A>)> {
+        refuse_in_callbacks(isolate)?;
         if self.collect_before {
             collect_garbage(isolate)?;
         }

@@ -77,8 +77,8 @@ impl GcWatch {
 
     /// Whether a callback around a garbage collection of `isolate` may be running.
     ///
-    /// Not seen are finalizers, and callbacks before a collection that were there before the watch.
-    /// Nothing in V8 tells those.
+    /// Not seen are callbacks before a collection that were there before the watch, and finalizers.
+    /// V8 is not collecting when it calls those.
     pub(super) fn is_in_gc(isolate: &v8::Isolate) -> bool {
         isolate.get_slot::<Self>().is_some_and(|watch| watch.state().in_gc.get())
     }

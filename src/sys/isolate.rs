@@ -1,9 +1,11 @@
 //! An isolate as V8's methods take it.
 
 use std::ffi::c_void;
+use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use super::Mismatch;
+use super::layout::RawAllowJavascript;
 use super::symbols::{self, RawHeapProfiler};
 
 /// The address of an isolate: tells isolates apart, and is what V8's methods take.
@@ -60,6 +62,25 @@ impl RawIsolate {
         let isolate = unsafe { self.reference() };
         // SAFETY: as the caller vouches.
         unsafe { isolate.exit() };
+    }
+
+    /// Whether JavaScript may run in the isolate.
+    ///
+    /// V8 allows none in what it calls while it collects garbage.
+    ///
+    /// # Safety
+    ///
+    /// The isolate is alive and used by this thread alone.
+    pub(super) unsafe fn allows_javascript(self) -> bool {
+        // A scope notes down what was allowed before it.
+        let mut scope = MaybeUninit::<RawAllowJavascript>::uninit();
+        // SAFETY: constructs the object, which has the size and alignment of V8's, in place.
+        unsafe { symbols::allow_javascript_construct(scope.as_mut_ptr(), self.0.as_ptr()) };
+        // SAFETY: the constructor sets all members.
+        let was_allowed = unsafe { scope.assume_init_ref() }.was_allowed != 0;
+        // SAFETY: constructed above, and not destructed yet. Resets what the constructor set.
+        unsafe { symbols::allow_javascript_destruct(scope.as_mut_ptr()) };
+        was_allowed
     }
 
     /// The isolate's heap profiler, which lives as long as the isolate.

@@ -94,7 +94,20 @@ pub(super) struct RawProfile {
     pub(super) vtable: *const *const c_void,
 }
 
+/// `Isolate::AllowJavascriptExecutionScope`
+#[repr(C)]
+pub(super) struct RawAllowJavascript {
+    isolate: *const c_void,
+    /// A C++ `bool`, read as a byte, as are the others.
+    pub(super) was_allowed: u8,
+    was_allowed_without_throwing: u8,
+    was_allowed_without_dump: u8,
+}
+
 const _: () = {
+    assert!(size_of::<RawAllowJavascript>() == 16);
+    assert!(offset_of!(RawAllowJavascript, was_allowed) == 8);
+
     assert!(size_of::<CxxVector<u64>>() == 24);
 
     assert!(size_of::<RawNode>() == 88);

@@ -21,7 +21,7 @@ mod walk;
 
 use std::fmt;
 
-pub(crate) use session::{Collected, Session, collect_garbage};
+pub(crate) use session::{Collected, Session, collect_garbage, refuse_in_callbacks};
 
 use crate::error::Error;
 

@@ -96,9 +96,7 @@ impl Session {
         options.validate()?;
         version::check()?;
         let raw = RawIsolate::of(isolate);
-        if GcWatch::is_in_gc(isolate) {
-            return Err(Error::InGarbageCollection);
-        }
+        refuse_in_callbacks(isolate)?;
         if let Some(session) = isolate.get_slot::<StopAtDisposal>()
             && session.owner.is_some()
             && session.abandoned.load(Ordering::Relaxed)
@@ -150,6 +148,12 @@ impl Session {
             Some(_) if GcWatch::is_in_gc(isolate) => Err(Error::InGarbageCollection),
             Some(_) => Ok(()),
         }
+    }
+
+    /// Whether the sampler can be stopped now.
+    pub(crate) fn check_stop(&self, isolate: &mut v8::Isolate) -> Result<()> {
+        self.check(isolate)?;
+        refuse_in_callbacks(isolate)
     }
 
     /// What the sampler holds now.
@@ -260,7 +264,7 @@ impl Session {
         isolate: &mut v8::Isolate,
         options: &SamplerOptions,
     ) -> Result<()> {
-        self.check(isolate)?;
+        self.check_stop(isolate)?;
         // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
         unsafe { self.isolate.stop_sampling() };
         self.expected = Expected::new(options);
@@ -277,7 +281,7 @@ impl Session {
 
     /// Stops the sampler; says if somebody else had done so already.
     pub(crate) fn stop(&mut self, isolate: &mut v8::Isolate) -> Result<()> {
-        self.check(isolate)?;
+        self.check_stop(isolate)?;
         // V8 does not tell whether a sampler runs, but starts none where one does.
         // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
         let had_stopped =
@@ -287,9 +291,9 @@ impl Session {
     }
 
     /// Stops the sampler silently, and leaves word for the next start where that is not possible:
-    /// if `isolate` is not the one that it runs in, or is in a garbage collection.
+    /// if `isolate` is not the one that it runs in, or may be in a garbage collection.
     pub(crate) fn stop_or_abandon(&mut self, isolate: &mut v8::Isolate) {
-        match self.check(isolate) {
+        match self.check_stop(isolate) {
             Ok(()) => drop(isolate.remove_slot::<StopAtDisposal>()),
             Err(Error::IsolateReplaced | Error::InGarbageCollection) => {
                 self.abandoned.store(true, Ordering::Relaxed);
@@ -297,6 +301,19 @@ impl Session {
             Err(_) => {}
         }
     }
+}
+
+/// Refuses what ends or begins a session where V8 calls the embedder while it collects garbage.
+///
+/// It may do that while it builds a profile, from what stopping frees; and it may be going through
+/// its list of callbacks, into which an isolate's first session puts ours.
+pub(crate) fn refuse_in_callbacks(isolate: &mut v8::Isolate) -> Result<()> {
+    // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
+    let allows_javascript = unsafe { RawIsolate::of(isolate).allows_javascript() };
+    if GcWatch::is_in_gc(isolate) || !allows_javascript {
+        return Err(Error::InGarbageCollection);
+    }
+    Ok(())
 }
 
 /// Collects garbage until nothing more dies, in an isolate that need not be the current one.

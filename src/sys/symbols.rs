@@ -6,7 +6,7 @@
 
 use std::ffi::c_void;
 
-use super::layout::RawProfile;
+use super::layout::{RawAllowJavascript, RawProfile};
 
 #[cfg(not(all(
     target_pointer_width = "64",
@@ -37,6 +37,16 @@ unsafe extern "C" {
     #[cfg_attr(not(windows), link_name = "_ZN2v87Isolate13TryGetCurrentEv")]
     #[cfg_attr(windows, link_name = "?TryGetCurrent@Isolate@v8@@SAPEAV12@XZ")]
     pub(super) fn isolate_try_get_current() -> *mut c_void;
+
+    /// `Isolate::AllowJavascriptExecutionScope::AllowJavascriptExecutionScope(Isolate* isolate)`
+    #[cfg_attr(not(windows), link_name = "_ZN2v87Isolate29AllowJavascriptExecutionScopeC1EPS0_")]
+    #[cfg_attr(windows, link_name = "??0AllowJavascriptExecutionScope@Isolate@v8@@QEAA@PEAV12@@Z")]
+    pub(super) fn allow_javascript_construct(scope: *mut RawAllowJavascript, isolate: *mut c_void);
+
+    /// `Isolate::AllowJavascriptExecutionScope::~AllowJavascriptExecutionScope()`
+    #[cfg_attr(not(windows), link_name = "_ZN2v87Isolate29AllowJavascriptExecutionScopeD1Ev")]
+    #[cfg_attr(windows, link_name = "??1AllowJavascriptExecutionScope@Isolate@v8@@QEAA@XZ")]
+    pub(super) fn allow_javascript_destruct(scope: *mut RawAllowJavascript);
 
     /// `HeapProfiler* Isolate::GetHeapProfiler()`
     #[cfg_attr(not(windows), link_name = "_ZN2v87Isolate15GetHeapProfilerEv")]

@@ -5,7 +5,7 @@ use std::ffi::c_void;
 
 use fixtures::{Inspector, Realm};
 use v8_heap_sampler::budget::measure;
-use v8_heap_sampler::{Error, HeapSampler, Objects, SamplerOptions};
+use v8_heap_sampler::{CollectOptions, Error, HeapSampler, Objects, SamplerOptions};
 
 const ALLOCATE: &str = "function fill() { return Array.from({ length: 2000 }, (_, i) => ({ i })); }
     globalThis.kept = fill(); 'filled'";
@@ -244,6 +244,119 @@ fn a_callback_that_drops_the_guard_leaves_the_other_callbacks_alone() {
     assert!(HeapSampler::new(&mut isolate, 64, 16).is_ok());
     gc(&mut isolate, &realm);
     assert_eq!(calls.map(Cell::get), [2, 2]);
+}
+
+#[test]
+fn a_finalizer_collects_but_neither_stops_nor_starts() {
+    let (isolate, realm) = leaked_realm();
+    let mut sampler = HeapSampler::new(isolate, 64, 16).unwrap();
+    realm.run(&mut sampler, "fill.js", ALLOCATE);
+    let weak = on_next_gc(&mut sampler, &realm, |isolate| {
+        SAMPLER.with_borrow_mut(|sampler| {
+            let sampler = sampler.as_mut().unwrap();
+            assert!(sampler.collect_nodes().unwrap().iter().any(|node| node.name == "fill"));
+            assert!(matches!(sampler.take_window(), Err(Error::InGarbageCollection)));
+            assert!(matches!(sampler.stop(), Err(Error::InGarbageCollection)));
+            let graph = sampler.collect_allocations(CollectOptions::default());
+            assert!(matches!(graph, Err(Error::InGarbageCollection)));
+        });
+        let again = HeapSampler::new(isolate, 64, 16).map(drop);
+        assert!(matches!(again, Err(Error::InGarbageCollection)));
+        assert!(matches!(measure(isolate, |_| ()), Err(Error::InGarbageCollection)));
+    });
+    SAMPLER.set(Some(sampler));
+    gc(&mut isolate_of_sampler(), &realm);
+    assert!(weak.is_empty(), "the finalizer was not run");
+    let mut sampler = SAMPLER.take().unwrap();
+    assert!(sampler.take_window().unwrap().nodes.iter().any(|node| node.name == "fill"));
+    sampler.stop().unwrap();
+}
+
+#[test]
+fn a_guard_that_a_finalizer_drops_while_devtools_has_the_profile_built() {
+    let (isolate, realm) = leaked_realm();
+    let inspector = Inspector::connect(isolate, &realm);
+    let mut sampler = HeapSampler::new(isolate, 64, 64).unwrap();
+    // Names and line ends of many scripts: V8 collects garbage while it makes them.
+    let code = r"const kept = [];
+        for (let i = 0; i < 600; i++) {
+            const name = 'f' + i + '_' + 'x'.repeat(200);
+            const f = (0, eval)(`(function ${name}(n) { return n ? [${name}(n - 1), { n }] : []; })`
+                + '\n'.repeat(20000));
+            kept.push(f(5));
+            f(50);
+        }
+        globalThis.kept = kept;
+        function churn() { for (let i = 0; i < 2000; i++) globalThis.last = [i]; } ''";
+    realm.run(&mut sampler, "many.js", code);
+    let churn = realm.function(&mut sampler, "churn");
+    let weak = on_next_gc(&mut sampler, &realm, |_| drop(SAMPLER.take()));
+    // A collection that V8 makes of itself leaves finalizers to the next one.
+    while !weak.is_empty() {
+        realm.call(&mut sampler, &churn);
+    }
+    SAMPLER.set(Some(sampler));
+    let mut isolate = isolate_of_sampler();
+    let _profile = inspector.sampling_profile();
+    assert!(SAMPLER.take().is_none(), "the finalizer was not run");
+    // The next guard ends what the dropped one has left.
+    HeapSampler::new(&mut isolate, 64, 64).unwrap().stop().unwrap();
+}
+
+/// Makes the isolate's first guard, which would add callbacks to the list that V8 goes through.
+extern "C" fn make_a_guard(
+    raw: v8::UnsafeRawIsolatePtr,
+    _: v8::GCType,
+    _: v8::GCCallbackFlags,
+    _: *mut c_void,
+) {
+    // SAFETY: V8 passes the live isolate that collects garbage, to the thread that uses it.
+    let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(raw) };
+    let guard = HeapSampler::new(&mut isolate, 64, 16).map(drop);
+    assert!(matches!(guard, Err(Error::InGarbageCollection)));
+    REFUSED.set(REFUSED.get() + 1);
+}
+
+#[test]
+fn the_first_guard_in_a_gc_callback_is_refused() {
+    let (mut isolate, realm) = fixtures::realm();
+    let kind = v8::GCType::kGCTypeMarkSweepCompact;
+    isolate.add_gc_prologue_callback(make_a_guard, std::ptr::null_mut(), kind);
+    isolate.add_gc_epilogue_callback(make_a_guard, std::ptr::null_mut(), kind);
+    gc(&mut isolate, &realm);
+    assert_eq!(REFUSED.get(), 2);
+    isolate.remove_gc_prologue_callback(make_a_guard, std::ptr::null_mut());
+    isolate.remove_gc_epilogue_callback(make_a_guard, std::ptr::null_mut());
+    assert!(HeapSampler::new(&mut isolate, 64, 16).is_ok());
+}
+
+/// Collects, then raises the limit.
+extern "C" fn near_heap_limit(_: *mut c_void, current: usize, _: usize) -> usize {
+    SAMPLER.with(|sampler| {
+        // V8 calls this again for what collecting itself allocates.
+        if let Ok(mut sampler) = sampler.try_borrow_mut()
+            && let Some(sampler) = sampler.as_mut()
+        {
+            assert!(sampler.collect_nodes().unwrap().iter().any(|node| node.name == "grow"));
+            COLLECTED.set(COLLECTED.get() + 1);
+        }
+    });
+    current + (64 << 20)
+}
+
+#[test]
+fn a_callback_near_the_heap_limit_collects() {
+    fixtures::init();
+    let limits = v8::CreateParams::default().heap_limits(0, 32 << 20);
+    let isolate = Box::leak(Box::new(v8::Isolate::new(limits)));
+    let realm = Realm::new(isolate);
+    isolate.add_near_heap_limit_callback(near_heap_limit, std::ptr::null_mut());
+    SAMPLER.set(Some(HeapSampler::new(isolate, 4096, 16).unwrap()));
+    let code = "function grow(n) { return Array.from({ length: n }, (_, i) => [i, i, i]); }
+        globalThis.kept = grow(400000); ''";
+    realm.run(&mut isolate_of_sampler(), "grow.js", code);
+    assert!(COLLECTED.get() >= 1);
+    SAMPLER.take().unwrap().stop().unwrap();
 }
 
 thread_local!(static LEFT: RefCell<Vec<v8::OwnedIsolate>> = const { RefCell::new(Vec::new()) });
