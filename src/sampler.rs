@@ -51,16 +51,18 @@ use crate::sys::{Collected, Session};
 /// # GC callbacks and finalizers
 ///
 /// V8 collects garbage while it builds a profile, for DevTools for instance, and would go on with
-/// what stopping has freed. So sampling can be neither started nor stopped, nor a window be taken,
-/// where V8 calls the embedder while it collects garbage:
+/// what stopping has freed. So sampling cannot be stopped, nor a window be taken, where V8 calls the
+/// embedder while it collects garbage:
 /// [`Error::InGarbageCollection`](crate::Error::InGarbageCollection). That is in callbacks around a
 /// collection (`v8::Isolate::add_gc_prologue_callback`), and in finalizers
 /// (`v8::Weak::with_finalizer`). A guard that is dropped there leaves the sampler running until the
 /// isolate's next guard is made, or the isolate is disposed.
 ///
 /// [`collect_nodes`](Self::collect_nodes) and [`collect_profile`](Self::collect_profile) work in
-/// finalizers, and near the heap limit (`v8::Isolate::add_near_heap_limit_callback`). Callbacks around a collection are refused, but for those
-/// before it that were there before the isolate's first guard.
+/// finalizers, and near the heap limit (`v8::Isolate::add_near_heap_limit_callback`), and so does
+/// starting. All of these are refused in callbacks around a collection, but for those before it that
+/// were there before the isolate's first guard. The isolate's first guard can be made in any of them,
+/// and collects from the moment that they have returned.
 ///
 /// V8 allows no JavaScript in what it calls then, and that is what tells. So the same holds where
 /// the embedder allows none (`v8::disallow_javascript_execution_scope!` that crashes on failure).

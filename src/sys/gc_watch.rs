@@ -78,8 +78,16 @@ impl GcWatch {
     /// Whether a callback around a garbage collection of `isolate` may be running.
     ///
     /// Not seen are callbacks before a collection that were there before the watch, and finalizers.
-    /// V8 is not collecting when it calls those.
-    pub(super) fn is_in_gc(isolate: &v8::Isolate) -> bool {
+    /// V8 is not collecting when it calls those. An isolate that has no watch is in a collection
+    /// wherever it disallows JavaScript: V8 may be going through its list of callbacks, and a watch
+    /// cannot be made.
+    pub(super) fn is_in_gc(isolate: &mut v8::Isolate) -> bool {
+        let has_watch = isolate.get_slot::<Self>().is_some();
+        if has_watch { Self::sees_gc(isolate) } else { !allows_javascript(isolate) }
+    }
+
+    /// Whether a watch knows that a callback around a garbage collection is running.
+    pub(super) fn sees_gc(isolate: &v8::Isolate) -> bool {
         isolate.get_slot::<Self>().is_some_and(|watch| watch.state().in_gc.get())
     }
 
@@ -110,6 +118,13 @@ impl GcWatch {
     pub(super) fn end(&self) {
         self.state().handles.is_counting.set(false);
     }
+}
+
+/// Whether JavaScript may run in an isolate: V8 allows none in what it calls while it collects
+/// garbage, finalizers among it.
+pub(super) fn allows_javascript(isolate: &mut v8::Isolate) -> bool {
+    // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
+    unsafe { RawIsolate::of(isolate).allows_javascript() }
 }
 
 impl Drop for GcWatch {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::WalkError;
-use super::gc_watch::{EnteredForGc, GcWatch};
+use super::gc_watch::{EnteredForGc, GcWatch, allows_javascript};
 use super::isolate::{Entered, RawIsolate};
 use super::layout::RawSample;
 use super::own_work::{HandleSize, OwnSamples, reset_dropped_handles};
@@ -96,11 +96,15 @@ impl Session {
         options.validate()?;
         version::check()?;
         let raw = RawIsolate::of(isolate);
-        refuse_in_callbacks(isolate)?;
-        if let Some(session) = isolate.get_slot::<StopAtDisposal>()
-            && session.owner.is_some()
-            && session.abandoned.load(Ordering::Relaxed)
-        {
+        let allows_javascript = allows_javascript(isolate);
+        let is_abandoned = |session: &StopAtDisposal| {
+            session.owner.is_some() && session.abandoned.load(Ordering::Relaxed)
+        };
+        let is_abandoned = isolate.get_slot::<StopAtDisposal>().is_some_and(is_abandoned);
+        if GcWatch::sees_gc(isolate) || is_abandoned && !allows_javascript {
+            return Err(Error::InGarbageCollection);
+        }
+        if is_abandoned {
             drop(isolate.remove_slot::<StopAtDisposal>());
         }
 
@@ -119,7 +123,10 @@ impl Session {
             // V8 could start, so somebody else had stopped that session.
             stale.disarm();
         }
-        GcWatch::of(isolate);
+        // Else V8 may be going through its list of callbacks: the first profile has the watch made.
+        if allows_javascript {
+            GcWatch::of(isolate);
+        }
         isolate.set_slot(StopAtDisposal {
             isolate: raw,
             owner: Some(id),
@@ -138,16 +145,15 @@ impl Session {
     }
 
     /// Whether `isolate` is the one that this session runs in, and has not been told to stop.
-    fn check(&self, isolate: &v8::Isolate) -> Result<()> {
+    fn check(&self, isolate: &mut v8::Isolate) -> Result<()> {
         if RawIsolate::of(isolate) != self.isolate {
             return Err(Error::IsolateReplaced);
         }
-        match isolate.get_slot::<StopAtDisposal>() {
-            Some(slot) if slot.owner != Some(self.id) => Err(Error::NotSampling),
-            None => Err(Error::NotSampling),
-            Some(_) if GcWatch::is_in_gc(isolate) => Err(Error::InGarbageCollection),
-            Some(_) => Ok(()),
+        let slot = isolate.get_slot::<StopAtDisposal>();
+        if slot.is_none_or(|slot| slot.owner != Some(self.id)) {
+            return Err(Error::NotSampling);
         }
+        if GcWatch::is_in_gc(isolate) { Err(Error::InGarbageCollection) } else { Ok(()) }
     }
 
     /// Whether the sampler can be stopped now.
@@ -303,14 +309,10 @@ impl Session {
     }
 }
 
-/// Refuses what ends or begins a session where V8 calls the embedder while it collects garbage.
-///
-/// It may do that while it builds a profile, from what stopping frees; and it may be going through
-/// its list of callbacks, into which an isolate's first session puts ours.
+/// Refuses what ends a session where V8 calls the embedder while it collects garbage: it may do that
+/// while it builds a profile, from what stopping frees.
 pub(crate) fn refuse_in_callbacks(isolate: &mut v8::Isolate) -> Result<()> {
-    // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
-    let allows_javascript = unsafe { RawIsolate::of(isolate).allows_javascript() };
-    if GcWatch::is_in_gc(isolate) || !allows_javascript {
+    if GcWatch::sees_gc(isolate) || !allows_javascript(isolate) {
         return Err(Error::InGarbageCollection);
     }
     Ok(())
