@@ -43,8 +43,8 @@ pub enum Error {
     NotSampling,
 
     /// V8 may be in the middle of a garbage collection: it called a callback around one
-    /// (`v8::Isolate::add_gc_prologue_callback` and its kin), or a finalizer. JavaScript may not run
-    /// there. Nothing was read or changed.
+    /// (`v8::Isolate::add_gc_prologue_callback` and its kin), or a finalizer. JavaScript may not
+    /// run there. Nothing was read or changed.
     #[error(
         "the isolate may be in a garbage collection (a callback around one, a finalizer, or \
          wherever JavaScript is disallowed), where V8's sampler can be neither \

@@ -45,14 +45,15 @@ use crate::sys::{Collected, Session};
 /// # DevTools and other users of the sampler
 ///
 /// V8 gives sampling sessions no identity. Where somebody else stops this one and starts their own,
-/// collecting notices by what does not fit ([`Error::ForeignSession`](crate::Error::ForeignSession))
-/// and leaves theirs alone; what it has not noticed, dropping the guard stops.
+/// collecting notices by what does not fit
+/// ([`Error::ForeignSession`](crate::Error::ForeignSession)) and leaves theirs alone; what it has
+/// not noticed, dropping the guard stops.
 ///
 /// # GC callbacks and finalizers
 ///
 /// V8 collects garbage while it builds a profile, for DevTools for instance, and would go on with
-/// what stopping has freed. So sampling cannot be stopped, nor a window be taken, where V8 calls the
-/// embedder while it collects garbage:
+/// what stopping has freed. So sampling cannot be stopped, nor a window be taken, where V8 calls
+/// the embedder while it collects garbage:
 /// [`Error::InGarbageCollection`](crate::Error::InGarbageCollection). That is in callbacks around a
 /// collection (`v8::Isolate::add_gc_prologue_callback`), and in finalizers
 /// (`v8::Weak::with_finalizer`). A guard that is dropped there leaves the sampler running until the
@@ -60,9 +61,9 @@ use crate::sys::{Collected, Session};
 ///
 /// [`collect_nodes`](Self::collect_nodes) and [`collect_profile`](Self::collect_profile) work in
 /// finalizers, and near the heap limit (`v8::Isolate::add_near_heap_limit_callback`), and so does
-/// starting. All of these are refused in callbacks around a collection, but for those before it that
-/// were there before the isolate's first guard. The isolate's first guard can be made in any of them,
-/// and collects from the moment that they have returned.
+/// starting. All of these are refused in callbacks around a collection, but for those before it
+/// that were there before the isolate's first guard. The isolate's first guard can be made in any
+/// of them, and collects from the moment that they have returned.
 ///
 /// V8 allows no JavaScript in what it calls then, and that is what tells. So the same holds where
 /// the embedder allows none (`v8::disallow_javascript_execution_scope!` that crashes on failure).
@@ -73,8 +74,8 @@ use crate::sys::{Collected, Session};
 ///   isolate's first guard, and most callbacks near the heap limit. They must make no guard, drop
 ///   none, and stop none.
 /// - DevTools that has the isolate's profile built (`HeapProfiler.getSamplingProfile`). A finalizer
-///   or callback must not collect a second one meanwhile: V8 may then free nodes that it still needs
-///   for the first.
+///   or callback must not collect a second one meanwhile: V8 may then free nodes that it still
+///   needs for the first.
 ///
 /// V8 crashes by itself, with or without this crate:
 ///
@@ -211,8 +212,8 @@ impl<'a> HeapSampler<'a> {
     /// holds here, too.
     ///
     /// In a session that keeps dead objects ([`KeepDead`]) V8 keeps their samples until sampling
-    /// stops, and the totals of each profile include those of the one before: where sampling goes on
-    /// for long, take windows instead ([`take_window`](Self::take_window)).
+    /// stops, and the totals of each profile include those of the one before: where sampling goes
+    /// on for long, take windows instead ([`take_window`](Self::take_window)).
     ///
     /// Linear in the number of nodes, and O(s log s) in that of samples.
     ///
@@ -274,9 +275,9 @@ impl<'a> HeapSampler<'a> {
     /// | V8's memory for samples grows with | allocations per window | live objects |
     ///
     /// What was alive when a window began, from before sampling or from earlier windows, is in no
-    /// later window: V8 has forgotten it. `inuse` is what the window allocated and did not lose yet;
-    /// it is not the live heap, and adding it up over windows is only an upper limit of that, since
-    /// what died later is not taken off. The live heap as a whole is exact in each window, as
+    /// later window: V8 has forgotten it. `inuse` is what the window allocated and did not lose
+    /// yet; it is not the live heap, and adding it up over windows is only an upper limit of that,
+    /// since what died later is not taken off. The live heap as a whole is exact in each window, as
     /// [`Profile::heap`]. For "what is alive, and since when" use the other pair: a session that
     /// keeps no dead objects can run for ever and needs no windows. One isolate has one session, so
     /// a server has to choose, or to take turns.
@@ -303,9 +304,9 @@ impl<'a> HeapSampler<'a> {
     /// # Errors
     ///
     /// As [`collect_nodes`](Self::collect_nodes); the window goes on in that case, if the session
-    /// does. A collected window is never lost: if sampling cannot be started again, which nobody has
-    /// seen yet, the next call says so ([`Error::NotSampling`](crate::Error::NotSampling)).
-    /// As [`stop`](Self::stop) where V8 may be collecting garbage.
+    /// does. A collected window is never lost: if sampling cannot be started again, which nobody
+    /// has seen yet, the next call says so ([`Error::NotSampling`](crate::Error::NotSampling)). As
+    /// [`stop`](Self::stop) where V8 may be collecting garbage.
     pub fn take_window(&mut self) -> Result<Profile> {
         self.session.check_stop(self.isolate)?;
         let window = self.collect_profile()?;

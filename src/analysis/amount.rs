@@ -32,28 +32,28 @@ pub enum Uncertainty {
     /// [`Estimate`](crate::Estimate).
     Sampled,
     /// From the interval, and mean sizes of objects; from the smallest sample in place of the
-    /// interval; or, where nothing is known of sizes, as if all objects were small, which makes it an
-    /// upper bound.
+    /// interval; or, where nothing is known of sizes, as if all objects were small, which makes it
+    /// an upper bound.
     Approximate,
     /// Not known: the source tells neither the interval nor samples; or the values are numbers of
     /// objects of which it does not tell the sizes. Set
     /// [`About::interval`](crate::About#structfield.interval) if you know it.
     Unknown,
-    /// Not known, as the values are [differences](crate::HeapProfile::is_difference): they have a sign, and
-    /// what they are differences of is not told. (The [`diff`](crate::analysis::diff()) of two profiles knows
-    /// it.)
+    /// Not known, as the values are [differences](crate::HeapProfile::is_difference): they have a
+    /// sign, and what they are differences of is not told. (The [`diff`](crate::analysis::diff())
+    /// of two profiles knows it.)
     Difference,
 }
 
 /// A value of a heap profile with its uncertainty.
 ///
-/// Like an [`Estimate`](crate::Estimate), but of a [`SampleType`] that is known only at run time, and of
-/// a source that may not tell how sure its values are.
+/// Like an [`Estimate`](crate::Estimate), but of a [`SampleType`] that is known only at run time,
+/// and of a source that may not tell how sure its values are.
 ///
 /// Displayed as an estimate is, `1.65 MB ± 0.17`, with the 95 % interval; without one where it is
-/// unknown; with its sign, `-1.6 MB`, if it is a difference; in the alternate form, `{:#}`, nothing is `0` without the limit of what can go unnoticed.
-/// Written by serde as an object with `value`, `standard_error`, `lower` and `upper` (95 %) and
-/// `samples`, `null` where unknown.
+/// unknown; with its sign, `-1.6 MB`, if it is a difference; in the alternate form, `{:#}`, nothing
+/// is `0` without the limit of what can go unnoticed. Written by serde as an object with `value`,
+/// `standard_error`, `lower` and `upper` (95 %) and `samples`, `null` where unknown.
 ///
 /// ```
 /// # use v8_heap_sampler::{Confidence, HeapProfile, Node, NodeId, Profile, Sample, SampleId,

@@ -21,11 +21,12 @@ struct Entry {
     row: u32,
 }
 
-/// How many levels are shown if nothing is said: each takes a pass over all that reaches it, and deeper
-/// recursion tells nothing more.
+/// How many levels are shown if nothing is said: each takes a pass over all that reaches it, and
+/// deeper recursion tells nothing more.
 const MOST_LEVELS: usize = 512;
 
-/// An inverted context: entries from one place to another, which have the frames up to here in common.
+/// An inverted context: entries from one place to another, which have the frames up to here in
+/// common.
 struct Inverted {
     depth: usize,
     start: usize,
@@ -34,12 +35,13 @@ struct Inverted {
 }
 
 impl HeapProfile {
-    /// The tree of calls from the inside out: the functions that allocate, and below each its callers,
-    /// by which what it allocated itself is split.
+    /// The tree of calls from the inside out: the functions that allocate, and below each its
+    /// callers, by which what it allocated itself is split.
     ///
-    /// Without a depth in the options it is 512 levels. Each byte is there once on each level: where a function calls itself, that is one of its callers.
-    /// O(v log v) in the values for each level that has something to show; beyond the profile it holds
-    /// 12 bytes a value, and the rows.
+    /// Without a depth in the options it is 512 levels. Each byte is there once on each level:
+    /// where a function calls itself, that is one of its callers. O(v log v) in the values for each
+    /// level that has something to show; beyond the profile it holds 12 bytes a value, and the
+    /// rows.
     ///
     /// ```
     /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,

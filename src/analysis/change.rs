@@ -13,9 +13,9 @@ use crate::profile::{Bytes, Objects};
 
 /// A change from one profile to another, with its uncertainty.
 ///
-/// Displayed as `+1.2 MB ± 0.3`, with the 95 % interval. Written by serde as an object with `before` and
-/// `after` ([`Amount`]s), `change`, `standard_error`, `lower`, `upper` (95 %) and `p_value`, `null` where
-/// unknown.
+/// Displayed as `+1.2 MB ± 0.3`, with the 95 % interval. Written by serde as an object with
+/// `before` and `after` ([`Amount`]s), `change`, `standard_error`, `lower`, `upper` (95 %) and
+/// `p_value`, `null` where unknown.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Change {
     before: Amount,
@@ -63,7 +63,8 @@ impl Change {
 
     /// The standard error of the change; `None` if it is unknown.
     ///
-    /// Samples that are in both profiles, of objects that were alive all the time, add nothing to it.
+    /// Samples that are in both profiles, of objects that were alive all the time, add nothing to
+    /// it.
     #[must_use]
     pub fn standard_error(&self) -> Option<f64> {
         self.is_known().then(|| (self.gone.variance + self.new.variance).sqrt())
@@ -78,9 +79,9 @@ impl Change {
 
     /// The interval that holds the true change with a confidence; `None` if it is unknown.
     ///
-    /// Made of the intervals of both sides (Donner and Zou, *Statistics in Medicine* 21, 2002; MOVER),
-    /// so that few samples are allowed for; of objects so large that most are sampled, the extremes of
-    /// both.
+    /// Made of the intervals of both sides (Donner and Zou, *Statistics in Medicine* 21, 2002;
+    /// MOVER), so that few samples are allowed for; of objects so large that most are sampled, the
+    /// extremes of both.
     #[must_use]
     pub fn interval(&self, confidence: Confidence) -> Option<ConfidenceInterval> {
         if !self.is_known() {

@@ -41,8 +41,8 @@ pub struct Dominator {
     /// The function.
     #[serde(serialize_with = "super::place::serialize")]
     pub function: Arc<Function>,
-    /// Its immediate dominator: the last function that every way from the root to it passes through.
-    /// `None` if that is the root: no single function.
+    /// Its immediate dominator: the last function that every way from the root to it passes
+    /// through. `None` if that is the root: no single function.
     #[serde(serialize_with = "super::place::serialize_some")]
     pub immediate_dominator: Option<Arc<Function>>,
     /// What it allocated itself.
@@ -55,13 +55,13 @@ pub struct Dominator {
 }
 
 impl HeapProfile {
-    /// The immediate dominators of the call graph's functions: which single function all ways from the
-    /// root to a function pass through, and what would go with it.
+    /// The immediate dominators of the call graph's functions: which single function all ways from
+    /// the root to a function pass through, and what would go with it.
     ///
-    /// By `petgraph::algo::dominators::simple_fast` (Cooper, Harvey and Kennedy), which is quadratic in
-    /// functions at worst and linear in practice. The graph has merged the contexts of each function,
-    /// so some of its ways were never walked: a function that dominates another does stand on all of
-    /// its stacks; one that does not may still.
+    /// By `petgraph::algo::dominators::simple_fast` (Cooper, Harvey and Kennedy), which is
+    /// quadratic in functions at worst and linear in practice. The graph has merged the contexts of
+    /// each function, so some of its ways were never walked: a function that dominates another does
+    /// stand on all of its stacks; one that does not may still.
     ///
     /// # Errors
     ///
@@ -127,12 +127,12 @@ impl HeapProfile {
         Ok(Dominators { sample_type, total, on_empty_stack, functions: found, heading })
     }
 
-    /// The single function that all values of the stacks on which a function matches pass through before
-    /// it: the innermost one that stands outside the first match on each of them. `None` if there is
-    /// none but the root, or nothing matches.
+    /// The single function that all values of the stacks on which a function matches pass through
+    /// before it: the innermost one that stands outside the first match on each of them. `None` if
+    /// there is none but the root, or nothing matches.
     ///
-    /// Unlike [`dominators`](Self::dominators), which knows the merged graph alone, this looks at the
-    /// stacks. Linear in the contexts, and in the longest stack for each match.
+    /// Unlike [`dominators`](Self::dominators), which knows the merged graph alone, this looks at
+    /// the stacks. Linear in the contexts, and in the longest stack for each match.
     #[must_use]
     pub fn common_caller(
         &self,

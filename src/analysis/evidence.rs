@@ -160,8 +160,8 @@ impl<'p> Evidence<'p> {
     }
 }
 
-/// What samples say of rows without sizes: each stands for so many bytes, and from these follows the
-/// size of its object.
+/// What samples say of rows without sizes: each stands for so many bytes, and from these follows
+/// the size of its object.
 fn of_samples(profile: &HeapProfile, sample_type: SampleType, interval: f64) -> Option<Vec<Sum>> {
     let rows = profile.row_data();
     let samples = profile.samples()?;

@@ -32,7 +32,8 @@ pub enum GroupBy {
     /// The folders that scripts are in, by path or URL.
     Directory,
     /// Packages, by the names of scripts: `x` of `node_modules/x`, `npm:x@1`, `jsr:@s/x@1`,
-    /// `https://deno.land/x/oak@v12`, `node:fs`, `ext:core`; else the origin of a URL, or `(own code)`.
+    /// `https://deno.land/x/oak@v12`, `node:fs`, `ext:core`; else the origin of a URL, or `(own
+    /// code)`.
     Package,
     /// The values of a label with this key. What does not have it is `(none)`.
     Label(String),
@@ -179,8 +180,8 @@ pub(super) fn of_functions(profile: &HeapProfile, by: &GroupBy) -> (Vec<Group>, 
     (groups, group_of)
 }
 
-/// The groups of functions, and behind them one of the root if it is asked for: then all values of the
-/// profile are in a group.
+/// The groups of functions, and behind them one of the root if it is asked for: then all values of
+/// the profile are in a group.
 pub(super) fn of_contexts(
     profile: &HeapProfile,
     by: &GroupBy,
@@ -235,8 +236,8 @@ fn package_name_of(function: &Function) -> String {
     }
 }
 
-/// Adds the groups of another profile to those of one, and renumbers which group each of its things is
-/// in.
+/// Adds the groups of another profile to those of one, and renumbers which group each of its things
+/// is in.
 pub(super) fn join(groups: &mut Vec<Group>, more: Vec<Group>, group_of: &mut [u32], by: &GroupBy) {
     let mut numbers = Numbers::default();
     for group in &*groups {

@@ -47,9 +47,9 @@ pub struct HotStep {
 }
 
 impl HeapProfile {
-    /// The hot path: from the root to the largest callee, and on, until a context allocated more itself
-    /// than its largest callee and all below that. Of a difference, the largest callee is the one that
-    /// has changed most, up or down.
+    /// The hot path: from the root to the largest callee, and on, until a context allocated more
+    /// itself than its largest callee and all below that. Of a difference, the largest callee is
+    /// the one that has changed most, up or down.
     ///
     /// Linear in contexts and values.
     ///

@@ -207,8 +207,8 @@ pub struct Leaks {
     pub same_session: bool,
     /// How fast the whole grows.
     pub total: Rate,
-    /// Whether the whole grows and goes on growing, by the tests that the rows have: also where no row
-    /// by itself does.
+    /// Whether the whole grows and goes on growing, by the tests that the rows have: also where no
+    /// row by itself does.
     pub whole_leaks: bool,
     /// The rows: leaks first, and among these the fastest first.
     pub rows: Vec<Leak>,
@@ -233,8 +233,8 @@ pub struct Leak {
     pub function: Option<Arc<Function>>,
     /// How fast it grows.
     pub rate: Rate,
-    /// How much of the growth of the whole that is; `None` if the whole does not grow. More than 1 if
-    /// something else shrinks.
+    /// How much of the growth of the whole that is; `None` if the whole does not grow. More than 1
+    /// if something else shrinks.
     pub share: Option<f64>,
     /// How likely such growth is if none goes on; `None` if it cannot be said.
     pub p_value: Option<f64>,
@@ -275,44 +275,46 @@ const ENOUGH_TO_SURVIVE: u32 = 12;
 /// functions.
 const ENOUGH_FOR_TREND: usize = 10;
 
-/// What leaks: the functions whose live bytes grow and go on growing over three or more snapshots of one
-/// process, in the order in which they were taken.
+/// What leaks: the functions whose live bytes grow and go on growing over three or more snapshots
+/// of one process, in the order in which they were taken.
 ///
-/// Growth that stops is no leak (a cache that fills, code that is compiled), nor is what comes and goes (a
-/// ring of sessions, garbage that has not been collected yet). One of two tests asks that of each function:
+/// Growth that stops is no leak (a cache that fills, code that is compiled), nor is what comes and
+/// goes (a ring of sessions, garbage that has not been collected yet). One of two tests asks that
+/// of each function:
 ///
-/// - **Survivors**, of snapshots of one session ([`Sessions`]): the objects that are alive in a late
-///   snapshot, by the time of their allocation. (The last one of the last third that has hardly more
-///   alive than the least of it: it is soon after a garbage collection.) Something that leaks has
-///   survivors from all of the time; a cache that is full, only from its beginning; what is replaced or
-///   not yet collected, only from the end. The time from the first snapshot to the one before that is
-///   divided into thirds; each must have more survivors, for what was allocated in it, than 40 % of the
-///   usual rate, which is the median over the times between two snapshots (Poisson's distribution). The
-///   function must have grown by at least half of that, from the least it had in the first third; and
-///   three quarters of what was old in the middle of the time must still be there: what is renewed does
-///   not leak. This sees a leak of one per cent in a function whose garbage comes and goes by the
-///   megabyte. A cache that takes more than half of the time to be renewed once may still look like a
-///   leak: watch longer.
-/// - **Trend**, where snapshots are of several sessions or have no samples, and for functions with fewer
-///   than a dozen samples, such as an array that grows: with ten snapshots or more, the live bytes must rise
-///   by Mann's test, over all of the time and over the later two thirds, there by more than sampling
-///   explains, and in steps that go up on average (Student's test); rise at least 40 % as steeply in the
-///   later half as on the whole; and never fall by more than half of what they have risen. With fewer
-///   snapshots, the least of each third must be more than that of the one before, by more than sampling
-///   explains.
+/// - **Survivors**, of snapshots of one session ([`Sessions`]): the objects that are alive in a
+///   late snapshot, by the time of their allocation. (The last one of the last third that has
+///   hardly more alive than the least of it: it is soon after a garbage collection.) Something that
+///   leaks has survivors from all of the time; a cache that is full, only from its beginning; what
+///   is replaced or not yet collected, only from the end. The time from the first snapshot to the
+///   one before that is divided into thirds; each must have more survivors, for what was allocated
+///   in it, than 40 % of the usual rate, which is the median over the times between two snapshots
+///   (Poisson's distribution). The function must have grown by at least half of that, from the
+///   least it had in the first third; and three quarters of what was old in the middle of the time
+///   must still be there: what is renewed does not leak. This sees a leak of one per cent in a
+///   function whose garbage comes and goes by the megabyte. A cache that takes more than half of
+///   the time to be renewed once may still look like a leak: watch longer.
+/// - **Trend**, where snapshots are of several sessions or have no samples, and for functions with
+///   fewer than a dozen samples, such as an array that grows: with ten snapshots or more, the live
+///   bytes must rise by Mann's test, over all of the time and over the later two thirds, there by
+///   more than sampling explains, and in steps that go up on average (Student's test); rise at
+///   least 40 % as steeply in the later half as on the whole; and never fall by more than half of
+///   what they have risen. With fewer snapshots, the least of each third must be more than that of
+///   the one before, by more than sampling explains.
 ///
-/// The false discovery rate over all functions is controlled by the procedure of Benjamini and Hochberg.
-/// The rate of growth is that of the survivors, with the interval of an estimate; or the median slope
-/// (Theil and Sen), with Sen's interval or, where that is wider, the one of the change from the first
-/// snapshot to the last.
+/// The false discovery rate over all functions is controlled by the procedure of Benjamini and
+/// Hochberg. The rate of growth is that of the survivors, with the interval of an estimate; or the
+/// median slope (Theil and Sen), with Sen's interval or, where that is wider, the one of the change
+/// from the first snapshot to the last.
 ///
-/// When V8 optimises code it inlines functions, and from then on charges what they allocate to the function
-/// that they are part of: in a program that is still warming up, growth moves from one function to another.
-/// By script or package that hardly shows. [`Leaks::whole_leaks`] says if everything together leaks.
+/// When V8 optimises code it inlines functions, and from then on charges what they allocate to the
+/// function that they are part of: in a program that is still warming up, growth moves from one
+/// function to another. By script or package that hardly shows. [`Leaks::whole_leaks`] says if
+/// everything together leaks.
 ///
-/// Take snapshots at even work, after a warm-up, and with a garbage collection before each if that is
-/// possible ([`SamplerOptions::force_gc`](crate::SamplerOptions#structfield.force_gc)): objects that have
-/// died but not been collected are alive to V8. With one session for all snapshots, of
+/// Take snapshots at even work, after a warm-up, and with a garbage collection before each if that
+/// is possible ([`SamplerOptions::force_gc`](crate::SamplerOptions#structfield.force_gc)): objects
+/// that have died but not been collected are alive to V8. With one session for all snapshots, of
 /// [`live_heap`](crate::SamplerOptions::live_heap) options, survivors can be followed.
 ///
 /// Linear in contexts, values and samples of all snapshots, and in the square of their number.
@@ -342,8 +344,8 @@ const ENOUGH_FOR_TREND: usize = 10;
 ///
 /// # Errors
 ///
-/// [`LeakError`] if there are fewer than three snapshots, they are not in order, or one does not have the
-/// values, or has a difference of them.
+/// [`LeakError`] if there are fewer than three snapshots, they are not in order, or one does not
+/// have the values, or has a difference of them.
 pub fn leaks<'p>(
     snapshots: impl IntoIterator<Item = &'p HeapProfile>,
     options: &LeakOptions,
@@ -603,8 +605,8 @@ impl Snapshots<'_> {
         Finding { p_value, value: slope.value, lower, upper }
     }
 
-    /// How likely sampling alone makes a series grow by so much from one snapshot to another; `None` if
-    /// that is not known.
+    /// How likely sampling alone makes a series grow by so much from one snapshot to another;
+    /// `None` if that is not known.
     fn p_of_growth(&self, series: &[Sum], from: usize, to: usize) -> Option<f64> {
         let [before, after] = [from, to].map(|at| (series[at], &self.evidence[at]));
         let change = Change::new(before, after, &Sum::default());
@@ -612,8 +614,8 @@ impl Snapshots<'_> {
         change.p_value().map(|p| if is_growth { p / 2.0 } else { 1.0 })
     }
 
-    /// The limits of the slope from the first point to the last; the slope alone where these are not
-    /// known.
+    /// The limits of the slope from the first point to the last; the slope alone where these are
+    /// not known.
     fn limits_of_slope(&self, series: &[Sum], slope: f64) -> (f64, f64) {
         let ends = [0, series.len() - 1].map(|at| (series[at], &self.evidence[at]));
         let change = Change::new(ends[0], ends[1], &Sum::default());
@@ -622,8 +624,8 @@ impl Snapshots<'_> {
         interval.map_or((slope, slope), |interval| (interval.lower * per, interval.upper * per))
     }
 
-    /// What is alive in a late snapshot, by group, the whole behind them, and by the snapshots between
-    /// which it was allocated. `None` if nothing is known of samples.
+    /// What is alive in a late snapshot, by group, the whole behind them, and by the snapshots
+    /// between which it was allocated. `None` if nothing is known of samples.
     fn survivors(&self, groups: usize, group_at: &[Vec<u32>]) -> Option<(Cohorts, Vec<Survivors>)> {
         let count = self.profiles.len();
         let alive: Vec<f64> = self.evidence.iter().map(|of| of.total().value()).collect();
@@ -676,8 +678,8 @@ impl Snapshots<'_> {
         Some((cohorts, survivors))
     }
 
-    /// The stacks that have grown most from the first snapshot to the last, of the groups that are asked
-    /// for.
+    /// The stacks that have grown most from the first snapshot to the last, of the groups that are
+    /// asked for.
     fn paths(
         &self,
         group_at: &[u32],

@@ -14,15 +14,16 @@
 //! | what has changed? | [`diff()`] |
 //! | what leaks? | [`leaks()`] |
 //!
-//! Every number is an [`Amount`], which knows how sure it is; its [`Uncertainty`] says from what. All
-//! answers can be written by serde, and displayed as text.
+//! Every number is an [`Amount`], which knows how sure it is; its [`Uncertainty`] says from what.
+//! All answers can be written by serde, and displayed as text.
 //!
-//! A profile that is a [difference](crate::HeapProfile::is_difference) is answered about with signs, the largest
-//! change first, up or down; shares and intervals make no sense of it, and there are none.
+//! A profile that is a [difference](crate::HeapProfile::is_difference) is answered about with
+//! signs, the largest change first, up or down; shares and intervals make no sense of it, and there
+//! are none.
 //!
-//! Functions are the same if their names and places are: the name of the script, line and column, the
-//! original ones where these are known. Ids of scripts, which differ from session to session and from
-//! load to load, do not count where a script has a name.
+//! Functions are the same if their names and places are: the name of the script, line and column,
+//! the original ones where these are known. Ids of scripts, which differ from session to session
+//! and from load to load, do not count where a script has a name.
 
 mod amount;
 mod bottom_up;

@@ -60,7 +60,8 @@ pub struct PeekedCall {
 }
 
 impl HeapProfile {
-    /// The functions that match, each with its callers and callees, as `go tool pprof -peek` has them.
+    /// The functions that match, each with its callers and callees, as `go tool pprof -peek` has
+    /// them.
     ///
     /// Linear in contexts and values, and in the calls of the functions that match.
     ///
@@ -140,8 +141,8 @@ impl HeapProfile {
         Ok(Peek { sample_type, total, functions: peeked, heading })
     }
 
-    /// The calls from or to groups that are asked for, with what was allocated while each was on the
-    /// stack, in the order in which they come.
+    /// The calls from or to groups that are asked for, with what was allocated while each was on
+    /// the stack, in the order in which they come.
     fn calls(
         &self,
         evidence: &Evidence<'_>,

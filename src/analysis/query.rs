@@ -24,9 +24,9 @@ pub enum Recursion {
 /// A question to a profile that is answered by another one: a part of it, or a simpler one.
 ///
 /// In pprof's terms and with their meaning: values belong to stacks, and [`focus`](Self::focus) and
-/// [`ignore`](Self::ignore) choose stacks; [`hide`](Self::hide) and [`show`](Self::show) take frames off
-/// them, which leaves a value to the function that called. They are done in the order in which they
-/// stand here, whatever the order of the calls.
+/// [`ignore`](Self::ignore) choose stacks; [`hide`](Self::hide) and [`show`](Self::show) take
+/// frames off them, which leaves a value to the function that called. They are done in the order in
+/// which they stand here, whatever the order of the calls.
 ///
 /// ```
 /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
@@ -92,8 +92,8 @@ impl Query {
     }
 
     /// Takes frames off the outer end of each stack for as long as they match, such as those of an
-    /// embedder that calls into a program ([`Pattern::embedder`]). If nothing is left, a value is the
-    /// root's.
+    /// embedder that calls into a program ([`Pattern::embedder`]). If nothing is left, a value is
+    /// the root's.
     pub fn trim(self, functions: Pattern) -> Self {
         Self { trim: Some(functions), ..self }
     }
@@ -103,9 +103,9 @@ impl Query {
         Self { recursion: Some(recursion), ..self }
     }
 
-    /// Puts contexts that, with all below them, have less than a share of the whole (from 0 to 1) into
-    /// one named `(pruned)` below what called them. No value is lost. Of a difference, the whole is all
-    /// that has changed, more or less.
+    /// Puts contexts that, with all below them, have less than a share of the whole (from 0 to 1)
+    /// into one named `(pruned)` below what called them. No value is lost. Of a difference, the
+    /// whole is all that has changed, more or less.
     pub fn prune_below(self, sample_type: SampleType, share: f64) -> Self {
         Self { prune: Some((sample_type, share)), ..self }
     }
@@ -126,8 +126,9 @@ pub enum QueryError {
 impl HeapProfile {
     /// The profile that answers a query. This one stays as it is.
     ///
-    /// Values, labels, sizes and samples go along with their stacks; ids of contexts are lost. Linear in
-    /// contexts and values (where frames are taken off, in the length of stacks too, at worst).
+    /// Values, labels, sizes and samples go along with their stacks; ids of contexts are lost.
+    /// Linear in contexts and values (where frames are taken off, in the length of stacks too, at
+    /// worst).
     ///
     /// # Errors
     ///
@@ -273,7 +274,8 @@ struct Answer<'p> {
     depths: Vec<u32>,
     /// The contexts of the answer from the root to the one that was come to last, by depth.
     path: Vec<u32>,
-    /// By number of a function in the answer, its place: the first of the profile's functions there.
+    /// By number of a function in the answer, its place: the first of the profile's functions
+    /// there.
     places: Vec<u32>,
     /// By place, its last context.
     last: Vec<u32>,

@@ -11,12 +11,13 @@ const NEARLY_NORMAL: f64 = 1e5;
 ///
 /// The estimates must have no sample in common. Each is of an effective number of samples, value² /
 /// variance, and given how many both have together, how many of these are in the second one has a
-/// binomial distribution (Przyborowski and Wilenski, *Biometrika* 31, 1940, for Poisson counts): exact
-/// where all objects are of one size and small, and for others with the same mean and variance.
+/// binomial distribution (Przyborowski and Wilenski, *Biometrika* 31, 1940, for Poisson counts):
+/// exact where all objects are of one size and small, and for others with the same mean and
+/// variance.
 ///
-/// Of large objects there are few, and that one of them is missed is not as rare as that would have it:
-/// there the number of whole objects decides. Where all are so large that each is sampled, every
-/// difference is certain.
+/// Of large objects there are few, and that one of them is missed is not as rare as that would have
+/// it: there the number of whole objects decides. Where all are so large that each is sampled,
+/// every difference is certain.
 pub(super) fn p_value(before: &Sum, after: &Sum, intervals: (f64, f64)) -> f64 {
     let (v1, v2) = (before.value(), after.value());
     let variance = before.variance + after.variance;
@@ -48,11 +49,12 @@ pub(super) fn p_value(before: &Sum, after: &Sum, intervals: (f64, f64)) -> f64 {
     (2.0 * tail).max(p_of_steps(before, after)).clamp(0.0, 1.0)
 }
 
-/// How likely two estimates of large objects, most of which are sampled, differ by so many whole ones.
+/// How likely two estimates of large objects, most of which are sampled, differ by so many whole
+/// ones.
 ///
-/// Of such objects few are missed, and what both sides missed are two Poisson numbers: their difference
-/// has Skellam's distribution. A sample more or less is a step, which an effective number of samples
-/// knows nothing of.
+/// Of such objects few are missed, and what both sides missed are two Poisson numbers: their
+/// difference has Skellam's distribution. A sample more or less is a step, which an effective
+/// number of samples knows nothing of.
 fn p_of_steps(before: &Sum, after: &Sum) -> f64 {
     let unseen = before.unseen + after.unseen;
     if unseen <= 0.0 {
@@ -76,8 +78,8 @@ fn p_of_steps(before: &Sum, after: &Sum) -> f64 {
     }
 }
 
-/// Objects of which fewer are sampled are as good as Poisson's, of which the other test is exact or more
-/// careful.
+/// Objects of which fewer are sampled are as good as Poisson's, of which the other test is exact or
+/// more careful.
 const MOSTLY_MISSED: f64 = 0.35;
 
 /// From so many missed objects on the distribution is that of their sum.
@@ -101,8 +103,9 @@ fn skellam_tail(least: f64, mean: f64) -> f64 {
     chances.iter().zip(tails.iter().skip(least)).map(|(chance, tail)| chance * tail).sum()
 }
 
-/// The false discovery rates at which each of the hypotheses would just be rejected, by the procedure
-/// of Benjamini and Hochberg (*Journal of the Royal Statistical Society B* 57, 1995). O(n log n).
+/// The false discovery rates at which each of the hypotheses would just be rejected, by the
+/// procedure of Benjamini and Hochberg (*Journal of the Royal Statistical Society B* 57, 1995). O(n
+/// log n).
 pub(super) fn q_values(p_values: &[f64]) -> Vec<f64> {
     let mut order: Vec<u32> = (0..p_values.len() as u32).collect();
     order.sort_unstable_by(|&one, &other| {
@@ -124,8 +127,8 @@ pub(super) fn normal_quantile(level: f64) -> f64 {
     std::f64::consts::SQRT_2 * (2.0 * level - 1.0).inv_error()
 }
 
-/// How likely `n` events or more, or of a number that is not whole as many, are among `all` if each is one
-/// with a chance.
+/// How likely `n` events or more, or of a number that is not whole as many, are among `all` if each
+/// is one with a chance.
 fn binomial_tail(n: f64, all: f64, chance: f64) -> f64 {
     match all - n {
         _ if n <= 0.0 => 1.0,

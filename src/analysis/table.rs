@@ -17,7 +17,8 @@ impl Table {
         table
     }
 
-    /// Leaves out the columns of shares, which of a difference make no sense: more and less cancel out.
+    /// Leaves out the columns of shares, which of a difference make no sense: more and less cancel
+    /// out.
     pub(super) fn without_shares(&mut self) {
         let Some(heads) = self.rows.first() else { return };
         let names = heads.len().saturating_sub(1);

@@ -108,7 +108,8 @@ pub struct Top {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct TopRow {
-    /// What it is of, as it is shown; `(root)` of what was allocated on the empty stack, if anything was.
+    /// What it is of, as it is shown; `(root)` of what was allocated on the empty stack, if
+    /// anything was.
     pub name: String,
     /// The function, where the rows are functions.
     #[serde(serialize_with = "super::place::serialize_some")]
@@ -124,9 +125,10 @@ pub struct TopRow {
 impl HeapProfile {
     /// The table of who allocates most: by function, script, directory, package or label.
     ///
-    /// Displayed in columns as of `go tool pprof -top`, with intervals. Linear in contexts and values;
-    /// beyond the profile it holds the rows, and a sum for each call on the longest stack. A
-    /// [difference](HeapProfile::is_difference) has signs and no shares, here and in all other answers.
+    /// Displayed in columns as of `go tool pprof -top`, with intervals. Linear in contexts and
+    /// values; beyond the profile it holds the rows, and a sum for each call on the longest stack.
+    /// A [difference](HeapProfile::is_difference) has signs and no shares, here and in all other
+    /// answers.
     ///
     /// ```
     /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,

@@ -14,7 +14,8 @@ use crate::estimate::Sum;
 use crate::heap_profile::{HeapProfile, NoSuchValues, SampleType};
 use crate::profile::Function;
 
-/// What a tree shows: [`top_down`](HeapProfile::top_down) and [`bottom_up`](HeapProfile::bottom_up).
+/// What a tree shows: [`top_down`](HeapProfile::top_down) and
+/// [`bottom_up`](HeapProfile::bottom_up).
 ///
 /// ```
 /// use v8_heap_sampler::SampleType;
@@ -26,8 +27,9 @@ use crate::profile::Function;
 pub struct TreeOptions {
     /// Which value.
     pub sample_type: SampleType,
-    /// The least share of the whole that a row must have, from 0 to 1. Default: 0.005. Of a difference, of
-    /// all that has changed, more or less, which more and less of one row do not cancel out.
+    /// The least share of the whole that a row must have, from 0 to 1. Default: 0.005. Of a
+    /// difference, of all that has changed, more or less, which more and less of one row do not
+    /// cancel out.
     pub least_share: f64,
     /// How many levels to show. Default: all.
     pub depth: Option<usize>,
@@ -57,7 +59,8 @@ impl TreeOptions {
 
 /// A tree of calls, cut to what matters.
 ///
-/// Written by serde as it is: rows in preorder with their depths, so that no depth is too deep to read.
+/// Written by serde as it is: rows in preorder with their depths, so that no depth is too deep to
+/// read.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Tree {
@@ -82,8 +85,8 @@ pub struct TreeRow {
     pub function: Arc<Function>,
     /// From the outside in: what this context allocated itself. `None` in an inverted tree.
     pub own: Option<Amount>,
-    /// From the outside in: what this context and all below it allocated. In an inverted tree: what the
-    /// function of the first level allocated itself when it was called along this way.
+    /// From the outside in: what this context and all below it allocated. In an inverted tree: what
+    /// the function of the first level allocated itself when it was called along this way.
     pub total: Amount,
     /// How many rows right below this one were left out, as they were too small or too deep.
     pub left_out: usize,

@@ -8,9 +8,9 @@ use crate::estimate::incomplete_beta;
 /// Up to so many points without ties the exact distribution is used.
 const MOST_EXACT: usize = 40;
 
-/// How likely a series without a trend rises as steadily as this one: Mann's test (*Econometrica* 13,
-/// 1945), one-sided, exact for short series without ties; else by the normal distribution, with Kendall's
-/// correction for ties.
+/// How likely a series without a trend rises as steadily as this one: Mann's test (*Econometrica*
+/// 13, 1945), one-sided, exact for short series without ties; else by the normal distribution, with
+/// Kendall's correction for ties.
 pub(super) fn p_of_rise(series: &[f64]) -> f64 {
     let n = series.len();
     let score = kendall(series);
@@ -76,8 +76,8 @@ fn exact_tail(n: usize, score: i64) -> f64 {
     chances.iter().take(most_falling as usize + 1).sum::<f64>().min(1.0)
 }
 
-/// How likely the steps of a series that wanders without aim go up as much on average: Student's test,
-/// one-sided.
+/// How likely the steps of a series that wanders without aim go up as much on average: Student's
+/// test, one-sided.
 pub(super) fn p_of_drift(series: &[f64]) -> f64 {
     let n = series.len().saturating_sub(1);
     if n < 2 {
@@ -103,8 +103,9 @@ pub(super) struct Slope {
     pub(super) upper: f64,
 }
 
-/// The median of the slopes between any two points (Theil and Sen), which up to a quarter of the points
-/// cannot spoil, with Sen's interval (*Journal of the American Statistical Association* 63, 1968).
+/// The median of the slopes between any two points (Theil and Sen), which up to a quarter of the
+/// points cannot spoil, with Sen's interval (*Journal of the American Statistical Association* 63,
+/// 1968).
 ///
 /// `None` if no two points are at different times. O(n² log n).
 pub(super) fn theil_sen(points: &[(f64, f64)]) -> Option<Slope> {

@@ -28,8 +28,8 @@ pub struct OverBudget {
 pub enum Violation {
     /// There is more than there may be.
     Exceeded(Exceeded),
-    /// The function that the budget is of allocated nothing that is known of, or is called something
-    /// else.
+    /// The function that the budget is of allocated nothing that is known of, or is called
+    /// something else.
     Absent {
         /// What the budget calls it.
         function: String,
@@ -283,9 +283,9 @@ fn near<A: Measured>(measurement: &Measurement<A>, wanted: &FunctionBudget) -> V
     near.into_iter().take(NEAR).map(|(_, function)| Arc::clone(function)).collect()
 }
 
-/// How many letters must be added, removed or replaced to make one name of the other; `None` if they
-/// are not similar. Upper and lower case are the same, as are `a.b` and `b`, and names are similar
-/// if one is a part of the other.
+/// How many letters must be added, removed or replaced to make one name of the other; `None` if
+/// they are not similar. Upper and lower case are the same, as are `a.b` and `b`, and names are
+/// similar if one is a part of the other.
 fn distance(wanted: &str, name: &str) -> Option<usize> {
     let last = |name: &str| name.rsplit('.').next().unwrap_or(name).to_lowercase();
     let (wanted, name) = (last(wanted), last(name));
@@ -397,7 +397,8 @@ mod tests {
         SamplerOptions, ScriptId,
     };
 
-    /// `(root)` -> `(PARSER)` and `main` -> `rows` -> `row` -> `rows` -> `row`, and `main` -> `row`.
+    /// `(root)` -> `(PARSER)` and `main` -> `rows` -> `row` -> `rows` -> `row`, and `main` ->
+    /// `row`.
     fn profile(interval: u64) -> Profile {
         let names = ["(root)", "(PARSER)", "main", "rows", "row", "rows", "row", "row"];
         let children: [&[u32]; 8] = [&[2, 3], &[], &[4, 8], &[5], &[6], &[7], &[], &[]];

@@ -11,8 +11,8 @@ use crate::profile::{KeepDead, SamplerOptions};
 use crate::sampler::HeapSampler;
 use crate::sys::{collect_garbage, refuse_in_callbacks};
 
-/// V8 flags with which the same work allocates the same, to the byte: in the same isolate once it is
-/// warm, in fresh isolates, and in another process.
+/// V8 flags with which the same work allocates the same, to the byte: in the same isolate once it
+/// is warm, in fresh isolates, and in another process.
 ///
 /// To be set before V8 starts, and so in a test binary that needs nothing else:
 /// `v8::V8::set_flags_from_string(budget::STABLE_FLAGS)`. See the [module](super) for what each is
@@ -106,8 +106,8 @@ impl MeasureOptions<Counts> {
 }
 
 impl MeasureOptions<Usage> {
-    /// One sample per so many bytes allocated on average; amounts are estimates. For work that is too
-    /// much to be counted.
+    /// One sample per so many bytes allocated on average; amounts are estimates. For work that is
+    /// too much to be counted.
     pub const fn sampled(interval_bytes: u64) -> Self {
         Self::new(interval_bytes)
     }
@@ -159,8 +159,8 @@ impl<A: Measured> MeasureOptions<A> {
     ///
     /// # Errors
     ///
-    /// - [`Error::AlreadySampling`](crate::Error::AlreadySampling): the isolate is being sampled, by
-    ///   DevTools for instance. That session goes on untouched, and `work` is not run.
+    /// - [`Error::AlreadySampling`](crate::Error::AlreadySampling): the isolate is being sampled,
+    ///   by DevTools for instance. That session goes on untouched, and `work` is not run.
     /// - [`Error::InGarbageCollection`](crate::Error::InGarbageCollection): V8 may be collecting
     ///   garbage, as in a finalizer.
     /// - [`Error::Options`](crate::Error::Options): interval or stack depth are out of bounds.
@@ -178,10 +178,11 @@ impl<A: Measured> MeasureOptions<A> {
         self.measure_once(isolate, work)
     }
 
-    /// Warms up once, then runs `work` `runs` times, once at least, and measures each run. Hands back
-    /// what the last run returned.
+    /// Warms up once, then runs `work` `runs` times, once at least, and measures each run. Hands
+    /// back what the last run returned.
     ///
-    /// What one run retains is counted for that run alone, whether or not a later one lets go of it.
+    /// What one run retains is counted for that run alone, whether or not a later one lets go of
+    /// it.
     ///
     /// # Errors
     ///

@@ -141,8 +141,8 @@ impl Callgraph {
 }
 
 impl<W: Weight> Callgraph<W> {
-    /// The graph of contexts in preorder, each its function and what it allocated itself; the slices
-    /// are by rank.
+    /// The graph of contexts in preorder, each its function and what it allocated itself; the
+    /// slices are by rank.
     pub(crate) fn merge<'n, O: Own<W> + 'n>(
         contexts: impl Iterator<Item = (&'n Arc<Function>, &'n O)>,
         parents: &[u32],

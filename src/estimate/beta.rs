@@ -2,8 +2,8 @@
 
 use special::Beta;
 
-/// From here on the function of `special` takes microseconds; below, with a small `x`, as many steps
-/// as `1 / x`, a millisecond, unless `a` is a whole number.
+/// From here on the function of `special` takes microseconds; below, with a small `x`, as many
+/// steps as `1 / x`, a millisecond, unless `a` is a whole number.
 const FAST: f64 = 16.0;
 
 /// The regularised incomplete beta function of `x` from 0 to 1, for positive `a` and `b`.

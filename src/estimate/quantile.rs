@@ -9,15 +9,15 @@ use super::beta::incomplete_beta;
 const NEARLY_NORMAL: f64 = 10_000.0;
 /// Beyond so many successes it is Poisson's, as each trial fails so rarely.
 const NEARLY_POISSON: f64 = 1e8;
-/// Below such a probability, times itself it has a gamma distribution: whole numbers are too many to
-/// matter.
+/// Below such a probability, times itself it has a gamma distribution: whole numbers are too many
+/// to matter.
 const NEARLY_GAMMA: f64 = 1e-4;
 
 /// The least whole number that a negative binomial number of this mean and variance does not exceed
 /// with probability `level` or more.
 ///
-/// The number of failures before the `r`th success, if each trial succeeds with probability `p`, has
-/// the mean `r * (1 - p) / p` and the variance `r * (1 - p) / p²`; `r` need not be whole. For a
+/// The number of failures before the `r`th success, if each trial succeeds with probability `p`,
+/// has the mean `r * (1 - p) / p` and the variance `r * (1 - p) / p²`; `r` need not be whole. For a
 /// small `p`, `p` times it has a gamma distribution of shape `r`.
 pub(super) fn negative_binomial(level: f64, mean: f64, variance: f64) -> f64 {
     let is_number = mean > 0.0 && variance.is_finite() && level > 0.0 && level < 1.0;

@@ -9,15 +9,15 @@ use crate::heap_profile::{Counted, HeapProfile};
 use crate::profile::{Function, ScriptId, written_line};
 
 impl HeapProfile {
-    /// Writes one of the values as a `.heapprofile`: what Chrome DevTools ("Memory", "Load profile"),
-    /// VS Code and others open, and what Node's `--heap-prof` writes.
+    /// Writes one of the values as a `.heapprofile`: what Chrome DevTools ("Memory", "Load
+    /// profile"), VS Code and others open, and what Node's `--heap-prof` writes.
     ///
-    /// The format has one number of bytes for each context, and does not say whether it is of what is
-    /// in use or of what was allocated: that is for `counted` to choose. The samples are in it if the
-    /// profile has them, those of dead objects only for [`Counted::Allocated`]. Values are rounded such
-    /// that the sum is right. The format is `SamplingHeapProfile` in V8's `js_protocol.pdl`; it carries no
-    /// objects, start positions, times, interval, labels or [original](crate::Function::original) places:
-    /// its viewers apply source maps themselves.
+    /// The format has one number of bytes for each context, and does not say whether it is of what
+    /// is in use or of what was allocated: that is for `counted` to choose. The samples are in it
+    /// if the profile has them, those of dead objects only for [`Counted::Allocated`]. Values are
+    /// rounded such that the sum is right. The format is `SamplingHeapProfile` in V8's
+    /// `js_protocol.pdl`; it carries no objects, start positions, times, interval, labels or
+    /// [original](crate::Function::original) places: its viewers apply source maps themselves.
     ///
     /// Pass a buffered writer. Memory beyond the profile: the functions' text, and 8 bytes a level.
     ///
@@ -38,8 +38,8 @@ impl HeapProfile {
     ///
     /// # Errors
     ///
-    /// [`WriteError`] if the profile does not have the values, has a difference of them, or `writer`
-    /// fails.
+    /// [`WriteError`] if the profile does not have the values, has a difference of them, or
+    /// `writer` fails.
     pub fn write_heapprofile(
         &self,
         mut writer: impl Write,

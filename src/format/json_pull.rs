@@ -59,7 +59,8 @@ impl<R: Read> JsonPull<R> {
         self.window.capacity() + self.tape.capacity()
     }
 
-    /// Whether so many bytes may be held beside those of this reader, now and until it is said again.
+    /// Whether so many bytes may be held beside those of this reader, now and until it is said
+    /// again.
     #[inline]
     pub(crate) fn check(&mut self, held: usize) -> Result<(), ReadError> {
         self.held = held;

@@ -14,14 +14,14 @@
 //! | flat and nested JSON of nodes | [`write_nodes`], [`write_nested_nodes`] | yes, those of `sample-heap-allocations` too | `json`; `read` |
 //! | JSON of a [`Profile`](crate::Profile) | its `Serialize` | yes | `read` |
 //!
-//! Writers stream: beyond the profile they hold what names there are, a buffer, and where noted more.
-//! Formats in which each stack stands in full, and those that need memory, have a limit, which is met
-//! before anything is written ([`WriteError::TooLarge`]). They flush the writer at the end. None takes the profile away or changes it: if writing fails, write
-//! again elsewhere.
+//! Writers stream: beyond the profile they hold what names there are, a buffer, and where noted
+//! more. Formats in which each stack stands in full, and those that need memory, have a limit,
+//! which is met before anything is written ([`WriteError::TooLarge`]). They flush the writer at the
+//! end. None takes the profile away or changes it: if writing fails, write again elsewhere.
 //!
-//! Functions stand at their [original](crate::Function::original) place where that is known. pprof and nodes
-//! carry the generated one as well, and reading them gives both back; a `.heapprofile` has the generated
-//! one alone, as its viewers apply source maps themselves.
+//! Functions stand at their [original](crate::Function::original) place where that is known. pprof
+//! and nodes carry the generated one as well, and reading them gives both back; a `.heapprofile`
+//! has the generated one alone, as its viewers apply source maps themselves.
 //!
 //! [`write_heapprofile`]: crate::HeapProfile::write_heapprofile
 //! [`write_pprof`]: crate::HeapProfile::write_pprof
@@ -37,16 +37,17 @@
 //!
 //! # Differences
 //!
-//! A pprof profile can have negative values: it is a [difference](crate::HeapProfile::is_difference), sample
-//! type by sample type. pprof carries it with its signs, flame graphs and DOT draw it red and blue. Other
-//! formats have no negative values, and writing one is a [`WriteError::Difference`].
+//! A pprof profile can have negative values: it is a
+//! [difference](crate::HeapProfile::is_difference), sample type by sample type. pprof carries it
+//! with its signs, flame graphs and DOT draw it red and blue. Other formats have no negative
+//! values, and writing one is a [`WriteError::Difference`].
 //!
 //! # Whole numbers
 //!
 //! Values are estimates, and not whole. Formats that want whole numbers get them rounded such that
 //! every running sum, and so the total, is off by less than one half: what is cut off here is added
-//! there. (In nodes it is the number of objects of each size that is rounded so; their bytes are its
-//! product with the size.)
+//! there. (In nodes it is the number of objects of each size that is rounded so; their bytes are
+//! its product with the size.)
 
 // Each format needs other parts of this, and has a feature of its own.
 #![cfg_attr(not(feature = "formats"), allow(dead_code, unused_imports))]

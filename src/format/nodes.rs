@@ -15,9 +15,9 @@ use crate::profile::{Allocation, ChildIds, Node};
 impl HeapProfile {
     /// Writes the contexts as a flat list of [`Node`]s, which spell the tree out by ids.
     ///
-    /// Nodes list objects by size and number, and numbers are rounded such that the sum over all objects
-    /// of a size is right; bytes are then their products with the sizes. Pass a buffered writer. Memory
-    /// beyond the profile: one node, and 32 bytes for each distinct size.
+    /// Nodes list objects by size and number, and numbers are rounded such that the sum over all
+    /// objects of a size is right; bytes are then their products with the sizes. Pass a buffered
+    /// writer. Memory beyond the profile: one node, and 32 bytes for each distinct size.
     ///
     /// ```
     /// # use v8_heap_sampler::{Counted, HeapProfile, Node, NodeId, Profile, Sample, SampleId,
@@ -36,8 +36,8 @@ impl HeapProfile {
     ///
     /// # Errors
     ///
-    /// [`WriteError`] if the profile does not have the values, has a difference of them, or does not
-    /// know how large single objects are, or if `writer` fails.
+    /// [`WriteError`] if the profile does not have the values, has a difference of them, or does
+    /// not know how large single objects are, or if `writer` fails.
     pub fn write_nodes(&self, mut writer: impl Write, counted: Counted) -> Result<(), WriteError> {
         let mut separator: &[u8] = b"[";
         self.for_each_node(counted, |_, node| {
@@ -49,8 +49,8 @@ impl HeapProfile {
         Ok(writer.flush()?)
     }
 
-    /// Writes the contexts as nested nodes: each with the fields of [`Node`], and its child nodes in
-    /// `children`.
+    /// Writes the contexts as nested nodes: each with the fields of [`Node`], and its child nodes
+    /// in `children`.
     ///
     /// As [`write_nodes`](Self::write_nodes) otherwise, errors included.
     ///

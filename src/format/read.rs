@@ -45,12 +45,13 @@ pub struct ReadOptions {
     /// What is held may come to four ninths of it: lists grow by a quarter, and while one moves to
     /// where it can, it is there twice. Buffers and the decompressor, half a megabyte, come on top.
     pub memory_limit: Bytes,
-    /// What the values of formats are that do not name them: those of `.heapprofile`, and of lists and
-    /// trees of nodes. Default: what is in use.
+    /// What the values of formats are that do not name them: those of `.heapprofile`, and of lists
+    /// and trees of nodes. Default: what is in use.
     pub unnamed: Counted,
-    /// Splits functions of pprof profiles by the line that they call or allocate from, and puts each part
-    /// at its line, as `go tool pprof -lines` does. Default: no, a function is one, at the line where it
-    /// starts, or at none where the profile does not tell that. V8's profiles know no lines of calls.
+    /// Splits functions of pprof profiles by the line that they call or allocate from, and puts
+    /// each part at its line, as `go tool pprof -lines` does. Default: no, a function is one, at
+    /// the line where it starts, or at none where the profile does not tell that. V8's profiles
+    /// know no lines of calls.
     pub call_lines: bool,
 }
 
@@ -88,9 +89,9 @@ impl ReadOptions {
     }
 
     /// Reads a profile of any format that the crate reads: `.heapprofile`, pprof, the JSON of
-    /// [`Profile`](crate::Profile), and flat or nested JSON of [`Node`](crate::Node)s or of the Node
-    /// module `sample-heap-allocations`. Which it is, and whether it is compressed by gzip, is seen
-    /// by how it begins.
+    /// [`Profile`](crate::Profile), and flat or nested JSON of [`Node`](crate::Node)s or of the
+    /// Node module `sample-heap-allocations`. Which it is, and whether it is compressed by gzip, is
+    /// seen by how it begins.
     ///
     /// The reader need not be buffered.
     ///

@@ -94,8 +94,8 @@ fn check_kind(keys: &[String], is_list: bool) -> Result<(), ReadError> {
     Err(ReadError::UnknownFormat { found: found.to_owned() })
 }
 
-/// As [`check_kind`], by a key of an object whose value comes next: behind a value that is long a key
-/// cannot be seen ahead.
+/// As [`check_kind`], by a key of an object whose value comes next: behind a value that is long a
+/// key cannot be seen ahead.
 pub(super) fn check_member(json: &mut JsonPull<impl Read>, key: &str) -> Result<(), ReadError> {
     let is_of_snapshot = match key {
         "snapshot" => json.peek()? == Peek::Object,

@@ -1,8 +1,8 @@
 //! Reads the JSON of nodes, flat and nested: this crate's, and that of the Node module
 //! `sample-heap-allocations`.
 //!
-//! That module's ids are texts made of a function's place, which all contexts of the function share:
-//! the structure of its lists is in their order.
+//! That module's ids are texts made of a function's place, which all contexts of the function
+//! share: the structure of its lists is in their order.
 
 use std::io::Read;
 use std::num::NonZeroU32;
@@ -161,8 +161,8 @@ pub(crate) fn read_list<R: Read>(
 /// What a context takes in a profile, with one row, and in the index that orders the nodes.
 const WORK_FOR_A_NODE: usize = 16 + size_of::<RowData>() + 28;
 
-/// Numbers nodes anew that come in preorder with their children's ids, where contexts of one function
-/// share an id.
+/// Numbers nodes anew that come in preorder with their children's ids, where contexts of one
+/// function share an id.
 fn number_in_preorder(nodes: &mut [Node]) -> Result<(), NodesError> {
     // For each open node, which children are still to come.
     let mut open: Vec<(usize, usize)> = Vec::new();

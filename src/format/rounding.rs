@@ -51,7 +51,8 @@ impl HeapProfile {
         Ok(values.map(|(context, value)| (context, value.unsigned_abs())))
     }
 
-    /// An error that says so if a format without negative values cannot have those of a sample type.
+    /// An error that says so if a format without negative values cannot have those of a sample
+    /// type.
     pub(crate) fn require_sums(
         &self,
         sample_type: SampleType,

@@ -437,7 +437,8 @@ impl StackBuilder {
             + self.rows.capacity() * size_of::<RowData>()
     }
 
-    /// The profile; the samples, if it has them, with the contexts' numbers in place of their ranks.
+    /// The profile; the samples, if it has them, with the contexts' numbers in place of their
+    /// ranks.
     pub(crate) fn finish(
         self,
         sample_types: SampleTypes,

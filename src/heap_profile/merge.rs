@@ -29,13 +29,15 @@ pub enum MergeError {
 }
 
 impl HeapProfile {
-    /// Adds profiles up, of several isolates, processes or windows: stacks that are the same are one.
+    /// Adds profiles up, of several isolates, processes or windows: stacks that are the same are
+    /// one.
     ///
     /// The result has the sample types that all of them have
-    /// ([`left_out_of_merge`](Self::left_out_of_merge) are the others), and the interval if it is the same for
-    /// all (else uncertainties are upper bounds, by the largest). Labels go along: [`add_label`](Self::add_label) beforehand keeps the profiles apart. Ids of
-    /// contexts and of scripts with names, and the order of samples, are lost, as each process has its
-    /// own. A sum with a [difference](Self::is_difference) in it is one. Linear in contexts and values.
+    /// ([`left_out_of_merge`](Self::left_out_of_merge) are the others), and the interval if it is
+    /// the same for all (else uncertainties are upper bounds, by the largest). Labels go along:
+    /// [`add_label`](Self::add_label) beforehand keeps the profiles apart. Ids of contexts and of
+    /// scripts with names, and the order of samples, are lost, as each process has its own. A sum
+    /// with a [difference](Self::is_difference) in it is one. Linear in contexts and values.
     ///
     /// ```
     /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,

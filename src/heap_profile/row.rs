@@ -70,8 +70,8 @@ impl<'p> Row<'p> {
 
 /// A label of a sample: a key, and a text or a number.
 ///
-/// Mirrors `Label` in pprof's `profile.proto`. A number under the key `bytes` is the size of objects
-/// there, as in Go's profiles: choose another key.
+/// Mirrors `Label` in pprof's `profile.proto`. A number under the key `bytes` is the size of
+/// objects there, as in Go's profiles: choose another key.
 ///
 /// Displayed as `key=text`, as [`plain_text`](crate::format::plain_text).
 ///

@@ -133,8 +133,8 @@ impl SampleTypes {
         Self { present, differences: [false; 4] }
     }
 
-    /// The same, where those for which `is_difference` holds are differences: objects and bytes of the
-    /// same objects together.
+    /// The same, where those for which `is_difference` holds are differences: objects and bytes of
+    /// the same objects together.
     pub(crate) fn with_differences(mut self, is_difference: impl Fn(SampleType) -> bool) -> Self {
         for sample_type in SampleType::ALL {
             let counted = sample_type.counted();

@@ -20,8 +20,8 @@ use crate::profile::{Bytes, Function, NodeId};
 /// `None` for a sample type that the profile does not have.
 ///
 /// Values are *estimates* unless the profile was taken at an interval of 1 byte. They are unrounded
-/// if they come from a [`Profile`](crate::Profile); what was read is as it was written. A pprof profile
-/// can be a [difference](HeapProfile::is_difference), with values that are negative.
+/// if they come from a [`Profile`](crate::Profile); what was read is as it was written. A pprof
+/// profile can be a [difference](HeapProfile::is_difference), with values that are negative.
 ///
 /// Held in columns: 16 bytes a context, 48 for a context with values of its own, and each function
 /// once. Contexts are in preorder, so that sums over subtrees are one pass and no depth overflows a
@@ -131,14 +131,13 @@ impl HeapProfile {
         self.sample_types.has(sample_type)
     }
 
-    /// Says whether the values of a sample type are differences: positive where something has become more,
-    /// and negative where it has become less.
+    /// Says whether the values of a sample type are differences: positive where something has
+    /// become more, and negative where it has become less.
     ///
     /// So are those of a pprof profile if any of them is negative, as what Go serves at
-    /// `/debug/pprof/heap?seconds=30` and what
-    /// [`write_pprof_diff`](Self::write_pprof_diff) writes; objects and bytes of the same objects together.
-    /// Parts and sums of differences are differences too, whatever signs they have; pprof carries that in
-    /// a comment.
+    /// `/debug/pprof/heap?seconds=30` and what [`write_pprof_diff`](Self::write_pprof_diff) writes;
+    /// objects and bytes of the same objects together. Parts and sums of differences are
+    /// differences too, whatever signs they have; pprof carries that in a comment.
     #[must_use]
     pub fn is_difference(&self, sample_type: SampleType) -> bool {
         self.sample_types.is_difference(sample_type)
@@ -235,8 +234,8 @@ impl HeapProfile {
         self.function_of.len()
     }
 
-    /// The functions, in the order in which the contexts show them first: that of the root, which no
-    /// other context has, and then each once.
+    /// The functions, in the order in which the contexts show them first: that of the root, which
+    /// no other context has, and then each once.
     #[must_use]
     pub fn functions(&self) -> &[Arc<Function>] {
         &self.functions
@@ -249,7 +248,8 @@ impl HeapProfile {
         merge_rows(&mut self.rows);
     }
 
-    /// The sets of labels that the profile's samples have, each once; one empty set if none has any.
+    /// The sets of labels that the profile's samples have, each once; one empty set if none has
+    /// any.
     pub fn label_sets(&self) -> impl ExactSizeIterator<Item = &[Label]> {
         self.label_sets.iter()
     }
@@ -282,8 +282,8 @@ impl HeapProfile {
         self.samples.as_deref()
     }
 
-    /// Puts a function in the place of another. [`merge_equal_functions`](Self::merge_equal_functions)
-    /// must follow.
+    /// Puts a function in the place of another.
+    /// [`merge_equal_functions`](Self::merge_equal_functions) must follow.
     #[cfg(feature = "sourcemap")]
     pub(crate) fn replace_function(&mut self, number: usize, function: Arc<Function>) {
         self.functions[number] = function;
@@ -313,8 +313,9 @@ impl HeapProfile {
         }
     }
 
-    /// The sampling interval, as far as it can be known: what is told; or the least that a sample stands
-    /// for. No sample stands for less than the interval, and those of small objects for little more.
+    /// The sampling interval, as far as it can be known: what is told; or the least that a sample
+    /// stands for. No sample stands for less than the interval, and those of small objects for
+    /// little more.
     pub(crate) fn interval(&self) -> Option<f64> {
         let told = self.about.interval.map(|interval| interval.0 as f64);
         told.filter(|&interval| interval >= 1.0).or(self.inferred_interval).or_else(|| {

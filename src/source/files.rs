@@ -12,8 +12,8 @@ use super::urls::{percent_decoded, scheme_end};
 /// folder is [named](Self::prefix).
 ///
 /// A profile says which files are read. If it comes from somebody else, name a [root](Self::root):
-/// nothing outside of it is read then, neither by `..` nor through links. Only regular files are read,
-/// of up to 512 MiB.
+/// nothing outside of it is read then, neither by `..` nor through links. Only regular files are
+/// read, of up to 512 MiB.
 ///
 /// ```
 /// use v8_heap_sampler::source::{FileSources, Script, SourceProvider};

@@ -79,7 +79,8 @@ impl Default for ListOptions {
 
 /// A function with what it cost: what a listing is made of.
 ///
-/// The cost is anything that can be shown: an [`Amount`], an [`Estimate`](crate::Estimate), or a number of the caller's own.
+/// The cost is anything that can be shown: an [`Amount`], an [`Estimate`](crate::Estimate), or a
+/// number of the caller's own.
 ///
 /// ```
 /// use v8_heap_sampler::{Function, source::ListedFunction};
@@ -121,11 +122,11 @@ impl<C: Serialize> Serialize for ListedFunction<C> {
 
 /// Source lines with the cost of the functions that start there.
 ///
-/// V8 records where a function *starts*, not the line that allocates: a cost stands at its function's
-/// first line, and the line to blame is somewhere below.
+/// V8 records where a function *starts*, not the line that allocates: a cost stands at its
+/// function's first line, and the line to blame is somewhere below.
 ///
-/// Made by [`HeapProfile::listing`] or [`list`]; displayed as a text with aligned columns, like that of
-/// `go tool pprof -list`.
+/// Made by [`HeapProfile::listing`] or [`list`]; displayed as a text with aligned columns, like
+/// that of `go tool pprof -list`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Listing<C> {
@@ -171,9 +172,9 @@ pub struct Unlisted<C> {
 }
 
 impl HeapProfile {
-    /// Shows the source around the first lines of the functions for which `is_wanted`, with one of the
-    /// profile's values for each, those that allocated most first; `None` if the profile does not have
-    /// the sample type.
+    /// Shows the source around the first lines of the functions for which `is_wanted`, with one of
+    /// the profile's values for each, those that allocated most first; `None` if the profile does
+    /// not have the sample type.
     ///
     /// Functions stand in their [original](Function::original) source where that is known: see
     /// [`map_sources`](Self::map_sources). Linear in the contexts and in the length of the texts.
@@ -228,8 +229,8 @@ impl HeapProfile {
 
 /// Shows the source around the first lines of functions, with their costs, whatever these are.
 ///
-/// [`HeapProfile::listing`] does so with a profile's values. [`ListOptions::callers`] does not matter
-/// here: all functions are listed. Linear in the functions and in the length of the texts.
+/// [`HeapProfile::listing`] does so with a profile's values. [`ListOptions::callers`] does not
+/// matter here: all functions are listed. Linear in the functions and in the length of the texts.
 ///
 /// ```
 /// use std::num::NonZeroU32;

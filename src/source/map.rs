@@ -108,8 +108,8 @@ impl Map {
         self.find(line, column).filter(|found| found.column == column)
     }
 
-    /// Whether a token is the only one of its line, and there are others, as in maps that know lines
-    /// only.
+    /// Whether a token is the only one of its line, and there are others, as in maps that know
+    /// lines only.
     pub(super) fn is_alone(&self, line: usize, found: Found<'_>) -> bool {
         let maps = self.sections.iter().filter_map(|section| section.map.as_ref());
         if maps.map(|map| map.get_token_count() as usize).sum::<usize>() < 2 {

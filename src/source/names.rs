@@ -1,8 +1,9 @@
 //! The original name and place of a function, of a map and of both texts.
 //!
-//! V8 says that a function starts where its parameters do: at the `(`, or at the first word of an arrow
-//! function. Its name stands before that, if anywhere, and so does the token of the map that knows the
-//! original name. A token *at* the start is of no use for names: for `n=>n` it is the parameter's.
+//! V8 says that a function starts where its parameters do: at the `(`, or at the first word of an
+//! arrow function. Its name stands before that, if anywhere, and so does the token of the map that
+//! knows the original name. A token *at* the start is of no use for names: for `n=>n` it is the
+//! parameter's.
 
 use std::borrow::Cow;
 
@@ -32,8 +33,8 @@ impl<'m> Resolver<'m> {
         Self { map, text: text.map(Text::new), originals: Originals::new(map) }
     }
 
-    /// Where a function stands in the original; `None` if the map does not say, or says nothing that can
-    /// be relied on.
+    /// Where a function stands in the original; `None` if the map does not say, or says nothing
+    /// that can be relied on.
     pub(super) fn resolve(&self, function: &Function) -> Option<Resolved> {
         let line = function.line_number?.get() as usize - 1;
         let column = function.column_number?.get() as usize - 1;
@@ -82,8 +83,8 @@ impl<'m> Resolver<'m> {
     }
 
     /// The place of a function whose token was found, and whether its column can be relied on. What
-    /// stands between the token and the function's start decides: a token of something else that merely
-    /// comes before says nothing.
+    /// stands between the token and the function's start decides: a token of something else that
+    /// merely comes before says nothing.
     fn checked_place(
         &self,
         head: &Head<'_>,
@@ -114,8 +115,8 @@ impl<'m> Resolver<'m> {
         self.map.is_alone(line, found).then_some((place, false))
     }
 
-    /// For an arrow function that has lost the parentheses of its parameter, at which `place` is: where
-    /// they start in the original.
+    /// For an arrow function that has lost the parentheses of its parameter, at which `place` is:
+    /// where they start in the original.
     fn parenthesis_before(&self, place: Place) -> Place {
         let parenthesis = || {
             let text = self.originals.text(place.file)?;
@@ -226,8 +227,8 @@ impl<'m> Resolver<'m> {
         found.name().filter(|_| is_it).map(str::to_owned)
     }
 
-    /// The name that the original gives a function that has none in the script: minifiers take it away
-    /// where nothing refers to it.
+    /// The name that the original gives a function that has none in the script: minifiers take it
+    /// away where nothing refers to it.
     fn declared(&self, head: &Head<'_>, place: Place, exact: bool) -> Option<String> {
         let text = self.originals.text(place.file)?;
         let line = text.line(place.line)?;
@@ -363,8 +364,8 @@ fn without_escapes(text: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-/// Whether what is between a token and a function's start can be the function's head, of which only the
-/// length is known: nothing, its name, or a word.
+/// Whether what is between a token and a function's start can be the function's head, of which only
+/// the length is known: nothing, its name, or a word.
 fn can_be_head(len: usize, function: &Function) -> bool {
     let name = function.name.as_str();
     let bare = ["get ", "set "].iter().find_map(|accessor| name.strip_prefix(accessor));

@@ -12,8 +12,8 @@ use crate::profile::{Name, ScriptId, plain_text};
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct MapReport {
-    /// The scripts whose functions had no original place before, in the order in which the profile's
-    /// functions name them.
+    /// The scripts whose functions had no original place before, in the order in which the
+    /// profile's functions name them.
     pub scripts: Vec<ScriptReport>,
     /// The text of the original files that functions were mapped to, as far as the maps carry it: a
     /// provider for [`HeapProfile::listing`](crate::HeapProfile::listing).
@@ -48,14 +48,14 @@ pub struct ScriptReport {
     pub id: Option<ScriptId>,
     /// The script's name.
     pub name: Name,
-    /// Where the map was found: its URL, `inline` for one within the script's text, or `provider` for
-    /// one that the script's text does not name.
+    /// Where the map was found: its URL, `inline` for one within the script's text, or `provider`
+    /// for one that the script's text does not name.
     pub map: Option<String>,
     /// How many of the script's functions had no original place before.
     pub functions: usize,
-    /// How many of these have one now. The others are of no original file (a bundler's own code, the
-    /// script as a whole if it is made of several files), the map says nothing about them, or the
-    /// profile does not tell their line and column.
+    /// How many of these have one now. The others are of no original file (a bundler's own code,
+    /// the script as a whole if it is made of several files), the map says nothing about them, or
+    /// the profile does not tell their line and column.
     pub mapped: usize,
     /// Why there is no map, or none that can be used; `None` if there is one.
     pub problem: Option<MapProblem>,

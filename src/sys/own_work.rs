@@ -1,13 +1,13 @@
 //! Tells V8's own work for a profile from what the program allocated.
 //!
 //! V8 interns names and finds the lines of scripts on the JavaScript heap while it builds a
-//! profile, and samples that at the stack from which the profile was asked for. Samples are numbered
-//! in the order of allocation, so those of its own work are the latest; how many they are tells the
-//! number of global handles, since each sample holds its object by one and V8 makes no others
-//! meanwhile. Only the embedder's own callbacks around a garbage collection can. So samples count as
-//! V8's own only if so many can have been taken of the bytes that were allocated meanwhile, and no
-//! more of them than fit into these bytes. Otherwise all count as the program's, and the profile
-//! says how many are in doubt.
+//! profile, and samples that at the stack from which the profile was asked for. Samples are
+//! numbered in the order of allocation, so those of its own work are the latest; how many they are
+//! tells the number of global handles, since each sample holds its object by one and V8 makes no
+//! others meanwhile. Only the embedder's own callbacks around a garbage collection can. So samples
+//! count as V8's own only if so many can have been taken of the bytes that were allocated
+//! meanwhile, and no more of them than fit into these bytes. Otherwise all count as the program's,
+//! and the profile says how many are in doubt.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -182,8 +182,8 @@ impl OwnSamples {
 #[derive(Clone, Debug, Default)]
 pub(super) struct OwnCounts {
     pub(super) total: OwnWork,
-    /// How many of each size, for each node that has such samples. Mostly that is one: V8's own work
-    /// has the stack from which a profile was asked for.
+    /// How many of each size, for each node that has such samples. Mostly that is one: V8's own
+    /// work has the stack from which a profile was asked for.
     by_node: BTreeMap<u32, BTreeMap<u64, u64>>,
     /// From the first of these nodes to the last.
     ids: Option<RangeInclusive<u32>>,

@@ -309,8 +309,8 @@ impl Session {
     }
 }
 
-/// Refuses what ends a session where V8 calls the embedder while it collects garbage: it may do that
-/// while it builds a profile, from what stopping frees.
+/// Refuses what ends a session where V8 calls the embedder while it collects garbage: it may do
+/// that while it builds a profile, from what stopping frees.
 pub(crate) fn refuse_in_callbacks(isolate: &mut v8::Isolate) -> Result<()> {
     if GcWatch::sees_gc(isolate) || !allows_javascript(isolate) {
         return Err(Error::InGarbageCollection);

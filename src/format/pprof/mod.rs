@@ -15,14 +15,14 @@ use std::num::NonZeroU32;
 use crate::heap_profile::{FunctionParts, HeapProfile, SampleType};
 use crate::profile::{Function, written_line};
 
-/// The name that an anonymous function goes by: pprof's reports tell functions apart by name alone, so
-/// its place is in it.
+/// The name that an anonymous function goes by: pprof's reports tell functions apart by name alone,
+/// so its place is in it.
 fn anonymous_name(function: &Function) -> Option<String> {
     function.shown_name().is_empty().then(|| function.to_string())
 }
 
-/// What a comment begins with that names the sample types of which a profile has differences: in pprof
-/// negative values say so, and a part of a difference may have none.
+/// What a comment begins with that names the sample types of which a profile has differences: in
+/// pprof negative values say so, and a part of a difference may have none.
 const DIFFERENCES: &str = "difference: ";
 
 /// The comment about a profile's differences; `None` if it has none.
@@ -38,11 +38,11 @@ fn named_differences(comment: &str) -> Option<Vec<SampleType>> {
     names.map(|name| name.parse().ok()).collect()
 }
 
-/// What the `system_name` of a function starts with whose original place is known: such a function has
-/// its original name, file and line where pprof looks for them, and here, in
-/// `generated "<script>":<line>:<column> <name>`, what V8 calls it. In the script's name `\` and `"` have a
-/// `\` before them; 0 is a line or column that is not known; the name, which may be empty, goes to the
-/// end.
+/// What the `system_name` of a function starts with whose original place is known: such a function
+/// has its original name, file and line where pprof looks for them, and here, in `generated
+/// "<script>":<line>:<column> <name>`, what V8 calls it. In the script's name `\` and `"` have a
+/// `\` before them; 0 is a line or column that is not known; the name, which may be empty, goes to
+/// the end.
 const GENERATED: &str = "generated \"";
 
 /// The `system_name` of a function whose original place is known.
@@ -60,8 +60,8 @@ fn generated_name(function: &Function) -> String {
     text
 }
 
-/// What [`generated_name`] says, with the script's name put into `script_name`; `None` for any other
-/// text.
+/// What [`generated_name`] says, with the script's name put into `script_name`; `None` for any
+/// other text.
 fn generated_parts<'t>(text: &'t str, script_name: &'t mut String) -> Option<FunctionParts<'t>> {
     let mut rest = text.strip_prefix(GENERATED)?.chars();
     loop {

@@ -459,8 +459,8 @@ impl<'p> Stacks<'p> {
         Ok(frames)
     }
 
-    /// The number of a function, at the line where it starts; where it calls from is kept only if that
-    /// is asked for.
+    /// The number of a function, at the line where it starts; where it calls from is kept only if
+    /// that is asked for.
     fn function(
         &mut self,
         function: &messages::Function,
@@ -542,8 +542,8 @@ impl<'p> Stacks<'p> {
     }
 }
 
-/// A line without its column, if that is packed into its upper half, as `@datadog/pprof` does where a
-/// source map is missing: it is asked to by its option `columnNumbers`.
+/// A line without its column, if that is packed into its upper half, as `@datadog/pprof` does where
+/// a source map is missing: it is asked to by its option `columnNumbers`.
 fn unpacked(line: &messages::Line) -> messages::Line {
     const HALF: i64 = 1 << 32;
     if line.column != 0 || line.line < HALF {
@@ -594,8 +594,8 @@ struct Labels {
 }
 
 impl Labels {
-    /// The label set of a sample, without the size of its objects, and that size, or 0; `held` is what
-    /// others hold.
+    /// The label set of a sample, without the size of its objects, and that size, or 0; `held` is
+    /// what others hold.
     fn of(
         &mut self,
         labels: &[messages::Label],
@@ -652,8 +652,8 @@ impl Labels {
     }
 }
 
-/// How many bytes one byte of a message is decoded into, at most. An empty label has two, and 32 in a
-/// list, whose capacity may be twice as much; a number has one, and 8 there.
+/// How many bytes one byte of a message is decoded into, at most. An empty label has two, and 32 in
+/// a list, whose capacity may be twice as much; a number has one, and 8 there.
 const DECODED: usize = 32;
 
 /// The wire type of strings and messages.
