@@ -94,11 +94,13 @@ impl Map {
         let section = &self.sections[number];
         let line_within = line - section.start.0;
         let offset = if line_within == 0 { section.start.1 } else { 0 };
-        let token = section.map.as_ref()?.lookup_token(line_within, column - offset)?;
-        // One of a line before says nothing about this one.
-        if token.get_dst_line() != line_within {
+        let (map, place) = (section.map.as_ref()?, (line_within, column - offset));
+        // One of a line before says nothing about this one, and the decoder subtracts its column from
+        // one that can be less.
+        if last_token(map, place)?.get_dst_line() != line_within {
             return None;
         }
+        let token = map.lookup_token(place.0, place.1)?;
         let column = (token.get_dst_col() + offset) as usize;
         Some(Found { section: number, column, token })
     }
@@ -188,6 +190,19 @@ impl<'m> Originals<'m> {
         let text = || self.map.file_text(file).map(Text::new).map(Rc::new);
         self.texts.borrow_mut().entry(file).or_insert_with(text).clone()
     }
+}
+
+/// The last token that starts at a line and column, or before it.
+fn last_token(map: &SourceMap, place: (u32, u32)) -> Option<Token<'_>> {
+    let (mut after, mut end) = (0, map.get_token_count() as usize);
+    while after < end {
+        let middle = after + (end - after) / 2;
+        match map.get_token(middle).is_some_and(|token| token.get_dst() <= place) {
+            true => after = middle + 1,
+            false => end = middle,
+        }
+    }
+    map.get_token(after.checked_sub(1)?)
 }
 
 /// Moves the maps out of `decoded`, which starts at `start`.
@@ -360,6 +375,16 @@ mod tests {
                 assert_eq!(map.file_text(place.file), None, "{json}");
             }
         }
+    }
+
+    #[test]
+    fn a_range_ends_with_its_line() {
+        // One token, at column 2 of the first line, which is a range.
+        let json = br#"{"version":3,"sources":["a"],"mappings":"EAAA","rangeMappings":"B"}"#;
+        let map = Map::decode(json).unwrap();
+        let column = |line, column| Some(map.find(line, column)?.place()?.column);
+        assert_eq!([0, 2, 5].map(|at| column(0, at)), [None, Some(0), Some(3)]);
+        assert_eq!([0, 1, 5].map(|at| column(1, at)), [None; 3]);
     }
 
     #[test]
