@@ -95,7 +95,7 @@ impl fmt::Display for Cycles {
         if self.cycles.is_empty() {
             return writeln!(f, "no recursion");
         }
-        let mut table = Table::new(["self", "total", "total%", "functions"]);
+        let mut table = Table::of(&self.total, ["self", "total", "total%", "functions"]);
         for cycle in &self.cycles {
             let names: Vec<_> = cycle.functions.iter().map(ToString::to_string).collect();
             table.push([
@@ -104,9 +104,6 @@ impl fmt::Display for Cycles {
                 percent(share(cycle.total.value(), self.total.value())),
                 names.join(", "),
             ]);
-        }
-        if self.total.is_difference() {
-            table.without_shares();
         }
         write!(f, "{table}")
     }

@@ -183,13 +183,10 @@ impl fmt::Display for Dominators {
         if self.on_empty_stack.value() != 0.0 {
             writeln!(f, "{ROOT}, on the empty stack: {}", self.on_empty_stack)?;
         }
-        let mut table = Table::new([
-            "dominated",
-            "share",
-            "self",
-            "functions",
-            "function, and what dominates it",
-        ]);
+        let mut table = Table::of(
+            &self.total,
+            ["dominated", "share", "self", "functions", "function, and what dominates it"],
+        );
         for row in &self.functions {
             let by = match &row.immediate_dominator {
                 Some(function) => function.to_string(),
@@ -202,9 +199,6 @@ impl fmt::Display for Dominators {
                 row.functions.to_string(),
                 format!("{} < {by}", row.function),
             ]);
-        }
-        if self.total.is_difference() {
-            table.without_shares();
         }
         write!(f, "{table}")
     }

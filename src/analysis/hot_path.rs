@@ -104,7 +104,7 @@ impl fmt::Display for HotPath {
             writeln!(f, "{ROOT}, on the empty stack: {}", self.on_empty_stack)?;
         }
         let all = self.total.value();
-        let mut table = Table::new(["total", "total%", "self", "function"]);
+        let mut table = Table::of(&self.total, ["total", "total%", "self", "function"]);
         for (depth, step) in self.steps.iter().enumerate() {
             table.push([
                 step.total.short(),
@@ -112,9 +112,6 @@ impl fmt::Display for HotPath {
                 step.own.short(),
                 indented(depth, &step.function),
             ]);
-        }
-        if self.total.is_difference() {
-            table.without_shares();
         }
         write!(f, "{table}")
     }

@@ -194,7 +194,8 @@ impl fmt::Display for Peek {
             return writeln!(f, "no function matches");
         }
         let all = self.total.value();
-        let mut table = Table::new(["self", "self%", "total", "total%", "calls%", "function"]);
+        let mut table =
+            Table::of(&self.total, ["self", "self%", "total", "total%", "calls%", "function"]);
         for (at, function) in self.functions.iter().enumerate() {
             if at > 0 {
                 table.push(["", "", "", "", "", ""].map(str::to_owned));
@@ -223,9 +224,6 @@ impl fmt::Display for Peek {
             for callee in &function.callees {
                 table.push(of_calls(callee, ">"));
             }
-        }
-        if self.total.is_difference() {
-            table.without_shares();
         }
         write!(f, "{table}")
     }

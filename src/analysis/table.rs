@@ -2,37 +2,39 @@
 
 use std::fmt;
 
+use super::amount::Amount;
 use crate::profile::plain_text;
 
 /// A table whose columns are aligned to the right, but for the last one.
-#[derive(Default)]
 pub(super) struct Table {
+    /// Whether a column is left out.
+    is_hidden: Vec<bool>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     pub(super) fn new<const N: usize>(heads: [&str; N]) -> Self {
-        let mut table = Self::default();
+        Self::with_hidden(heads, [false; N])
+    }
+
+    /// A table about parts of a total. The columns of shares are left out if that is a difference, of
+    /// which they make no sense: more and less cancel out.
+    pub(super) fn of<const N: usize>(total: &Amount, heads: [&str; N]) -> Self {
+        let mut is_hidden = heads.map(|head| head.ends_with('%') || head == "share");
+        // The name of a row is no share.
+        is_hidden[N - 1] = false;
+        Self::with_hidden(heads, is_hidden.map(|is_share| is_share && total.is_difference()))
+    }
+
+    fn with_hidden<const N: usize>(heads: [&str; N], is_hidden: [bool; N]) -> Self {
+        let mut table = Self { is_hidden: is_hidden.into(), rows: Vec::new() };
         table.push(heads.map(str::to_owned));
         table
     }
 
-    /// Leaves out the columns of shares, which of a difference make no sense: more and less cancel
-    /// out.
-    pub(super) fn without_shares(&mut self) {
-        let Some(heads) = self.rows.first() else { return };
-        let names = heads.len().saturating_sub(1);
-        let is_share =
-            |(at, head): (usize, &String)| at < names && (head.ends_with('%') || head == "share");
-        let shares: Vec<bool> = heads.iter().enumerate().map(is_share).collect();
-        for row in &mut self.rows {
-            let mut is_share = shares.iter();
-            row.retain(|_| !is_share.next().is_some_and(|&is_share| is_share));
-        }
-    }
-
     pub(super) fn push<const N: usize>(&mut self, row: [String; N]) {
-        self.rows.push(row.map(|cell| plain_text(&cell).into_owned()).into());
+        let shown = row.iter().zip(&self.is_hidden).filter(|(_, is_hidden)| !**is_hidden);
+        self.rows.push(shown.map(|(cell, _)| plain_text(cell).into_owned()).collect());
     }
 }
 

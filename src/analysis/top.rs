@@ -254,7 +254,8 @@ impl fmt::Display for Top {
             }
             writeln!(f)?;
         }
-        let mut table = Table::new(["self", "self%", "sum%", "total", "total%", &self.column]);
+        let mut table =
+            Table::of(&self.total, ["self", "self%", "sum%", "total", "total%", &self.column]);
         let mut sum = 0.0;
         for row in &self.rows {
             sum += row.own.value();
@@ -266,9 +267,6 @@ impl fmt::Display for Top {
                 percent(share(row.total.value(), all)),
                 row.name.clone(),
             ]);
-        }
-        if self.total.is_difference() {
-            table.without_shares();
         }
         write!(f, "{table}")
     }

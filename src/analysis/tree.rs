@@ -202,9 +202,9 @@ impl fmt::Display for Tree {
         let all = self.total.value();
         let is_inverted = self.rows.iter().all(|row| row.own.is_none());
         let mut table = if is_inverted {
-            Table::new(["self", "self%", "function, and below it its callers"])
+            Table::of(&self.total, ["self", "self%", "function, and below it its callers"])
         } else {
-            Table::new(["total", "total%", "self", "function"])
+            Table::of(&self.total, ["total", "total%", "self", "function"])
         };
         for row in &self.rows {
             let mut name = indented(row.depth, &row.function);
@@ -216,9 +216,6 @@ impl fmt::Display for Tree {
                 Some(own) => table.push([total, total_share, own.short(), name]),
                 None => table.push([total, total_share, name]),
             }
-        }
-        if self.total.is_difference() {
-            table.without_shares();
         }
         write!(f, "{table}")
     }

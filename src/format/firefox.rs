@@ -59,6 +59,8 @@ const ALLOCATION: usize = 100;
 /// What it takes for each function, beside its text.
 const FUNCTION: usize = 500;
 
+const FORMAT: &str = "Firefox Profiler";
+
 impl HeapProfile {
     /// Writes the bytes in the Firefox Profiler's processed format, as its native allocations.
     ///
@@ -98,7 +100,7 @@ impl HeapProfile {
         let allocated = if self.has(alloc) { alloc } else { inuse };
         let frees = self.has(alloc) && self.has(inuse);
         for sample_type in [allocated, if frees { inuse } else { allocated }] {
-            self.require_sums(sample_type, "Firefox Profiler")?;
+            self.require_sums(sample_type, FORMAT)?;
         }
         self.check_firefox_memory(frees, memory_limit)?;
 
@@ -174,11 +176,7 @@ impl HeapProfile {
             .saturating_add(allocations.saturating_mul(ALLOCATION))
             .saturating_add(self.functions().len() * FUNCTION)
             .saturating_add(texts.saturating_mul(3));
-        let needed = Bytes(needed as u64);
-        if needed <= limit {
-            return Ok(());
-        }
         let option = "FirefoxOptions::memory_limit";
-        Err(WriteError::TooLarge { format: "Firefox Profiler", needed, limit, option })
+        WriteError::check_limit(FORMAT, needed as u64, limit, option)
     }
 }

@@ -13,6 +13,8 @@ use crate::callgraph::NodesError;
 use crate::heap_profile::{FunctionParts, HeapProfile, SampleType, StackBuilder};
 use crate::profile::{Bytes, Name};
 
+const FORMAT: &str = "flame graph";
+
 /// How to draw a flame graph.
 ///
 /// ```
@@ -211,7 +213,7 @@ impl Flames {
             check(*limit, held(path.tree, values))?;
             if let Some(failure) = &walk.stack().failure {
                 let problem = failure.to_string();
-                return Err(WriteError::Format { format: "flame graph", problem });
+                return Err(WriteError::Format { format: FORMAT, problem });
             }
         }
         Ok(())
@@ -229,7 +231,7 @@ impl Flames {
             (Err(_), None) if text.lines().all(|line| line.ends_with(" 0")) => Ok(()),
             (Err(_), Some(failure)) => Err(failure.into()),
             (Err(error), None) => {
-                Err(WriteError::Format { format: "flame graph", problem: error.to_string() })
+                Err(WriteError::Format { format: FORMAT, problem: error.to_string() })
             }
         }
     }
@@ -353,12 +355,7 @@ fn held(tree: &StackBuilder, values: &Vec<[i64; 2]>) -> usize {
 
 /// Whether so much memory may be taken.
 fn check(limit: Bytes, needed: usize) -> Result<(), WriteError> {
-    let needed = Bytes(needed as u64);
-    if needed <= limit {
-        return Ok(());
-    }
-    let option = "FlamegraphOptions::memory_limit";
-    Err(WriteError::TooLarge { format: "flame graph", needed, limit, option })
+    WriteError::check_limit(FORMAT, needed as u64, limit, "FlamegraphOptions::memory_limit")
 }
 
 /// The stack that is open, as contexts of the tree.

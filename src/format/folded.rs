@@ -99,12 +99,8 @@ impl HeapProfile {
         let length = |function: u32| frames[function as usize].len() + 1;
         let stacks = Extent::of(self, values()?.map(|(context, _)| context), length).in_full;
         let rest: u64 = values()?.map(|(_, value)| digits(value) as u64 + 1).sum();
-        let needed = Bytes(stacks.saturating_add(rest));
-        if needed <= limit {
-            return Ok(());
-        }
-        let option = "FoldedOptions::size_limit";
-        Err(WriteError::TooLarge { format: FORMAT, needed, limit, option })
+        let (needed, option) = (stacks.saturating_add(rest), "FoldedOptions::size_limit");
+        WriteError::check_limit(FORMAT, needed, limit, option)
     }
 }
 

@@ -77,6 +77,22 @@ pub enum WriteError {
     },
 }
 
+impl WriteError {
+    /// Refuses what needs more memory or room than `option` allows.
+    pub(super) fn check_limit(
+        format: &'static str,
+        needed: u64,
+        limit: Bytes,
+        option: &'static str,
+    ) -> Result<(), Self> {
+        let needed = Bytes(needed);
+        match needed <= limit {
+            true => Ok(()),
+            false => Err(Self::TooLarge { format, needed, limit, option }),
+        }
+    }
+}
+
 impl From<NoSuchValues> for WriteError {
     fn from(NoSuchValues { wanted, has, .. }: NoSuchValues) -> Self {
         Self::NoSuchValues { wanted, has }

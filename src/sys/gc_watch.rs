@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 use std::ptr::NonNull;
 
-use super::isolate::RawIsolate;
+use super::isolate::{RawIsolate, allows_javascript};
 use super::own_work::{HandleSize, Taken};
 
 /// What the callbacks note down.
@@ -120,13 +120,6 @@ impl GcWatch {
     }
 }
 
-/// Whether JavaScript may run in an isolate: V8 allows none in what it calls while it collects
-/// garbage, finalizers among it.
-pub(super) fn allows_javascript(isolate: &mut v8::Isolate) -> bool {
-    // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
-    unsafe { RawIsolate::of(isolate).allows_javascript() }
-}
-
 impl Drop for GcWatch {
     fn drop(&mut self) {
         let data = self.state.as_ptr().cast::<c_void>();
@@ -217,16 +210,8 @@ unsafe extern "C" fn before_gc(
     _: v8::GCCallbackFlags,
     data: *mut c_void,
 ) {
-    // SAFETY: V8 passes back the address that `GcWatch` registered together with this function;
-    // it removes both before it frees the state.
-    let state = unsafe { &*data.cast::<State>() };
-    // SAFETY: as the caller vouches. `Isolate` is a plain reference without a `Drop`.
-    let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
-    stay_current(state, RawIsolate::of(&isolate));
-    state.in_gc.set(true);
-    if state.handles.is_counting.get() {
-        state.handles.add_since_mark(isolate.get_heap_statistics().used_global_handles_size());
-    }
+    // SAFETY: as the caller vouches.
+    unsafe { note(isolate, data, true) };
 }
 
 /// # Safety
@@ -238,13 +223,26 @@ unsafe extern "C" fn after_gc(
     _: v8::GCCallbackFlags,
     data: *mut c_void,
 ) {
-    // SAFETY: as in `before_gc`.
+    // SAFETY: as the caller vouches.
+    unsafe { note(isolate, data, false) };
+}
+
+/// Notes down that a collection begins, or has ended.
+///
+/// # Safety
+///
+/// As for [`before_gc`].
+unsafe fn note(isolate: v8::UnsafeRawIsolatePtr, data: *mut c_void, begins: bool) {
+    // SAFETY: V8 passes back the address that `GcWatch` registered together with its callbacks;
+    // it removes both before it frees the state.
     let state = unsafe { &*data.cast::<State>() };
-    // SAFETY: as in `before_gc`.
+    // SAFETY: as the caller vouches. `Isolate` is a plain reference without a `Drop`.
     let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
     stay_current(state, RawIsolate::of(&isolate));
-    state.in_gc.set(false);
-    if state.handles.is_counting.get() {
-        state.handles.mark.set(isolate.get_heap_statistics().used_global_handles_size());
+    state.in_gc.set(begins);
+    let handles = &state.handles;
+    if handles.is_counting.get() {
+        let used = isolate.get_heap_statistics().used_global_handles_size();
+        if begins { handles.add_since_mark(used) } else { handles.mark.set(used) }
     }
 }

@@ -64,25 +64,6 @@ impl RawIsolate {
         unsafe { isolate.exit() };
     }
 
-    /// Whether JavaScript may run in the isolate.
-    ///
-    /// V8 allows none in what it calls while it collects garbage.
-    ///
-    /// # Safety
-    ///
-    /// The isolate is alive and used by this thread alone.
-    pub(super) unsafe fn allows_javascript(self) -> bool {
-        // A scope notes down what was allowed before it.
-        let mut scope = MaybeUninit::<RawAllowJavascript>::uninit();
-        // SAFETY: constructs the object, which has the size and alignment of V8's, in place.
-        unsafe { symbols::allow_javascript_construct(scope.as_mut_ptr(), self.0.as_ptr()) };
-        // SAFETY: the constructor sets all members.
-        let was_allowed = unsafe { scope.assume_init_ref() }.was_allowed != 0;
-        // SAFETY: constructed above, and not destructed yet. Resets what the constructor set.
-        unsafe { symbols::allow_javascript_destruct(scope.as_mut_ptr()) };
-        was_allowed
-    }
-
     /// The isolate's heap profiler, which lives as long as the isolate.
     ///
     /// # Safety
@@ -129,6 +110,22 @@ impl RawIsolate {
             unsafe { symbols::heap_profiler_stop_sampling(profiler.as_ptr()) };
         }
     }
+}
+
+/// Whether JavaScript may run in an isolate: V8 allows none in what it calls while it collects
+/// garbage, finalizers among it.
+pub(super) fn allows_javascript(isolate: &mut v8::Isolate) -> bool {
+    // A scope notes down what was allowed before it.
+    let mut scope = MaybeUninit::<RawAllowJavascript>::uninit();
+    let isolate = RawIsolate::of(isolate).0.as_ptr();
+    // SAFETY: constructs the object, which has the size and alignment of V8's, in place. The isolate
+    // is alive and this thread's, since we hold a reference to it.
+    unsafe { symbols::allow_javascript_construct(scope.as_mut_ptr(), isolate) };
+    // SAFETY: the constructor sets all members.
+    let was_allowed = unsafe { scope.assume_init_ref() }.was_allowed != 0;
+    // SAFETY: constructed above, and not destructed yet. Resets what the constructor set.
+    unsafe { symbols::allow_javascript_destruct(scope.as_mut_ptr()) };
+    was_allowed
 }
 
 /// Makes an isolate the thread's current one for as long as this lives.

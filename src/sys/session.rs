@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::WalkError;
-use super::gc_watch::{EnteredForGc, GcWatch, allows_javascript};
-use super::isolate::{Entered, RawIsolate};
+use super::gc_watch::{EnteredForGc, GcWatch};
+use super::isolate::{Entered, RawIsolate, allows_javascript};
 use super::layout::RawSample;
 use super::own_work::{HandleSize, OwnSamples, reset_dropped_handles};
 use super::profile::OwnedProfile;

@@ -204,12 +204,8 @@ impl HeapProfile {
         let length = |function: u32| prost::length_delimiter_len(function as usize + 1);
         let stacks = Extent::of(self, samples().map(|row| row.context), length).in_full;
         let labels: u64 = samples().map(|row| LABEL * labels[row.labels as usize]).sum();
-        let (needed, limit) = (Bytes(stacks.saturating_add(labels)), options.size_limit);
-        if needed <= limit {
-            return Ok(());
-        }
-        let option = "PprofOptions::size_limit";
-        Err(WriteError::TooLarge { format: "pprof", needed, limit, option })
+        let (needed, option) = (stacks.saturating_add(labels), "PprofOptions::size_limit");
+        WriteError::check_limit("pprof", needed, options.size_limit, option)
     }
 }
 
