@@ -139,28 +139,43 @@ impl HeapProfile {
 
         let (mut allocated_rounding, mut kept_rounding) =
             (Rounding::default(), Rounding::default());
-        // What is freed is what is left over, and rounding can owe a byte of it for a while.
-        let mut owed = 0_i64;
         let mut address = 0;
-        for rows in self.row_data().chunk_by(|one, other| one.context == other.context) {
-            let sum = |sample_type| rows.iter().map(|row| row.value(sample_type)).sum::<f64>();
-            let stack = stacks[rows[0].context as usize];
-            // At most 2^53 in all.
-            let whole = allocated_rounding.next(sum(allocated));
-            let kept = if frees { kept_rounding.next(sum(inuse)) } else { whole };
-            owed += whole - kept;
-            let freed = owed.max(0);
-            owed -= freed;
-            // What stays, and what goes: an address each.
-            for (bytes, is_freed) in [(kept, false), (freed, true)] {
-                if bytes > 0 {
-                    address += 16;
-                    profile.add_allocation_sample(thread, at, stack, address, bytes);
-                    if is_freed {
-                        profile.add_allocation_sample(thread, at, stack, address, -bytes);
-                    }
+        let mut add = |stack, bytes: i64, is_freed: bool| {
+            if bytes > 0 {
+                address += 16;
+                profile.add_allocation_sample(thread, at, stack, address, bytes);
+                if is_freed {
+                    profile.add_allocation_sample(thread, at, stack, address, -bytes);
                 }
             }
+        };
+        // What is freed is what is left over.
+        let (mut owed, mut last_freeing) = (0_i64, None);
+        for rows in self.row_data().chunk_by(|one, other| one.context == other.context) {
+            let sum = |sample_type| rows.iter().map(|row| row.value(sample_type)).sum::<f64>();
+            let (stack, bytes) = (stacks[rows[0].context as usize], sum(allocated));
+            // At most 2^53 in all.
+            let whole = allocated_rounding.next(bytes);
+            let kept = if frees {
+                let in_use = sum(inuse);
+                if in_use < bytes {
+                    last_freeing = Some(stack);
+                }
+                kept_rounding.next(in_use)
+            } else {
+                whole
+            };
+            owed += whole - kept;
+            // Two roundings are off by less than a byte together: one is held back, as it may have
+            // to be taken back.
+            let freed = (owed - 1).max(0);
+            owed -= freed;
+            // What stays, and what goes: an address each.
+            add(stack, kept, false);
+            add(stack, freed, true);
+        }
+        if let Some(stack) = last_freeing {
+            add(stack, owed, true);
         }
         serde_json::to_writer(&mut writer, &profile).map_err(std::io::Error::from)?;
         Ok(writer.flush()?)
