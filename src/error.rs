@@ -1,7 +1,8 @@
 //! What can go wrong, said so that the reader knows what to do.
 
 use crate::callgraph::NodesError;
-use crate::profile::{OptionsError, ProfileError};
+use crate::heap_profile::ProfileError;
+use crate::profile::OptionsError;
 
 /// The result of the crate's fallible operations.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

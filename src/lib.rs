@@ -160,23 +160,20 @@ pub mod source;
 mod sys;
 
 pub use callgraph::{
-    Call, CallTree, Callgraph, Children, Descendants, FunctionEstimates, FunctionNode,
-    NeighborCall, NodesError, RemovedCall, TreeEstimates, TreeNode, Weight,
+    Call, CallTree, Callgraph, Children, Descendants, FunctionNode, NeighborCall, NodesError,
+    RemovedCall, TreeNode, Weight,
 };
 pub use error::{Error, Result};
-pub use estimate::{
-    Confidence, ConfidenceError, ConfidenceInterval, DetectionLimit, Estimate, Estimates, Usage,
-    Values,
-};
+pub use estimate::{Confidence, ConfidenceError, ConfidenceInterval, Estimate, Uncertainty};
 pub use heap_profile::{
-    About, Context, Contexts, Counted, HeapProfile, Label, LabelValue, MergeError, OrdinalSample,
-    Row, SampleType, UnknownSampleType,
+    About, Collection, Context, Contexts, HeapProfile, Label, LabelValue, MergeError,
+    OrdinalSample, OwnWork, ProfileError, Row,
 };
 pub use petgraph;
 pub use profile::{
-    Allocation, Allocations, Bytes, ChildIds, Function, HeapStatistics, KeepDead, Name, Node,
-    NodeId, Objects, OptionsError, Original, OwnWork, Profile, ProfileError, PseudoFrame, Sample,
-    SampleId, SamplerOptions, ScriptId, ShortVec, Timestamp, Unit, V8Estimate,
+    Allocation, Allocations, Bytes, ChildIds, Counted, Function, HeapStatistics, KeepDead, Name,
+    Node, NodeId, Objects, OptionsError, Original, PseudoFrame, Sample, SampleId, SampleType,
+    SamplerOptions, ScriptId, ShortVec, Timestamp, Unit, UnknownSampleType, V8Estimate,
 };
 #[cfg(feature = "v8")]
 pub use sampler::{CollectOptions, HeapSampler};

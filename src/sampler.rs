@@ -5,7 +5,8 @@ use std::ops::{Deref, DerefMut};
 
 use crate::callgraph::Callgraph;
 use crate::error::Result;
-use crate::profile::{Bytes, HeapStatistics, Node, Profile, SamplerOptions, Timestamp};
+use crate::heap_profile::{Collection, HeapProfile};
+use crate::profile::{Bytes, HeapStatistics, Node, SamplerOptions, Timestamp};
 use crate::sys::{Collected, Session};
 
 /// Samples the heap allocations of an isolate for as long as it lives.
@@ -18,7 +19,7 @@ use crate::sys::{Collected, Session};
 ///
 /// ```
 /// # fixtures::init();
-/// use v8_heap_sampler::HeapSampler;
+/// use v8_heap_sampler::{HeapSampler, SampleType};
 ///
 /// let isolate = &mut v8::Isolate::new(Default::default());
 /// // One sample per 1 KiB on average, with the 64 topmost frames.
@@ -32,8 +33,9 @@ use crate::sys::{Collected, Session};
 ///     let code = v8::String::new(scope, code).unwrap();
 ///     v8::Script::compile(scope, code, None).unwrap().run(scope).unwrap();
 /// }
-/// let nodes = sampler.finish()?;
-/// assert!(nodes.iter().any(|node| node.name == "fill"));
+/// let profile = sampler.finish()?;
+/// println!("{}", profile.top(SampleType::InuseSpace).expect("every profile of V8's has it"));
+/// assert!(profile.functions().iter().any(|function| function.name == "fill"));
 /// # Ok::<(), v8_heap_sampler::Error>(())
 /// ```
 ///
@@ -59,7 +61,7 @@ use crate::sys::{Collected, Session};
 /// (`v8::Weak::with_finalizer`). A guard that is dropped there leaves the sampler running until the
 /// isolate's next guard is made, or the isolate is disposed.
 ///
-/// [`collect_nodes`](Self::collect_nodes) and [`collect_profile`](Self::collect_profile) work in
+/// [`profile`](Self::profile) and [`collect_nodes`](Self::collect_nodes) work in
 /// finalizers, and near the heap limit (`v8::Isolate::add_near_heap_limit_callback`), and so does
 /// starting. All of these are refused in callbacks around a collection, but for those before it
 /// that were there before the isolate's first guard. The isolate's first guard can be made in any
@@ -202,58 +204,55 @@ impl<'a> HeapSampler<'a> {
     /// [`Error::ForeignSession`]: crate::Error::ForeignSession
     /// [`Error::UnexpectedProfile`]: crate::Error::UnexpectedProfile
     pub fn collect_nodes(&mut self) -> Result<Vec<Node>> {
-        Ok(self.session.collect(self.isolate, false)?.nodes)
+        self.session.collect_nodes(self.isolate)
     }
 
-    /// The profile so far: nodes, samples, options, times, and the isolate's heap as a whole.
-    /// Sampling goes on.
+    /// The profile so far. Sampling goes on.
     ///
-    /// What the samples stand for is [`Profile::estimates`]. All that is said of [`collect_nodes`]
-    /// holds here, too.
+    /// Can be called any number of times, also while a JavaScript exception is pending or after
+    /// execution was terminated. It runs no JavaScript. V8 interns the names on the JavaScript
+    /// heap, which can start a garbage collection. It samples that, too, at the stack from which
+    /// this was called; here such samples are left out
+    /// ([`Collection::own_work`](crate::Collection#structfield.own_work)).
     ///
     /// In a session that keeps dead objects ([`KeepDead`]) V8 keeps their samples until sampling
     /// stops, and the totals of each profile include those of the one before: where sampling goes
     /// on for long, take windows instead ([`take_window`](Self::take_window)).
     ///
-    /// Linear in the number of nodes, and O(s log s) in that of samples.
+    /// Mirrors `v8::HeapProfiler::GetAllocationProfile`. Linear in the number of contexts, and
+    /// O(s log s) in that of samples.
     ///
     /// ```
-    /// use v8_heap_sampler::{Confidence, HeapSampler, KeepDead, SamplerOptions};
+    /// use v8_heap_sampler::{Confidence, HeapSampler, KeepDead, SampleType, SamplerOptions};
     ///
     /// # let (mut isolate, realm) = fixtures::realm();
     /// let options = SamplerOptions::new().interval_bytes(1024).keep_dead(KeepDead::Both);
     /// let mut sampler = HeapSampler::with_options(&mut isolate, options)?;
     /// # realm.run(&mut sampler, "a.js", "for (let i = 0; i < 9999; i++) globalThis.kept = [i]; ''");
     /// // ... run JavaScript ...
-    /// let profile = sampler.collect_profile()?;
-    /// let total = profile.estimates()?.total();
-    /// let allocated = total.alloc_space().expect("dead objects are kept");
-    /// println!("{allocated} allocated, {} of it alive", total.inuse_space());
-    /// let interval = allocated.interval(Confidence::P99);
+    /// let profile = sampler.profile()?;
+    /// println!("{}", profile.top(SampleType::AllocSpace).expect("dead objects are kept"));
+    /// let allocated = profile.estimate(SampleType::AllocSpace).expect("dead objects are kept");
+    /// let interval = allocated.interval(Confidence::P99).expect("of samples it is known");
     /// println!("between {:.0} and {:.0} bytes", interval.lower, interval.upper);
     /// # Ok::<(), v8_heap_sampler::Error>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// As [`collect_nodes`].
+    /// As [`collect_nodes`](Self::collect_nodes); and [`Error::Profile`] if the samples stand for
+    /// more than 2^53 bytes.
     ///
-    /// [`collect_nodes`]: Self::collect_nodes
+    /// [`Error::Profile`]: crate::Error::Profile
     /// [`KeepDead`]: crate::KeepDead
-    pub fn collect_profile(&mut self) -> Result<Profile> {
+    pub fn profile(&mut self) -> Result<HeapProfile> {
         let collected = Timestamp::now();
-        let Collected { nodes, samples, own_work, heap } =
-            self.session.collect(self.isolate, true)?;
-        Ok(Profile {
-            nodes,
-            samples,
-            options: self.options.clone(),
-            started: self.started,
-            collected,
-            heap_at_start: self.heap_at_start,
-            heap: heap_statistics(&heap),
-            own_work,
-        })
+        let Collected { tree, samples, own_work, heap } = self.session.collect(self.isolate)?;
+        let mut collection = Collection::new(self.options.clone());
+        (collection.started, collection.collected) = (self.started, collected);
+        (collection.heap_at_start, collection.heap) = (self.heap_at_start, heap_statistics(&heap));
+        collection.own_work = own_work;
+        Ok(HeapProfile::of_collection(tree, samples, collection)?)
     }
 
     /// The profile of everything since the last window, or since sampling started; then samples
@@ -268,9 +267,9 @@ impl<'a> HeapSampler<'a> {
     /// | | dead objects kept, windows | none kept, no windows |
     /// | --- | --- | --- |
     /// | options | [`SamplerOptions::allocation_windows`] | [`SamplerOptions::live_heap`] |
-    /// | called now and then | `take_window` | [`collect_profile`](Self::collect_profile) |
+    /// | called now and then | `take_window` | [`profile`](Self::profile) |
     /// | allocated since the last call | `alloc` | unknown |
-    /// | alive, of what was allocated since the last call | `inuse` | samples after [`Profile::last_sample_id`] |
+    /// | alive, of what was allocated since the last call | `inuse` | samples after [`Profile::last_sample`] |
     /// | alive, of what was allocated before | **unknown** | samples up to there |
     /// | V8's memory for samples grows with | allocations per window | live objects |
     ///
@@ -278,7 +277,7 @@ impl<'a> HeapSampler<'a> {
     /// later window: V8 has forgotten it. `inuse` is what the window allocated and did not lose
     /// yet; it is not the live heap, and adding it up over windows is only an upper limit of that,
     /// since what died later is not taken off. The live heap as a whole is exact in each window, as
-    /// [`Profile::heap`]. For "what is alive, and since when" use the other pair: a session that
+    /// [`Collection::heap`]. For "what is alive, and since when" use the other pair: a session that
     /// keeps no dead objects can run for ever and needs no windows. One isolate has one session, so
     /// a server has to choose, or to take turns.
     ///
@@ -286,7 +285,7 @@ impl<'a> HeapSampler<'a> {
     /// [`Error::ForeignSession`](crate::Error::ForeignSession)), is stopped like one's own.
     ///
     /// ```
-    /// use v8_heap_sampler::{HeapSampler, SamplerOptions};
+    /// use v8_heap_sampler::{HeapSampler, SampleType, SamplerOptions};
     ///
     /// # let (mut isolate, realm) = fixtures::realm();
     /// let options = SamplerOptions::allocation_windows().interval_bytes(4096);
@@ -295,8 +294,9 @@ impl<'a> HeapSampler<'a> {
     /// #   realm.run(&mut sampler, "a.js", "for (let i = 0; i < 9999; i++) globalThis.kept = [i]; ''");
     ///     // ... serve requests ...
     ///     let window = sampler.take_window()?;
-    ///     let allocated = window.estimates()?.total().alloc_space().unwrap();
-    ///     println!("{:.0} bytes/s", allocated.value() / window.duration().as_secs_f64());
+    ///     let allocated = window.total(SampleType::AllocSpace).expect("dead objects are kept");
+    ///     let duration = window.about.duration.expect("it was collected here");
+    ///     println!("{:.0} bytes/s", allocated / duration.as_secs_f64());
     /// }
     /// # Ok::<(), v8_heap_sampler::Error>(())
     /// ```
@@ -307,9 +307,9 @@ impl<'a> HeapSampler<'a> {
     /// does. A collected window is never lost: if sampling cannot be started again, which nobody
     /// has seen yet, the next call says so ([`Error::NotSampling`](crate::Error::NotSampling)). As
     /// [`stop`](Self::stop) where V8 may be collecting garbage.
-    pub fn take_window(&mut self) -> Result<Profile> {
+    pub fn take_window(&mut self) -> Result<HeapProfile> {
         self.session.check_stop(self.isolate)?;
-        let window = self.collect_profile()?;
+        let window = self.profile()?;
         let heap_at_start = heap_statistics(&self.isolate.get_heap_statistics());
         if self.session.restart(self.isolate, &self.options).is_ok() {
             self.started = Timestamp::now();
@@ -385,18 +385,18 @@ impl<'a> HeapSampler<'a> {
     /// use v8_heap_sampler::{HeapSampler, PseudoFrame};
     ///
     /// # let mut isolate = fixtures::isolate();
-    /// let nodes = HeapSampler::new(&mut isolate, 4096, 64)?.finish()?;
-    /// assert_eq!(nodes[0].pseudo_frame(), Some(PseudoFrame::Root));
+    /// let profile = HeapSampler::new(&mut isolate, 4096, 64)?.finish()?;
+    /// assert_eq!(profile.root().function().pseudo_frame(), Some(PseudoFrame::Root));
     /// # Ok::<(), v8_heap_sampler::Error>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// As [`collect_nodes`](Self::collect_nodes). Sampling is stopped all the same, unless the
+    /// As [`profile`](Self::profile). Sampling is stopped all the same, unless the
     /// isolate was replaced, and so cannot be reached, the session is somebody else's, or V8 may be
     /// collecting garbage (see [there](Self#gc-callbacks-and-finalizers)).
-    pub fn finish(mut self) -> Result<Vec<Node>> {
-        self.collect_nodes()
+    pub fn finish(mut self) -> Result<HeapProfile> {
+        self.profile()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::amount::fraction;
+use super::share::fraction;
 use super::evidence::Evidence;
 use super::group::{self, GroupBy};
 use super::tree::{Tree, TreeOptions, TreeRow};
@@ -133,7 +133,7 @@ impl HeapProfile {
                     depth,
                     function: Arc::clone(function),
                     own: None,
-                    total: evidence.amount(sum),
+                    total: evidence.estimate(sum),
                     left_out,
                 });
             }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use super::amount::Amount;
+use crate::estimate::Estimate;
 use super::evidence::Evidence;
 use super::significance::p_value;
 use crate::estimate::{Confidence, ConfidenceInterval, Sum, shown_change};
@@ -14,12 +14,12 @@ use crate::profile::{Bytes, Objects};
 /// A change from one profile to another, with its uncertainty.
 ///
 /// Displayed as `+1.2 MB ± 0.3`, with the 95 % interval. Written by serde as an object with
-/// `before` and `after` ([`Amount`]s), `change`, `standard_error`, `lower`, `upper` (95 %) and
+/// `before` and `after` ([`Estimate`]s), `change`, `standard_error`, `lower`, `upper` (95 %) and
 /// `p_value`, `null` where unknown.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Change {
-    before: Amount,
-    after: Amount,
+    before: Estimate,
+    after: Estimate,
     /// Of the samples that are not in both: those that are say nothing about the change.
     gone: Sum,
     new: Sum,
@@ -33,25 +33,25 @@ impl Change {
         shared: &Sum,
     ) -> Self {
         let (gone, new) = (before.minus(shared), after.minus(shared));
-        let (before, after) = (of_before.amount(before), of_after.amount(after));
+        let (before, after) = (of_before.estimate(before), of_after.estimate(after));
         let intervals = of_before.interval.zip(of_after.interval);
         let p_value = intervals
             .filter(|_| before.is_known() && after.is_known())
             .map(|intervals| p_value(&gone, &new, intervals));
         // With what can go unnoticed, where nothing was seen.
-        let (gone, new) = (of_before.amount(gone).sum, of_after.amount(new).sum);
+        let (gone, new) = (*of_before.estimate(gone).sum(), *of_after.estimate(new).sum());
         Self { before, after, gone, new, p_value }
     }
 
     /// What it was.
     #[must_use]
-    pub fn before(&self) -> Amount {
+    pub fn before(&self) -> Estimate {
         self.before
     }
 
     /// What it is.
     #[must_use]
-    pub fn after(&self) -> Amount {
+    pub fn after(&self) -> Estimate {
         self.after
     }
 

@@ -7,13 +7,15 @@ use petgraph::algo::kosaraju_scc;
 use petgraph::graph::NodeIndex;
 use serde::Serialize;
 
-use super::amount::{Amount, percent, share};
+use crate::estimate::Estimate;
+use super::share::{percent, share};
 use super::evidence::Evidence;
 use super::place_graph::PlaceGraph;
 use super::table::Table;
 use super::totals::of_groups;
 use crate::callgraph::NONE;
-use crate::heap_profile::{HeapProfile, NoSuchValues, SampleType};
+use crate::heap_profile::{HeapProfile, NoSuchValues};
+use crate::profile::SampleType;
 use crate::profile::Function;
 
 /// The cycles of the call graph: see [`HeapProfile::cycles`].
@@ -23,7 +25,7 @@ pub struct Cycles {
     /// Which value.
     pub sample_type: SampleType,
     /// The whole profile.
-    pub total: Amount,
+    pub total: Estimate,
     /// The cycles, the one that holds most first.
     pub cycles: Vec<Cycle>,
     #[serde(skip)]
@@ -38,9 +40,9 @@ pub struct Cycle {
     #[serde(serialize_with = "super::place::serialize_all")]
     pub functions: Vec<Arc<Function>>,
     /// What they allocated themselves.
-    pub own: Amount,
+    pub own: Estimate,
     /// What was allocated while any of them was on the stack: each sample once.
-    pub total: Amount,
+    pub total: Estimate,
 }
 
 impl HeapProfile {
@@ -78,8 +80,8 @@ impl HeapProfile {
             .zip(sums)
             .map(|(cycle, sums)| Cycle {
                 functions: cycle.iter().filter_map(function).collect(),
-                own: evidence.amount(sums.own),
-                total: evidence.amount(sums.total),
+                own: evidence.estimate(sums.own),
+                total: evidence.estimate(sums.total),
             })
             .collect();
         cycles.sort_by(|one, other| other.total.magnitude().total_cmp(&one.total.magnitude()));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::amount::fraction;
+use super::share::fraction;
 use super::change::Change;
 use super::evidence::Evidence;
 use super::group::{self, Group, GroupBy, join};
@@ -17,7 +17,8 @@ use super::table::Table;
 use super::top::Measure;
 use super::totals::{GroupSums, group_sums, of_groups};
 use crate::estimate::Sum;
-use crate::heap_profile::{HeapProfile, NoSuchValues, SampleType};
+use crate::heap_profile::{HeapProfile, NoSuchValues};
+use crate::profile::SampleType;
 use crate::profile::Function;
 
 /// By what profiles are compared.

@@ -7,7 +7,8 @@ use petgraph::algo::dominators::simple_fast;
 use petgraph::graph::NodeIndex;
 use serde::Serialize;
 
-use super::amount::{Amount, percent, share};
+use crate::estimate::Estimate;
+use super::share::{percent, share};
 use super::evidence::Evidence;
 use super::group::{self, GroupBy, ROOT};
 use super::pattern::Pattern;
@@ -15,7 +16,8 @@ use super::place_graph::PlaceGraph;
 use super::table::Table;
 use crate::callgraph::NONE;
 use crate::estimate::Sum;
-use crate::heap_profile::{HeapProfile, NoSuchValues, SampleType};
+use crate::heap_profile::{HeapProfile, NoSuchValues};
+use crate::profile::SampleType;
 use crate::profile::Function;
 
 /// The dominators of the call graph: see [`HeapProfile::dominators`].
@@ -25,9 +27,9 @@ pub struct Dominators {
     /// Which value.
     pub sample_type: SampleType,
     /// The whole profile.
-    pub total: Amount,
+    pub total: Estimate,
     /// What was allocated on the empty stack: a part of the total that no function has.
-    pub on_empty_stack: Amount,
+    pub on_empty_stack: Estimate,
     /// The functions, the one that dominates most first; the root is not among them.
     pub functions: Vec<Dominator>,
     #[serde(skip)]
@@ -46,10 +48,10 @@ pub struct Dominator {
     #[serde(serialize_with = "super::place::serialize_some")]
     pub immediate_dominator: Option<Arc<Function>>,
     /// What it allocated itself.
-    pub own: Amount,
+    pub own: Estimate,
     /// What it and the functions that it dominates allocated themselves: without it, none of them
     /// would be reached.
-    pub dominated: Amount,
+    pub dominated: Estimate,
     /// How many functions it dominates, itself among them.
     pub functions: usize,
 }
@@ -111,8 +113,8 @@ impl HeapProfile {
                 Some(Dominator {
                     function: function(at as u32)?,
                     immediate_dominator: function(immediate[at]),
-                    own: evidence.amount(own[at]),
-                    dominated: evidence.amount(dominated[at].0),
+                    own: evidence.estimate(own[at]),
+                    dominated: evidence.estimate(dominated[at].0),
                     functions: dominated[at].1,
                 })
             })

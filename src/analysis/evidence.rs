@@ -1,12 +1,14 @@
 //! How sure a profile's values are.
 
-use super::amount::{Amount, Uncertainty};
+use std::ops::Range;
+
 use super::sample_sums::SampleSums;
-use crate::estimate::Sum;
-use crate::heap_profile::{HeapProfile, NoSuchValues, RowData, SampleType};
+use crate::estimate::{Confidence, Estimate, Sum, Uncertainty};
+use crate::heap_profile::{Context, HeapProfile, NoSuchValues, RowData};
+use crate::profile::{Bytes, Objects, SampleType};
 
 /// The values of a sample type, row by row, with what is known of their uncertainty.
-pub(super) struct Evidence<'p> {
+pub(crate) struct Evidence<'p> {
     profile: &'p HeapProfile,
     pub(super) sample_type: SampleType,
     pub(super) uncertainty: Uncertainty,
@@ -16,16 +18,17 @@ pub(super) struct Evidence<'p> {
 }
 
 impl<'p> Evidence<'p> {
-    pub(super) fn new(
+    pub(crate) fn new(
         profile: &'p HeapProfile,
         sample_type: SampleType,
     ) -> Result<Self, NoSuchValues> {
         profile.require(sample_type)?;
         let rows = profile.row_data();
-        let has_sizes = rows.iter().all(|row| row.size > 0 || row.value(sample_type) == 0.0);
+        let has_sizes = rows.iter().all(|row| row.raw_size() > 0 || row.value(sample_type) == 0.0);
         let counted = sample_type.counted();
         let has_mean = profile.has(counted.objects()) && profile.has(counted.space());
-        let told = profile.about.interval.is_some_and(|interval| interval.0 >= 1);
+        let told = profile.sampled_every().or(profile.about.interval.map(|interval| interval.0));
+        let told = told.filter(|&interval| interval >= 1);
         let mut evidence = Self {
             profile,
             sample_type,
@@ -43,7 +46,8 @@ impl<'p> Evidence<'p> {
         } else if has_sizes || has_mean {
             evidence.uncertainty = match evidence.interval {
                 None => Uncertainty::Unknown,
-                Some(_) if has_sizes && told => Uncertainty::Sampled,
+                Some(_) if has_sizes && told == Some(1) => Uncertainty::Exact,
+                Some(_) if has_sizes && told.is_some() => Uncertainty::Sampled,
                 Some(_) => Uncertainty::Approximate,
             };
         } else if let Some(interval) = evidence.interval {
@@ -66,7 +70,10 @@ impl<'p> Evidence<'p> {
             Some(interval) => {
                 let size = self.mean_size(row);
                 let each = if self.sample_type.is_bytes() { size } else { 1.0 };
-                Sum::of_value(value, each, size, interval)
+                match row.samples(self.sample_type) {
+                    Some(n) => Sum::of_samples(n, each, size, interval),
+                    None => Sum::of_value(value, each, size, interval),
+                }
             }
         }
     }
@@ -74,8 +81,8 @@ impl<'p> Evidence<'p> {
     /// The size of a row's objects; the least there is, where nothing is known: that makes the
     /// uncertainty an upper bound.
     fn mean_size(&self, row: &RowData) -> f64 {
-        if row.size > 0 {
-            return row.size as f64;
+        if row.raw_size() > 0 {
+            return row.raw_size() as f64;
         }
         let counted = self.sample_type.counted();
         let (objects, space) = (row.value(counted.objects()), row.value(counted.space()));
@@ -85,17 +92,17 @@ impl<'p> Evidence<'p> {
 
     /// Whether single samples stand for just as much as their rows say: where rows know sizes.
     pub(super) fn tells_samples(&self) -> bool {
-        self.uncertainty == Uncertainty::Sampled
+        matches!(self.uncertainty, Uncertainty::Exact | Uncertainty::Sampled)
     }
 
     /// The sum of rows.
-    pub(super) fn of_rows(&self, rows: impl Iterator<Item = usize>) -> Sum {
+    pub(crate) fn of_rows(&self, rows: impl Iterator<Item = usize>) -> Sum {
         rows.fold(Sum::default(), |sum, at| sum.plus(&self.of_row(at)))
     }
 
     /// What the least shares are of: the total; of a difference, all that has changed, whatever its
     /// sign, as more and less may cancel out.
-    pub(super) fn whole(&self, total: &Amount) -> f64 {
+    pub(super) fn whole(&self, total: &Estimate) -> f64 {
         if !total.is_difference() {
             return total.value();
         }
@@ -103,19 +110,19 @@ impl<'p> Evidence<'p> {
         rows.fold(0.0, |sum, row| sum + row.value(self.sample_type).abs())
     }
 
-    pub(super) fn total(&self) -> Amount {
-        self.amount(self.of_rows(0..self.profile.row_data().len()))
+    pub(super) fn total(&self) -> Estimate {
+        self.estimate(self.of_rows(0..self.profile.row_data().len()))
     }
 
     /// What the root has itself.
-    pub(super) fn on_empty_stack(&self) -> Amount {
+    pub(super) fn on_empty_stack(&self) -> Estimate {
         let rows = self.profile.row_data().iter().enumerate();
         let of_root = rows.filter(|(_, row)| row.context == 0).map(|(at, _)| at);
-        self.amount(self.of_rows(of_root))
+        self.estimate(self.of_rows(of_root))
     }
 
-    /// A sum as an amount: with what can go unnoticed, if nothing was seen.
-    pub(super) fn amount(&self, sum: Sum) -> Amount {
+    /// A sum as an estimate: with what can go unnoticed, if nothing was seen.
+    pub(crate) fn estimate(&self, sum: Sum) -> Estimate {
         let none = match self.interval {
             Some(interval) => {
                 let each = if self.sample_type.is_bytes() { Sum::LEAST_SIZE } else { 1.0 };
@@ -123,15 +130,11 @@ impl<'p> Evidence<'p> {
             }
             None => Sum::default(),
         };
-        Amount {
-            sum: none.plus(&sum),
-            sample_type: self.sample_type,
-            uncertainty: self.uncertainty,
-        }
+        Estimate::new(none.plus(&sum), self.sample_type, self.uncertainty)
     }
 
     /// What is said of an answer's numbers in front of it.
-    pub(super) fn heading(&self, total: &Amount) -> String {
+    pub(super) fn heading(&self, total: &Estimate) -> String {
         let mut heading = format!("{}: {total}", self.sample_type);
         if total.is_difference() {
             let of = |is_part: fn(f64) -> bool| {
@@ -139,7 +142,7 @@ impl<'p> Evidence<'p> {
                 let values = rows.map(|row| row.value(self.sample_type));
                 let sum =
                     values.filter(|&value| is_part(value)).fold(0.0, |sum, value| sum + value);
-                self.amount(Sum::certain(sum)).short()
+                self.estimate(Sum::certain(sum)).short()
             };
             let (more, less) = (of(|value| value > 0.0), of(|value| value < 0.0));
             return heading + &format!(" (a difference: {more} and {less})");
@@ -148,11 +151,14 @@ impl<'p> Evidence<'p> {
             (Uncertainty::Unknown, _) | (_, None) => {
                 heading += " (how sure that is, the profile does not tell)";
             }
+            (Uncertainty::Exact, _) => {
+                heading += &format!(" (a count: all {} objects were sampled)", total.sum().samples);
+            }
             (uncertainty, Some(interval)) => {
                 let about = if uncertainty == Uncertainty::Sampled { "" } else { "about " };
                 heading += &format!(
                     " ({about}{} samples, one per {interval:.0} bytes; 95 % intervals)",
-                    total.sum.samples
+                    total.sum().samples
                 );
             }
         }
@@ -190,15 +196,80 @@ fn of_samples(profile: &HeapProfile, sample_type: SampleType, interval: f64) -> 
 impl HeapProfile {
     /// The sum over the whole profile with its uncertainty; `None` if it does not have the sample
     /// type. Linear in the contexts that have values.
+    ///
+    /// ```
+    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions};
+    /// # let nodes = [Node::new(NodeId(1), "(root)")];
+    /// # let samples = [Sample::new(NodeId(1), 64, SampleId(1), true)];
+    /// let profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
+    /// let total = profile.estimate(SampleType::InuseSpace).expect("every profile of samples has it");
+    /// assert_eq!(total.exact(), Some(64));
+    /// # Ok::<(), v8_heap_sampler::ProfileError>(())
+    /// ```
     #[must_use]
-    pub fn amount(&self, sample_type: SampleType) -> Option<Amount> {
+    pub fn estimate(&self, sample_type: SampleType) -> Option<Estimate> {
         Evidence::new(self, sample_type).ok().map(|evidence| evidence.total())
     }
 
-    /// What the uncertainty of the values is known from; `None` if the profile does not have the
+    /// The most memory that can be allocated without leaving a sample, with a confidence; `None` if
+    /// the interval is unknown.
+    ///
+    /// A function, a context or a profile of more bytes than this, of objects of any sizes, has a
+    /// sample. (Bytes that are alive; or, if all samples were kept, that were allocated.) It is also
+    /// the most, with that confidence, that an estimate lacks because objects of some sizes have no
+    /// sample; their number can be up to an eighth of it, the second value, as no object is smaller
+    /// than 8 bytes.
+    ///
+    /// `interval * ln(1 / (1 - confidence))`: three times the sampling interval at 95 %; nothing at
+    /// an interval of 1 byte.
+    ///
+    /// ```
+    /// # use v8_heap_sampler::{Confidence, Node, NodeId, Profile, SamplerOptions};
+    /// # let nodes = [Node::new(NodeId(1), "(root)")];
+    /// let profile = Profile::from_samples(&nodes, [], &SamplerOptions::new())?; // at 512 KiB
+    /// let (bytes, objects) = profile.detection_limit(Confidence::P95).expect("the interval is known");
+    /// assert_eq!(bytes.to_string(), "1.6 MB");
+    /// assert_eq!(objects.to_string(), "196329 objects");
+    /// # Ok::<(), v8_heap_sampler::ProfileError>(())
+    /// ```
+    #[must_use]
+    pub fn detection_limit(&self, confidence: Confidence) -> Option<(Bytes, Objects)> {
+        let interval = self.interval()?;
+        if interval <= 1.0 {
+            return Some((Bytes(0), Objects(0)));
+        }
+        let bytes = (interval * -(-confidence.level()).ln_1p()).ceil() as u64;
+        Some((Bytes(bytes), Objects(bytes.div_ceil(Sum::LEAST_SIZE as u64))))
+    }
+
+    /// The source of the values' uncertainty; `None` if the profile does not have the
     /// sample type.
     #[must_use]
     pub fn uncertainty(&self, sample_type: SampleType) -> Option<Uncertainty> {
         Evidence::new(self, sample_type).ok().map(|evidence| evidence.uncertainty)
+    }
+}
+
+impl Context<'_> {
+    /// The amount that the context allocated itself, with its uncertainty; `None` if the profile
+    /// does not have the sample type.
+    ///
+    /// Linear in the values of the profile: for those of all contexts see [`HeapProfile::values`],
+    /// and [`HeapProfile::top_down`].
+    #[must_use]
+    pub fn own(self, sample_type: SampleType) -> Option<Estimate> {
+        self.sum_of(sample_type, self.index()..self.index() + 1)
+    }
+
+    /// The amount that the context and all below it allocated, with its uncertainty; `None` if the
+    /// profile does not have the sample type. Linear in the values of the profile.
+    #[must_use]
+    pub fn total(self, sample_type: SampleType) -> Option<Estimate> {
+        self.sum_of(sample_type, self.index()..self.end())
+    }
+
+    fn sum_of(self, sample_type: SampleType, ranks: Range<usize>) -> Option<Estimate> {
+        let evidence = Evidence::new(self.profile(), sample_type).ok()?;
+        Some(evidence.estimate(evidence.of_rows(self.profile().rows_of(ranks))))
     }
 }

@@ -9,7 +9,8 @@ use foldhash::fast::RandomState;
 use super::package::{package_of, without_query};
 use super::place::{OwnedPlace, Place};
 use crate::callgraph::NONE;
-use crate::heap_profile::{HeapProfile, SampleType};
+use crate::heap_profile::HeapProfile;
+use crate::profile::SampleType;
 use crate::profile::{Function, plain_text};
 
 /// By what an answer adds values up.

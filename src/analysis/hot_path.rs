@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::amount::{Amount, percent, share};
+use crate::estimate::Estimate;
+use super::share::{percent, share};
 use super::evidence::Evidence;
 use super::group::ROOT;
 use super::table::Table;
 use super::totals::walk;
 use super::tree::indented;
 use crate::estimate::Sum;
-use crate::heap_profile::{HeapProfile, NoSuchValues, SampleType};
+use crate::heap_profile::{HeapProfile, NoSuchValues};
+use crate::profile::SampleType;
 use crate::profile::Function;
 
 /// The way from the root along the largest callees: see [`HeapProfile::hot_path`].
@@ -22,9 +24,9 @@ pub struct HotPath {
     /// Which value.
     pub sample_type: SampleType,
     /// The whole profile.
-    pub total: Amount,
+    pub total: Estimate,
     /// What was allocated on the empty stack: a part of the total that no function has.
-    pub on_empty_stack: Amount,
+    pub on_empty_stack: Estimate,
     /// The contexts on the way, the outermost function first; none of an empty profile.
     pub steps: Vec<HotStep>,
     #[serde(skip)]
@@ -41,9 +43,9 @@ pub struct HotStep {
     #[serde(serialize_with = "super::place::serialize")]
     pub function: Arc<Function>,
     /// What it allocated itself.
-    pub own: Amount,
+    pub own: Estimate,
     /// What it and all below it allocated.
-    pub total: Amount,
+    pub total: Estimate,
 }
 
 impl HeapProfile {
@@ -86,8 +88,8 @@ impl HeapProfile {
         let steps = path.iter().zip(sums).map(|(&rank, (own, total))| HotStep {
             context: rank as usize,
             function: Arc::clone(self.context(rank).function()),
-            own: evidence.amount(own),
-            total: evidence.amount(total),
+            own: evidence.estimate(own),
+            total: evidence.estimate(total),
         });
         let steps = steps.collect();
         let total = evidence.total();

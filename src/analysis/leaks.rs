@@ -9,7 +9,8 @@ use std::time::{Duration, SystemTime};
 use foldhash::fast::RandomState;
 use serde::Serialize;
 
-use super::amount::{Amount, fraction, percent};
+use crate::estimate::Estimate;
+use super::share::{fraction, percent};
 use super::change::Change;
 use super::evidence::Evidence;
 use super::group::{self, Group, GroupBy, join};
@@ -23,7 +24,8 @@ use super::table::Table;
 use super::trend::{p_of_drift, p_of_rise, theil_sen};
 use crate::callgraph::NONE;
 use crate::estimate::{Confidence, Sum, shown};
-use crate::heap_profile::{Counted, HeapProfile, NoSuchValues, OrdinalSample, SampleType};
+use crate::heap_profile::{HeapProfile, NoSuchValues, OrdinalSample};
+use crate::profile::{Counted, SampleType};
 use crate::profile::{Bytes, Function, Objects};
 
 /// What [`leaks`] looks for.
@@ -243,7 +245,7 @@ pub struct Leak {
     /// Whether it grows and goes on growing, at the false discovery rate that was asked for.
     pub is_leak: bool,
     /// What there was in each snapshot.
-    pub levels: Vec<Amount>,
+    pub levels: Vec<Estimate>,
     /// The stacks that have grown most from the first snapshot to the last, of leaks.
     pub paths: Vec<LeakPath>,
 }
@@ -447,7 +449,7 @@ impl Snapshots<'_> {
             adjusted[at] = Some(q);
         }
 
-        let whole: Vec<Sum> = self.evidence.iter().map(|evidence| evidence.total().sum).collect();
+        let whole: Vec<Sum> = self.evidence.iter().map(|evidence| *evidence.total().sum()).collect();
         let total = self.finding(&whole, survivors_of(groups.len()));
         let rate = |finding: &Finding| Rate {
             sample_type: options.sample_type,
@@ -470,7 +472,7 @@ impl Snapshots<'_> {
                     p_value: finding.p_value,
                     q_value,
                     is_leak: q_is_small && finding.value > 0.0,
-                    levels: levels.map(|(level, evidence)| evidence.amount(level[*at])).collect(),
+                    levels: levels.map(|(level, evidence)| evidence.estimate(level[*at])).collect(),
                     paths: Vec::new(),
                 };
                 (*at, row)
@@ -852,7 +854,7 @@ impl fmt::Display for Leaks {
         let mut table = Table::new(["", "growth", "of all growth", "q", "first", "last", &self.by]);
         for row in &self.rows {
             let [first, last] = [row.levels.first(), row.levels.last()]
-                .map(|level| level.map(Amount::short).unwrap_or_default());
+                .map(|level| level.map(Estimate::short).unwrap_or_default());
             table.push([
                 if row.is_leak { "*" } else { "" }.to_owned(),
                 row.rate.to_string(),

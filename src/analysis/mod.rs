@@ -14,7 +14,7 @@
 //! | what has changed? | [`diff()`] |
 //! | what leaks? | [`leaks()`] |
 //!
-//! Every number is an [`Amount`], which knows how sure it is; its [`Uncertainty`] says from what.
+//! Every number is an [`Estimate`](crate::Estimate), which knows how sure it is.
 //! All answers can be written by serde, and displayed as text.
 //!
 //! A profile that is a [difference](crate::HeapProfile::is_difference) is answered about with
@@ -25,7 +25,6 @@
 //! the original ones where these are known. Ids of scripts, which differ from session to session
 //! and from load to load, do not count where a script has a name.
 
-mod amount;
 mod bottom_up;
 mod change;
 mod cycles;
@@ -44,6 +43,7 @@ mod place_graph;
 mod query;
 mod sample_sums;
 mod shared;
+mod share;
 mod sides;
 mod significance;
 mod table;
@@ -53,7 +53,9 @@ mod tree;
 mod trend;
 
 pub use crate::heap_profile::NoSuchValues;
-pub use amount::{Amount, Uncertainty};
+pub(crate) use evidence::Evidence;
+pub(crate) use table::Table;
+pub(crate) use totals::{GroupSums, of_groups};
 pub use change::Change;
 pub use cycles::{Cycle, Cycles};
 pub use diff::{Diff, DiffBy, DiffOptions, DiffRow, diff};

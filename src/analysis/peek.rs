@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::amount::{Amount, percent, share};
+use crate::estimate::Estimate;
+use super::share::{percent, share};
 use super::evidence::Evidence;
 use super::group::{self, Group, GroupBy, Numbers, ROOT};
 use super::pattern::Pattern;
@@ -13,7 +14,8 @@ use super::table::Table;
 use super::totals::{GroupSums, of_groups, walk};
 use crate::callgraph::NONE;
 use crate::estimate::Sum;
-use crate::heap_profile::{HeapProfile, NoSuchValues, SampleType};
+use crate::heap_profile::{HeapProfile, NoSuchValues};
+use crate::profile::SampleType;
 use crate::profile::Function;
 
 /// Functions with their callers and callees: see [`HeapProfile::peek`].
@@ -23,7 +25,7 @@ pub struct Peek {
     /// Which value.
     pub sample_type: SampleType,
     /// The whole profile.
-    pub total: Amount,
+    pub total: Estimate,
     /// The functions, the one with the largest total first.
     pub functions: Vec<PeekedFunction>,
     #[serde(skip)]
@@ -38,9 +40,9 @@ pub struct PeekedFunction {
     #[serde(serialize_with = "super::place::serialize")]
     pub function: Arc<Function>,
     /// What it allocated itself.
-    pub own: Amount,
+    pub own: Estimate,
     /// What was allocated while it was on the stack: each sample once.
-    pub total: Amount,
+    pub total: Estimate,
     /// Who calls it, the largest first. `None` in place of a function is the root: it stood on the
     /// stack first.
     pub callers: Vec<PeekedCall>,
@@ -56,7 +58,7 @@ pub struct PeekedCall {
     #[serde(serialize_with = "super::place::serialize_some")]
     pub function: Option<Arc<Function>>,
     /// What was allocated while the call was on the stack: each sample once.
-    pub total: Amount,
+    pub total: Estimate,
 }
 
 impl HeapProfile {
@@ -107,8 +109,8 @@ impl HeapProfile {
                 let GroupSums { own, total, .. } = sums[at];
                 Some(PeekedFunction {
                     function: Arc::clone(groups[at].function.as_ref()?),
-                    own: evidence.amount(own),
-                    total: evidence.amount(total),
+                    own: evidence.estimate(own),
+                    total: evidence.estimate(total),
                     callers: Vec::new(),
                     callees: Vec::new(),
                 })
@@ -120,7 +122,7 @@ impl HeapProfile {
         }
         let function = |group: u32| groups.get(group as usize).and_then(|of| of.function.clone());
         for ((caller, callee), total) in calls {
-            let total = evidence.amount(total);
+            let total = evidence.estimate(total);
             let place = |group: u32| place_of.get(group as usize).copied().unwrap_or(usize::MAX);
             if let Some(peeked) = peeked.get_mut(place(callee)) {
                 peeked.callers.push(PeekedCall { function: function(caller), total });

@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::amount::fraction;
+use super::share::fraction;
 use super::pattern::Pattern;
 use super::place::Place;
 use crate::callgraph::{NONE, NodesError};
-use crate::heap_profile::{
-    FunctionParts, HeapProfile, NoSuchValues, RowData, SampleType, StackBuilder,
-};
+use crate::heap_profile::{FunctionParts, HeapProfile, NoSuchValues, StackBuilder};
+use crate::profile::SampleType;
 use crate::profile::Function;
 
 /// What is to be done about recursion.
@@ -139,7 +138,7 @@ impl HeapProfile {
             answer = answer.pruned(sample_type, fraction(share))?;
         }
         // From a part of the samples it might not be seen any more.
-        answer.infer_interval(self.interval());
+        answer.stem_from(self);
         Ok(answer)
     }
 
@@ -373,13 +372,13 @@ impl<'p> Answer<'p> {
         for row in profile.row_data() {
             let context = contexts[row.context as usize];
             if context != NONE {
-                self.builder.push_row(RowData { context, ..*row });
+                self.builder.push_row(row.moved(context, row.labels));
             }
         }
         let samples = profile.samples().map(|samples| {
             let moved = samples.iter().filter_map(|sample| {
                 let context = contexts[sample.context as usize];
-                (context != NONE).then_some(crate::OrdinalSample { context, ..*sample })
+                (context != NONE).then(|| sample.moved(context))
             });
             moved.collect()
         });

@@ -6,7 +6,8 @@ use foldhash::fast::RandomState;
 
 use super::evidence::Evidence;
 use crate::estimate::Sum;
-use crate::heap_profile::{OrdinalSample, SampleType};
+use crate::heap_profile::OrdinalSample;
+use crate::profile::SampleType;
 
 /// What single samples stand for, worked out once for each size.
 pub(super) struct SampleSums {
@@ -27,13 +28,15 @@ impl SampleSums {
 
     pub(super) fn of(&mut self, sample: &OrdinalSample) -> Sum {
         let Self { interval, sample_type, known } = self;
-        *known.entry(sample.bytes.to_bits()).or_insert_with(|| {
-            let size = size_of_object(sample.bytes, *interval);
-            if sample_type.is_bytes() {
-                Sum::of_value(sample.bytes, size, size, *interval)
-            } else {
-                Sum::of_value(sample.bytes / size, 1.0, size, *interval)
+        let key = sample.size().map_or_else(|| sample.bytes.to_bits(), |size| size.0);
+        *known.entry(key).or_insert_with(|| {
+            let told = sample.size().map(|size| size.0 as f64);
+            let size = told.unwrap_or_else(|| size_of_object(sample.bytes, *interval));
+            let each = if sample_type.is_bytes() { size } else { 1.0 };
+            if told.is_some() {
+                return Sum::of_samples(1, each, size, *interval);
             }
+            Sum::of_value(sample.bytes / size * each, each, size, *interval)
         })
     }
 }

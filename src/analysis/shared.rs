@@ -1,6 +1,7 @@
 //! Samples that two profiles of one session have in common.
 
-use crate::heap_profile::{Counted, HeapProfile, OrdinalSample};
+use crate::heap_profile::{HeapProfile, OrdinalSample};
+use crate::profile::Counted;
 
 /// Whether two profiles are of one session, in which a sample stays the same sample.
 ///

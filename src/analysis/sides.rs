@@ -45,7 +45,7 @@ impl<'p> Sides<'p> {
 
     /// The change of the whole.
     pub(super) fn whole(&self) -> Change {
-        let [before, after] = self.evidence.map(|evidence| evidence.total().sum);
+        let [before, after] = self.evidence.map(|evidence| *evidence.total().sum());
         self.change(before, after, &sum(&self.shared))
     }
 

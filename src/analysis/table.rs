@@ -2,24 +2,24 @@
 
 use std::fmt;
 
-use super::amount::Amount;
+use crate::estimate::Estimate;
 use crate::profile::plain_text;
 
 /// A table whose columns are aligned to the right, but for the last one.
-pub(super) struct Table {
+pub(crate) struct Table {
     /// Whether a column is left out.
     is_hidden: Vec<bool>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    pub(super) fn new<const N: usize>(heads: [&str; N]) -> Self {
+    pub(crate) fn new<const N: usize>(heads: [&str; N]) -> Self {
         Self::with_hidden(heads, [false; N])
     }
 
     /// A table about parts of a total. The columns of shares are left out if that is a difference, of
     /// which they make no sense: more and less cancel out.
-    pub(super) fn of<const N: usize>(total: &Amount, heads: [&str; N]) -> Self {
+    pub(super) fn of<const N: usize>(total: &Estimate, heads: [&str; N]) -> Self {
         let mut is_hidden = heads.map(|head| head.ends_with('%') || head == "share");
         // The name of a row is no share.
         is_hidden[N - 1] = false;
@@ -32,7 +32,7 @@ impl Table {
         table
     }
 
-    pub(super) fn push<const N: usize>(&mut self, row: [String; N]) {
+    pub(crate) fn push<const N: usize>(&mut self, row: [String; N]) {
         let shown = row.iter().zip(&self.is_hidden).filter(|(_, is_hidden)| !**is_hidden);
         self.rows.push(shown.map(|(cell, _)| plain_text(cell).into_owned()).collect());
     }

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::amount::{Amount, fraction, percent, share};
+use crate::estimate::Estimate;
+use super::share::{fraction, percent, share};
 use super::evidence::Evidence;
 use super::group::{self, Group, GroupBy, Numbers};
 use super::table::Table;
 use super::totals::{GroupSums, of_groups};
-use crate::heap_profile::{HeapProfile, LabelValue, NoSuchValues, SampleType};
+use crate::heap_profile::{HeapProfile, LabelValue, NoSuchValues};
+use crate::profile::SampleType;
 use crate::profile::Function;
 
 /// Which of a function's two figures is meant.
@@ -93,7 +95,7 @@ pub struct Top {
     /// Which value.
     pub sample_type: SampleType,
     /// The whole profile.
-    pub total: Amount,
+    pub total: Estimate,
     /// The rows, the largest first; of a difference those that have changed most, up or down.
     pub rows: Vec<TopRow>,
     /// How many rows there would be if none was cut off.
@@ -115,9 +117,9 @@ pub struct TopRow {
     #[serde(serialize_with = "super::place::serialize_some")]
     pub function: Option<Arc<Function>>,
     /// What it allocated itself.
-    pub own: Amount,
+    pub own: Estimate,
     /// What was allocated while it was on the stack: each sample once.
-    pub total: Amount,
+    pub total: Estimate,
     /// In how many calling contexts it appears; of label values, in how many values.
     pub contexts: u32,
 }
@@ -188,8 +190,8 @@ impl HeapProfile {
         let rows = order.into_iter().map(|at| TopRow {
             name: groups[at].name.clone(),
             function: groups[at].function.clone(),
-            own: evidence.amount(sums[at].own),
-            total: evidence.amount(sums[at].total),
+            own: evidence.estimate(sums[at].own),
+            total: evidence.estimate(sums[at].total),
             contexts: sums[at].contexts,
         });
         Ok(Top {

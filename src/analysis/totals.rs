@@ -71,16 +71,16 @@ fn walk_sums<T>(
 /// What groups of functions allocated: themselves, and while one of them was on the stack, each sample
 /// once.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct GroupSums {
-    pub(super) own: Sum,
-    pub(super) total: Sum,
+pub(crate) struct GroupSums {
+    pub(crate) own: Sum,
+    pub(crate) total: Sum,
     /// In how many contexts a function of the group appears.
-    pub(super) contexts: u32,
+    pub(crate) contexts: u32,
 }
 
 /// The sums of groups of functions, which are numbered by the numbers of their functions; what has
 /// [`NONE`](crate::callgraph::NONE) is in no group.
-pub(super) fn of_groups(
+pub(crate) fn of_groups(
     profile: &HeapProfile,
     evidence: &Evidence<'_>,
     groups: usize,

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::amount::{Amount, fraction, percent, share};
+use crate::estimate::Estimate;
+use super::share::{fraction, percent, share};
 use super::evidence::Evidence;
 use super::table::Table;
 use super::totals::walk;
 use crate::callgraph::NONE;
 use crate::estimate::Sum;
-use crate::heap_profile::{HeapProfile, NoSuchValues, SampleType};
+use crate::heap_profile::{HeapProfile, NoSuchValues};
+use crate::profile::SampleType;
 use crate::profile::Function;
 
 /// What a tree shows: [`top_down`](HeapProfile::top_down) and
@@ -67,7 +69,7 @@ pub struct Tree {
     /// Which value.
     pub sample_type: SampleType,
     /// The whole profile.
-    pub total: Amount,
+    pub total: Estimate,
     /// The rows in preorder, among siblings the largest first.
     pub rows: Vec<TreeRow>,
     #[serde(skip)]
@@ -84,10 +86,10 @@ pub struct TreeRow {
     #[serde(serialize_with = "super::place::serialize")]
     pub function: Arc<Function>,
     /// From the outside in: what this context allocated itself. `None` in an inverted tree.
-    pub own: Option<Amount>,
+    pub own: Option<Estimate>,
     /// From the outside in: what this context and all below it allocated. In an inverted tree: what
     /// the function of the first level allocated itself when it was called along this way.
-    pub total: Amount,
+    pub total: Estimate,
     /// How many rows right below this one were left out, as they were too small or too deep.
     pub left_out: usize,
 }
@@ -175,7 +177,7 @@ impl HeapProfile {
         walk(self, &evidence, |_| (), leave);
         let rows = shown.into_iter().zip(sums).map(|((rank, depth, left_out), (own, total))| {
             let function = Arc::clone(self.context(rank).function());
-            let (own, total) = (Some(evidence.amount(own)), evidence.amount(total));
+            let (own, total) = (Some(evidence.estimate(own)), evidence.estimate(total));
             TreeRow { depth, function, own, total, left_out }
         });
         let total = evidence.total();

@@ -3,13 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::amount::{Amounts, Measured, in_full};
+use super::amounts::{Amounts, Usage, in_full};
 use super::limits::{Budget, FunctionBudget, Which};
 use super::measurement::{Measurement, is_outside_javascript};
-use crate::callgraph::{FunctionNumbers, TreeNode};
-use crate::estimate::ConfidenceInterval;
-use crate::heap_profile::{Counted, SampleType};
-use crate::profile::{Function, plain_text};
+use crate::estimate::{ConfidenceInterval, Sum};
+use crate::heap_profile::Context;
+use crate::profile::{Counted, Function, SampleType, plain_text};
 
 /// The budget was not kept: what was exceeded, and by whom.
 ///
@@ -112,8 +111,8 @@ const CALLERS: usize = 8;
 /// How many similar names are listed.
 const NEAR: usize = 3;
 
-pub(super) fn check<A: Measured>(
-    measurement: &Measurement<A>,
+pub(super) fn check(
+    measurement: &Measurement,
     budget: &Budget,
 ) -> Result<(), OverBudget> {
     let mut violations = Vec::new();
@@ -126,8 +125,8 @@ pub(super) fn check<A: Measured>(
         (Scope::All, measurement.total())
     };
     for (what, limit) in budget.limits.iter() {
-        let exceeded = exceeded(measurement, budget, &scope, amounts, what, limit, |node| {
-            !(budget.javascript_only && is_outside_javascript(&node.function))
+        let exceeded = exceeded(measurement, budget, &scope, amounts, what, limit, |context| {
+            !(budget.javascript_only && is_outside_javascript(context.function()))
         });
         violations.extend(exceeded.map(Violation::Exceeded));
     }
@@ -137,8 +136,8 @@ pub(super) fn check<A: Measured>(
     if violations.is_empty() { Ok(()) } else { Err(OverBudget { violations }) }
 }
 
-fn check_function<A: Measured>(
-    measurement: &Measurement<A>,
+fn check_function(
+    measurement: &Measurement,
     budget: &Budget,
     function: &FunctionBudget,
     violations: &mut Vec<Violation>,
@@ -150,48 +149,53 @@ fn check_function<A: Measured>(
     let found = measurement.functions_where(|candidate| function.is_of(candidate));
     if found.is_none() && !function.may_be_absent {
         let near = near(measurement, function);
-        violations.push(Violation::Absent { function: name(), near, is_exact: A::IS_EXACT });
+        violations.push(Violation::Absent { function: name(), near, is_exact: measurement.is_exact() });
         return;
     }
-    let nothing = Amounts::none(&measurement.profile().options);
-    let (scope, amounts) = if function.own {
-        (Scope::Own(name()), found.map_or(nothing, |found| found.own))
-    } else {
-        (Scope::Total(name()), found.map_or(nothing, |found| found.total))
-    };
+    let scope = if function.own { Scope::Own(name()) } else { Scope::Total(name()) };
+    let amounts = found.map(|found| if function.own { found.own } else { found.total });
+    // Of one that is not there, samples may be missing.
+    let amounts = amounts.unwrap_or_else(|| measurement.nothing());
     let before = violations.len();
     for (what, limit) in function.limits.iter() {
         let mut covered = 0;
-        let exceeded = exceeded(measurement, budget, &scope, amounts, what, limit, |node| {
-            let is_it = function.is_of(&node.function);
+        let exceeded = exceeded(measurement, budget, &scope, amounts, what, limit, |context| {
+            let is_it = function.is_of(context.function());
             if is_it && !function.own {
-                covered = covered.max(node.rank() + node.descendants().len());
+                covered = covered.max(context.end());
             }
-            is_it || node.rank() < covered
+            is_it || context.index() < covered
         });
         violations.extend(exceeded.map(Violation::Exceeded));
     }
-    if violations.len() == before && !function.own && measurement.has_cut_stacks() {
-        let stack_depth = measurement.profile().options.stack_depth;
+    if violations.len() == before
+        && !function.own
+        && let Some(stack_depth) = measurement.stack_depth()
+        && measurement.has_cut_stacks()
+    {
         violations.push(Violation::CutStacks { function: name(), stack_depth });
     }
 }
 
 /// Whether `amounts` are above the limit; if so, by whom. `is_in` is asked about each context in
 /// preorder.
-fn exceeded<A: Measured>(
-    measurement: &Measurement<A>,
+fn exceeded(
+    measurement: &Measurement,
     budget: &Budget,
     scope: &Scope,
-    amounts: Amounts<A>,
+    amounts: Amounts,
     what: SampleType,
     limit: u64,
-    is_in: impl FnMut(TreeNode<'_>) -> bool,
+    is_in: impl FnMut(Context<'_>) -> bool,
 ) -> Option<Exceeded> {
-    let amount = amounts.of(what);
-    let interval = amount.interval(what, budget.confidence);
+    let usage = amounts.of(what);
+    let estimate = usage.of(what);
+    let interval = match estimate.exact() {
+        Some(_) => None,
+        None => estimate.interval(budget.confidence),
+    };
     let decisive = match interval {
-        None => amount.value(what),
+        None => estimate.value(),
         Some(interval) => {
             let bound = if budget.strict { interval.upper } else { interval.lower };
             // Sums of floating-point numbers: their last digits are not above anything.
@@ -206,78 +210,87 @@ fn exceeded<A: Measured>(
         scope: scope.clone(),
         what,
         limit,
-        found: amount.value(what),
+        found: estimate.value(),
         interval,
         offenders,
         functions,
-        shown: amount.shown(what),
+        shown: usage.shown(what),
         strict: budget.strict,
     })
 }
 
-/// The functions that have most in the contexts of a scope, and how many have some.
-fn offenders<A: Measured>(
-    measurement: &Measurement<A>,
+/// The functions that have most in the contexts of a scope, and the number of those that have some.
+fn offenders(
+    measurement: &Measurement,
     what: SampleType,
-    mut is_in: impl FnMut(TreeNode<'_>) -> bool,
+    mut is_in: impl FnMut(Context<'_>) -> bool,
 ) -> (Vec<Offender>, usize) {
-    struct Part<'t, A> {
-        amount: A,
+    /// Sums of bytes or objects, as asked for, and of the other.
+    struct Part<'p> {
+        sums: [Sum; 2],
         /// The context with the most.
-        biggest: TreeNode<'t>,
+        biggest: Context<'p>,
         of_biggest: f64,
     }
-    let mut numbers = FunctionNumbers::default();
-    let mut parts: Vec<Part<'_, A>> = Vec::new();
-    for node in measurement.tree() {
-        let amount = measurement.context(node.id).of(what);
-        let value = amount.value(what);
-        if !is_in(node) || value == 0.0 {
+    let counted = what.counted();
+    let other = if what.is_bytes() { counted.objects() } else { counted.space() };
+    let evidence = [what, other].map(|sample_type| measurement.evidence(sample_type));
+    let profile = measurement.profile();
+    // By number of a function.
+    let mut place = vec![usize::MAX; profile.functions().len()];
+    let mut parts: Vec<Part<'_>> = Vec::new();
+    for (context, rows) in profile.contexts_with_rows() {
+        let sums = [0, 1].map(|at| evidence[at].of_rows(rows.clone()));
+        let value = sums[0].value();
+        if !is_in(context) || value == 0.0 {
             continue;
         }
-        let number = numbers.of(&node.node().function) as usize;
-        match parts.get_mut(number) {
-            None => parts.push(Part { amount, biggest: node, of_biggest: value }),
-            Some(part) => {
-                part.amount += amount;
-                if value > part.of_biggest {
-                    (part.biggest, part.of_biggest) = (node, value);
-                }
+        let place = &mut place[context.function_number()];
+        if let Some(part) = parts.get_mut(*place) {
+            part.sums = [0, 1].map(|at| part.sums[at].plus(&sums[at]));
+            if value > part.of_biggest {
+                (part.biggest, part.of_biggest) = (context, value);
             }
+        } else {
+            *place = parts.len();
+            parts.push(Part { sums, biggest: context, of_biggest: value });
         }
     }
     let functions = parts.len();
-    let value = |part: &Part<'_, A>| part.amount.value(what);
     // Stable, so that equal ones stay in the order of the tree.
-    parts.sort_by(|one, other| value(other).total_cmp(&value(one)));
-    let offenders = parts.into_iter().take(OFFENDERS).map(|part| Offender {
-        function: Arc::clone(&part.biggest.node().function),
-        found: part.amount.value(what),
-        callers: callers(part.biggest),
-        shown: part.amount.shown(what),
+    parts.sort_by(|one, other| other.sums[0].value().total_cmp(&one.sums[0].value()));
+    let offenders = parts.into_iter().take(OFFENDERS).map(|part| {
+        let [asked, other] = [0, 1].map(|at| evidence[at].estimate(part.sums[at]));
+        let usage = if what.is_bytes() {
+            Usage::new(other, asked)
+        } else {
+            Usage::new(asked, other)
+        };
+        Offender {
+            function: Arc::clone(part.biggest.function()),
+            found: asked.value(),
+            callers: callers(part.biggest),
+            shown: usage.shown(what),
+        }
     });
     (offenders.collect(), functions)
 }
 
-fn callers(node: TreeNode<'_>) -> Vec<Arc<Function>> {
-    std::iter::successors(node.parent(), |node| node.parent())
+fn callers(context: Context<'_>) -> Vec<Arc<Function>> {
+    std::iter::successors(context.parent(), |context| context.parent())
         .filter(|caller| caller.parent().is_some())
-        .map(|caller| Arc::clone(&caller.node().function))
+        .map(|caller| Arc::clone(caller.function()))
         .collect()
 }
 
 /// The functions whose names are most like the one that was not found.
-fn near<A: Measured>(measurement: &Measurement<A>, wanted: &FunctionBudget) -> Vec<Arc<Function>> {
+fn near(measurement: &Measurement, wanted: &FunctionBudget) -> Vec<Arc<Function>> {
     if let Which::Where(_) = wanted.which {
         return Vec::new();
     }
-    let mut near: Vec<(usize, &Arc<Function>)> = measurement
-        .functions()
-        .iter()
-        .filter_map(|function| {
-            let distance = distance(&wanted.name, &function.function.name)?;
-            Some((distance, &function.function))
-        })
+    let functions = measurement.profile().functions().iter();
+    let mut near: Vec<(usize, &Arc<Function>)> = functions
+        .filter_map(|function| Some((distance(&wanted.name, &function.name)?, function)))
         .collect();
     near.sort_by_key(|&(distance, _)| distance);
     near.into_iter().take(NEAR).map(|(_, function)| Arc::clone(function)).collect()
@@ -390,16 +403,15 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
-    use crate::budget::Counts;
-    use crate::estimate::{Confidence, Usage};
+    use crate::estimate::Confidence;
+    use crate::heap_profile::HeapProfile;
     use crate::profile::{
-        Bytes, KeepDead, Node, NodeId, Objects, Profile, PseudoFrame, Sample, SampleId,
-        SamplerOptions, ScriptId,
+        KeepDead, Node, NodeId, PseudoFrame, Sample, SampleId, SamplerOptions, ScriptId,
     };
 
     /// `(root)` -> `(PARSER)` and `main` -> `rows` -> `row` -> `rows` -> `row`, and `main` ->
     /// `row`.
-    fn profile(interval: u64) -> Profile {
+    fn profile(options: SamplerOptions) -> HeapProfile {
         let names = ["(root)", "(PARSER)", "main", "rows", "row", "rows", "row", "row"];
         let children: [&[u32]; 8] = [&[2, 3], &[], &[4, 8], &[5], &[6], &[7], &[], &[]];
         let mut nodes: Vec<Node> =
@@ -425,47 +437,54 @@ mod tests {
             .iter()
             .flat_map(|&(id, n, size, alive)| (0..n).map(move |at| (id, size, at < alive)))
             .zip(1..)
-            .map(|((id, size, is_live), at)| Sample::new(NodeId(id), size, SampleId(at), is_live))
-            .collect();
-        let options = SamplerOptions::new().interval_bytes(interval).stack_depth(64);
-        Profile::new(nodes, samples, options.keep_dead(KeepDead::Both))
+            .map(|((id, size, is_live), at)| Sample::new(NodeId(id), size, SampleId(at), is_live));
+        HeapProfile::from_samples(&nodes, samples, &options).unwrap()
+    }
+
+    fn every(interval: u64) -> SamplerOptions {
+        SamplerOptions::new().interval_bytes(interval).stack_depth(64).keep_dead(KeepDead::Both)
     }
 
     fn exact() -> Measurement {
-        Measurement::from_profile(profile(1)).unwrap()
+        Measurement::new(profile(every(1))).unwrap()
     }
 
-    fn counts(objects: u64, bytes: u64) -> Counts {
-        Counts::new(Objects(objects), Bytes(bytes))
+    /// Objects and bytes, counted.
+    fn counts(usage: Usage) -> (u64, u64) {
+        (usage.objects.exact().unwrap(), usage.space.exact().unwrap())
     }
 
     #[test]
     fn each_object_is_counted_once() {
         let exact = exact();
-        assert_eq!(exact.allocated(), counts(68, 7700));
-        assert_eq!(exact.retained(), counts(52, 1800));
+        assert!(exact.is_exact());
+        assert_eq!(counts(exact.allocated()), (68, 7700));
+        assert_eq!(counts(exact.retained()), (52, 1800));
         let rows = exact.function("rows").unwrap();
-        assert_eq!((rows.own.allocated, rows.own.retained), (counts(10, 400), counts(0, 0)));
-        assert_eq!((rows.total.allocated, rows.contexts), (counts(60, 1600), 2));
+        assert_eq!(counts(rows.own.allocated), (10, 400));
+        assert_eq!(counts(rows.own.retained), (0, 0));
+        assert_eq!((counts(rows.total.allocated), rows.contexts), ((60, 1600), 2));
         let row = exact.function("row").unwrap();
-        assert_eq!((row.own.allocated, row.total.retained), (counts(55, 6200), counts(50, 1200)));
+        assert_eq!(counts(row.own.allocated), (55, 6200));
+        assert_eq!(counts(row.total.retained), (50, 1200));
         let both = exact.functions_where(|function| function.name.starts_with("row")).unwrap();
-        assert_eq!(
-            (both.own.allocated, both.total.allocated),
-            (counts(65, 6600), counts(65, 6600))
-        );
+        assert_eq!(counts(both.own.allocated), (65, 6600));
+        assert_eq!(counts(both.total.allocated), (65, 6600));
         assert_eq!(both.contexts, 5);
         assert_eq!(exact.function("none"), None);
-        assert_eq!(exact.context(NodeId(6)).allocated, counts(0, 0));
-        assert_eq!(exact.context_total(NodeId(6)).allocated, counts(30, 720));
-        assert_eq!(exact.context_total(NodeId(99)).allocated, counts(0, 0));
+        let inner = exact.profile().contexts().find(|context| context.id() == Some(NodeId(6)));
+        let inner = inner.unwrap();
+        assert_eq!(inner.own(SampleType::AllocSpace).unwrap().exact(), Some(0));
+        assert_eq!(inner.total(SampleType::AllocObjects).unwrap().exact(), Some(30));
+        assert_eq!(inner.total(SampleType::AllocSpace).unwrap().exact(), Some(720));
         // By function the same as for all that are called so.
-        let of_rows = exact.functions().iter().find(|function| function.function.name == "rows");
-        assert_eq!((of_rows.unwrap().own, of_rows.unwrap().total), (rows.own, rows.total));
-        assert_eq!(exact.javascript().allocated, counts(66, 6700));
-        assert_eq!(exact.outside_javascript().retained, counts(1, 500));
-        assert_eq!(exact.pseudo_frame(PseudoFrame::Parser).allocated, counts(2, 1000));
-        assert_eq!(exact.pseudo_frame(PseudoFrame::Gc).allocated, counts(0, 0));
+        let functions = exact.functions();
+        let of_rows = functions.iter().find(|function| function.function.name == "rows").unwrap();
+        assert_eq!(*of_rows, rows);
+        assert_eq!(counts(exact.javascript().allocated), (66, 6700));
+        assert_eq!(counts(exact.outside_javascript().retained), (1, 500));
+        assert_eq!(counts(exact.pseudo_frame(PseudoFrame::Parser).allocated), (2, 1000));
+        assert_eq!(counts(exact.pseudo_frame(PseudoFrame::Gc).allocated), (0, 0));
     }
 
     #[test]
@@ -564,9 +583,7 @@ mod tests {
 
     #[test]
     fn cut_stacks_let_no_total_pass() {
-        let mut profile = profile(1);
-        profile.options.stack_depth = 5;
-        let cut: Measurement = Measurement::from_profile(profile).unwrap();
+        let cut = Measurement::new(profile(every(1).stack_depth(5))).unwrap();
         let total = FunctionBudget::total("row").allocated_bytes(9999);
         assert!(cut.has_cut_stacks());
         let over = cut.check(&Budget::new().function(total)).unwrap_err();
@@ -578,9 +595,9 @@ mod tests {
 
     #[test]
     fn estimates_fail_where_they_are_surely_above() {
-        let sampled: Measurement<Usage> = Measurement::from_profile(profile(1000)).unwrap();
+        let sampled = Measurement::new(profile(every(1000))).unwrap();
         let retained = sampled.retained().space;
-        let interval = retained.interval(Confidence::P95);
+        let interval = retained.interval(Confidence::P95).unwrap();
         let between = (retained.value() as u64 + interval.upper as u64) / 2;
         let (below, above) = (interval.lower as u64 - 1, interval.upper as u64 + 1);
         let check = |budget: Budget| sampled.check(&budget);
@@ -607,7 +624,7 @@ mod tests {
 
     #[test]
     fn what_is_certain_is_kept_to_the_byte_in_estimates_too() {
-        let sampled: Measurement<Usage> = Measurement::from_profile(profile(2)).unwrap();
+        let sampled = Measurement::new(profile(every(2))).unwrap();
         let budget = Budget::new().function(FunctionBudget::own("main").retained_bytes(100));
         sampled.assert(&budget.clone().strict());
         let less = Budget::new().function(FunctionBudget::own("main").retained_bytes(99));
@@ -616,22 +633,18 @@ mod tests {
 
     #[test]
     fn estimates_are_those_of_the_profile() {
-        let profile = profile(1000);
-        let total = profile.estimates().unwrap().total();
-        let sampled: Measurement<Usage> = Measurement::from_profile(profile).unwrap();
-        let close = |one: f64, other: f64| assert!((one / other - 1.0).abs() < 1e-12);
-        close(sampled.retained().space.value(), total.inuse_space().value());
-        close(sampled.allocated().objects.variance(), total.alloc_objects().unwrap().variance());
+        let profile = profile(every(1000));
+        let sampled = Measurement::new(profile.clone()).unwrap();
+        assert!(!sampled.is_exact());
+        assert_eq!(profile.estimate(SampleType::InuseSpace), Some(sampled.retained().space));
+        assert_eq!(profile.estimate(SampleType::AllocObjects), Some(sampled.allocated().objects));
     }
 
     #[test]
     fn profiles_that_do_not_say_it_are_refused() {
-        let refused =
-            |profile| Measurement::<Counts>::from_profile(profile).unwrap_err().to_string();
-        assert!(refused(profile(64)).starts_with("the profile was sampled every 64 bytes"));
-        let mut live = profile(1);
-        live.options.keep_dead = KeepDead::MajorGc;
-        assert!(refused(live).contains("KeepDead::Both"));
+        let live = profile(every(1).keep_dead(KeepDead::MajorGc));
+        let refused = Measurement::new(live).unwrap_err().to_string();
+        assert!(refused.contains("KeepDead::Both"), "{refused}");
     }
 
     #[test]

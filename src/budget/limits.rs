@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::estimate::Confidence;
-use crate::heap_profile::SampleType;
+use crate::profile::SampleType;
 use crate::profile::Function;
 
 /// At most so much of each.

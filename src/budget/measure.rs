@@ -1,12 +1,8 @@
 //! Runs work in an isolate and measures it.
 
-use std::marker::PhantomData;
-
-use super::amount::{Counts, Measured};
 use super::measurement::Measurement;
 use super::runs::Runs;
 use crate::error::Result;
-use crate::estimate::Usage;
 use crate::profile::{KeepDead, SamplerOptions};
 use crate::sampler::HeapSampler;
 use crate::sys::{collect_garbage, refuse_in_callbacks};
@@ -68,7 +64,7 @@ pub fn measure<R>(
 ///
 /// ```
 /// use v8_heap_sampler::budget::MeasureOptions;
-/// use v8_heap_sampler::{Bytes, SampleType};
+/// use v8_heap_sampler::SampleType;
 ///
 /// # let (mut isolate, realm) = fixtures::realm();
 /// # realm.run(&mut isolate, "app.js", "var kept; function work() { kept = Array.from({ length: 999 }, (_, i) => [i]); }");
@@ -78,8 +74,8 @@ pub fn measure<R>(
 ///     // ... call a function of JavaScript's ...
 /// #   realm.call(isolate, &work);
 /// })?;
-/// let exactly: Bytes = measurement.retained().space;
-/// println!("{exactly}, counted");
+/// let exactly: u64 = measurement.retained().space.exact().expect("every object was sampled");
+/// println!("{} bytes, counted", exactly);
 ///
 /// let options = MeasureOptions::sampled(4096).warm_up(20);
 /// let (_, runs) = options.measure_runs(&mut isolate, 5, |isolate| {
@@ -91,36 +87,31 @@ pub fn measure<R>(
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
-pub struct MeasureOptions<A: Measured = Counts> {
+pub struct MeasureOptions {
     sampler: SamplerOptions,
     warm_up: u32,
     collect_before: bool,
-    amount: PhantomData<A>,
 }
 
-impl MeasureOptions<Counts> {
-    /// Every allocation is counted. JavaScript that allocates much runs 20 to 50 times slower.
+impl MeasureOptions {
+    /// Counts every allocation. JavaScript that allocates much runs 20 to 50 times slower.
     pub const fn exact() -> Self {
         Self::new(SamplerOptions::MIN_INTERVAL_BYTES)
     }
-}
 
-impl MeasureOptions<Usage> {
-    /// One sample per so many bytes allocated on average; amounts are estimates. For work that is
-    /// too much to be counted.
+    /// Takes one sample per so many bytes allocated on average; amounts are estimates. For work that
+    /// is too much to be counted.
     pub const fn sampled(interval_bytes: u64) -> Self {
         Self::new(interval_bytes)
     }
-}
 
-impl<A: Measured> MeasureOptions<A> {
     const fn new(interval_bytes: u64) -> Self {
         // Whole stacks: where a function's frame is cut off, its total lacks what it called.
         let sampler = SamplerOptions::new()
             .interval_bytes(interval_bytes)
             .stack_depth(SamplerOptions::MAX_STACK_DEPTH)
             .keep_dead(KeepDead::Both);
-        Self { sampler, warm_up: 0, collect_before: true, amount: PhantomData }
+        Self { sampler, warm_up: 0, collect_before: true }
     }
 
     /// How many of the topmost frames of a stack are kept. Default: 2048, the most that there can
@@ -164,7 +155,7 @@ impl<A: Measured> MeasureOptions<A> {
     /// - [`Error::InGarbageCollection`](crate::Error::InGarbageCollection): V8 may be collecting
     ///   garbage, as in a finalizer.
     /// - [`Error::Options`](crate::Error::Options): interval or stack depth are out of bounds.
-    /// - Those of [`HeapSampler::collect_profile`], if somebody else stops the sampler meanwhile.
+    /// - Those of [`HeapSampler::profile`], if somebody else stops the sampler meanwhile.
     ///
     /// # Panics
     ///
@@ -173,7 +164,7 @@ impl<A: Measured> MeasureOptions<A> {
         &self,
         isolate: &mut v8::Isolate,
         mut work: impl FnMut(&mut v8::Isolate) -> R,
-    ) -> Result<(R, Measurement<A>)> {
+    ) -> Result<(R, Measurement)> {
         self.prepare(isolate, &mut work)?;
         self.measure_once(isolate, work)
     }
@@ -196,7 +187,7 @@ impl<A: Measured> MeasureOptions<A> {
         isolate: &mut v8::Isolate,
         runs: u32,
         mut work: impl FnMut(&mut v8::Isolate) -> R,
-    ) -> Result<(R, Runs<A>)> {
+    ) -> Result<(R, Runs)> {
         self.prepare(isolate, &mut work)?;
         let (mut result, first) = self.measure_once(isolate, &mut work)?;
         let mut measurements = vec![first];
@@ -225,7 +216,7 @@ impl<A: Measured> MeasureOptions<A> {
         &self,
         isolate: &mut v8::Isolate,
         work: impl FnOnce(&mut v8::Isolate) -> R,
-    ) -> Result<(R, Measurement<A>)> {
+    ) -> Result<(R, Measurement)> {
         refuse_in_callbacks(isolate)?;
         if self.collect_before {
             collect_garbage(isolate)?;
@@ -234,8 +225,9 @@ impl<A: Measured> MeasureOptions<A> {
         let result = work(&mut sampler);
         // V8's caches are emptied as well: they would keep alive what the program does not.
         collect_garbage(&mut sampler)?;
-        let profile = sampler.collect_profile()?;
+        let profile = sampler.profile()?;
         drop(sampler);
-        Ok((result, Measurement::new(profile)?))
+        let measurement = Measurement::new(profile).expect("sampled with the dead, here");
+        Ok((result, measurement))
     }
 }

@@ -1,27 +1,24 @@
-//! What some work allocated and retained.
+//! The allocations of some work, measured.
 
-use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-
-use super::amount::{Amounts, Counts, Measured};
+use super::amounts::{Amounts, Usage};
 use super::check::{OverBudget, check};
 use super::limits::Budget;
-use crate::callgraph::{CallTree, FunctionSums};
-use crate::error::Error;
-use crate::heap_profile::SampleType;
-use crate::profile::{Bytes, Function, Node, NodeId, Profile, PseudoFrame, SamplerOptions};
+use crate::analysis::{Evidence, GroupSums, Table, of_groups};
+use crate::estimate::{Sum, Uncertainty};
+use crate::heap_profile::{Context, HeapProfile};
+use crate::profile::{Bytes, Counted, Function, KeepDead, PseudoFrame, SampleType};
 
-/// What some work allocated, and what of it is alive after a full garbage collection: in all, and by
-/// function.
+/// The objects that some work allocated, and those of them that are alive after a full garbage
+/// collection: in all, and by function.
 ///
-/// In exact mode amounts are [`Counts`]; in sampled mode they are estimates, [`Usage`].
+/// In exact mode amounts are counts ([`Estimate::exact`](crate::Estimate::exact)); in sampled mode
+/// they are estimates.
 ///
 /// Displayed as the two totals and the functions that allocated most.
-///
-/// [`Usage`]: crate::Usage
 ///
 /// ```
 /// use v8_heap_sampler::budget::Measurement;
@@ -30,169 +27,129 @@ use crate::profile::{Bytes, Function, Node, NodeId, Profile, PseudoFrame, Sample
 /// };
 ///
 /// // Of a profile that comes from elsewhere; `measure` makes one of an isolate.
-/// let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "render")];
+/// let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "render")];
 /// nodes[0].child_ids.push(NodeId(2));
-/// let samples = (1..=3).map(|id| Sample::new(NodeId(2), 64, SampleId(id), id == 1)).collect();
+/// let samples = (1..=3).map(|id| Sample::new(NodeId(2), 64, SampleId(id), id == 1));
 /// let options = SamplerOptions::exact().keep_dead(KeepDead::Both);
-/// let measurement: Measurement = Measurement::from_profile(Profile::new(nodes, samples, options))?;
+/// let measurement = Measurement::new(Profile::from_samples(&nodes, samples, &options)?)?;
 ///
 /// assert_eq!(measurement.allocated().objects, Objects(3));
 /// assert_eq!(measurement.retained().space, Bytes(64));
 /// let render = measurement.function("render").expect("it allocated");
 /// assert_eq!(render.own.allocated.space, Bytes(192));
-/// # Ok::<(), v8_heap_sampler::budget::MeasurementError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Measurement<A: Measured = Counts> {
-    profile: Profile,
-    tree: CallTree,
-    nothing: Amounts<A>,
-    /// Of contexts with samples; the others have `nothing`.
-    own: HashMap<NodeId, Amounts<A>, RandomState>,
-    /// Of subtrees, by rank.
-    subtrees: Vec<Amounts<A>>,
-    functions: Vec<FunctionAmounts<A>>,
-    outside_javascript: Amounts<A>,
-    javascript: Amounts<A>,
+pub struct Measurement {
+    profile: HeapProfile,
 }
 
-/// What a function allocated and retained, in all its contexts.
+/// The amounts of one function in all its contexts, or of several functions together.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct FunctionAmounts<A> {
-    /// Which function.
+pub struct FunctionAmounts {
+    /// The function; of several, the one that comes first in preorder.
     pub function: Arc<Function>,
     /// What it allocated itself.
-    pub own: Amounts<A>,
+    pub own: Amounts,
     /// What was allocated while it was on the stack: each object once, however often the function
     /// stands on its stack.
-    pub total: Amounts<A>,
-    /// In how many contexts it appears.
+    pub total: Amounts,
+    /// The number of contexts in which it appears.
     pub contexts: u32,
 }
 
-/// What several functions allocated and retained together.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct SelectionAmounts<A> {
-    /// What they allocated themselves.
-    pub own: Amounts<A>,
-    /// What was allocated while one of them was on the stack: each object once.
-    pub total: Amounts<A>,
-    /// In how many contexts they appear.
-    pub contexts: u32,
-}
-
-/// Why a profile cannot be taken for a measurement.
-#[derive(Debug, thiserror::Error)]
+/// A reason why a profile cannot be taken for a measurement.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MeasurementError {
-    /// Counts were asked for, but only some objects were sampled.
-    #[error(
-        "the profile was sampled every {interval_bytes} bytes, and counts need an interval of 1: \
-         take it as Measurement<Usage>"
-    )]
-    NotExact {
-        /// The interval, in bytes.
-        interval_bytes: u64,
-    },
-
-    /// Samples of dead objects were not kept, so nobody knows what was allocated.
+    /// The samples of dead objects were not kept, so nobody knows what was allocated.
     #[error(
         "the samples of dead objects were not kept: it takes KeepDead::Both to know what was allocated"
     )]
     DeadNotKept,
 
-    /// The profile does not fit together.
-    #[error(transparent)]
-    Profile(#[from] Error),
+    /// The profile lacks one of the four values.
+    #[error("a measurement needs all four values, and the profile has no {missing}")]
+    Missing {
+        /// The first one that it lacks.
+        missing: SampleType,
+    },
+
+    /// The source does not tell how sure the values are, so that no limit can be checked.
+    #[error(
+        "the profile does not tell how sure its values are: it lacks the sampling interval or the \
+         sizes of objects, or holds a difference"
+    )]
+    Unsure,
 }
 
-impl<A: Measured> Measurement<A> {
-    /// A measurement of what a profile holds. O(n + s log s) in the numbers of its nodes and
-    /// samples.
+impl Measurement {
+    /// A measurement of what a profile holds. Linear in its contexts.
     ///
-    /// What is retained is what is alive in the profile: whether there was a garbage collection
+    /// Objects are retained if they are alive in the profile: whether there was a garbage collection
     /// before it was collected is for the caller to know.
     ///
     /// # Errors
     ///
-    /// [`MeasurementError`] if the profile was not sampled as it must be, or does not fit together.
-    pub fn from_profile(profile: Profile) -> Result<Self, MeasurementError> {
-        let interval_bytes = profile.options.interval_bytes;
-        if A::IS_EXACT && interval_bytes != SamplerOptions::MIN_INTERVAL_BYTES {
-            return Err(MeasurementError::NotExact { interval_bytes });
-        }
-        if !profile.has_all_allocations() {
+    /// [`MeasurementError`] if the profile was not sampled as it must be.
+    pub fn new(profile: HeapProfile) -> Result<Self, MeasurementError> {
+        let keeps_dead = |collection: &crate::Collection| {
+            collection.options.keep_dead == KeepDead::Both
+        };
+        if profile.collection().is_some_and(|collection| !keeps_dead(collection)) {
             return Err(MeasurementError::DeadNotKept);
         }
-        Ok(Self::new(profile)?)
-    }
-
-    /// Of a profile that was sampled as it must be.
-    pub(super) fn new(profile: Profile) -> Result<Self, Error> {
-        profile.check()?;
-        let tree = CallTree::from_nodes(&profile.nodes)?;
-        let nothing = Amounts::none(&profile.options);
-        let own = by_node(&profile, nothing);
-        let of = |node: &Node| own.get(&node.id).copied().unwrap_or(nothing);
-        let subtrees = tree.sum_up(of);
-        let functions = tree.function_sums(nothing, of).into_iter().map(|sums| {
-            let FunctionSums { function, own, total, contexts } = sums;
-            FunctionAmounts { function, own, total, contexts }
-        });
-        let functions: Vec<_> = functions.collect();
-        let (mut javascript, mut outside_javascript) = (nothing, nothing);
-        for function in &functions {
-            if is_outside_javascript(&function.function) {
-                outside_javascript += function.own;
-            } else {
-                javascript += function.own;
+        for sample_type in SampleType::ALL {
+            match profile.uncertainty(sample_type) {
+                None => return Err(MeasurementError::Missing { missing: sample_type }),
+                Some(Uncertainty::Unknown | Uncertainty::Difference) => {
+                    return Err(MeasurementError::Unsure);
+                }
+                Some(_) => {}
             }
         }
-        Ok(Self {
-            nothing,
-            own,
-            subtrees,
-            functions,
-            outside_javascript,
-            javascript,
-            tree,
-            profile,
-        })
+        Ok(Self { profile })
     }
 
     /// All that was allocated: by JavaScript, and by V8 and the embedder with no JavaScript running.
     #[must_use]
-    pub fn allocated(&self) -> A {
+    pub fn allocated(&self) -> Usage {
         self.total().allocated
     }
 
-    /// What of it is alive.
+    /// The part of it that is alive.
     #[must_use]
-    pub fn retained(&self) -> A {
+    pub fn retained(&self) -> Usage {
         self.total().retained
     }
 
     /// Both.
     #[must_use]
-    pub fn total(&self) -> Amounts<A> {
-        self.subtrees[0]
+    pub fn total(&self) -> Amounts {
+        self.amounts(|_| true)
     }
 
-    /// What was allocated with a JavaScript function on the stack, built-in ones included: by the
-    /// functions, and by V8 for them. When a function is called for the first time, V8 compiles it
-    /// and makes room for what it will learn about it, and that is the function's or its caller's.
+    /// Whether every object was sampled, so that all amounts are counts.
     #[must_use]
-    pub fn javascript(&self) -> Amounts<A> {
-        self.javascript
+    pub fn is_exact(&self) -> bool {
+        self.profile.uncertainty(SampleType::AllocSpace) == Some(Uncertainty::Exact)
     }
 
-    /// What was allocated with no JavaScript function on the stack: compiling scripts, parsing, what
-    /// the embedder made through V8's API.
+    /// The objects that were allocated with a JavaScript function on the stack, built-in ones
+    /// included: by the functions, and by V8 for them. When a function is called for the first time,
+    /// V8 compiles it and makes room for what it will learn about it, and that is the function's or
+    /// its caller's.
     #[must_use]
-    pub fn outside_javascript(&self) -> Amounts<A> {
-        self.outside_javascript
+    pub fn javascript(&self) -> Amounts {
+        self.amounts(|context| !is_outside_javascript(context.function()))
+    }
+
+    /// The objects that were allocated with no JavaScript function on the stack: compiling scripts,
+    /// parsing, what the embedder made through V8's API.
+    #[must_use]
+    pub fn outside_javascript(&self) -> Amounts {
+        self.amounts(|context| is_outside_javascript(context.function()))
     }
 
     /// The part of a pseudo frame, such as `(BYTECODE_COMPILER)`.
@@ -200,20 +157,38 @@ impl<A: Measured> Measurement<A> {
     /// The parts of all but [`PseudoFrame::Deopt`], which belongs to the function that was
     /// deoptimised, add up to [`outside_javascript`](Self::outside_javascript).
     #[must_use]
-    pub fn pseudo_frame(&self, frame: PseudoFrame) -> Amounts<A> {
-        let functions = self.functions.iter();
-        let mut of_frame =
-            functions.filter(|function| function.function.pseudo_frame() == Some(frame));
-        of_frame.next().map_or(self.nothing, |function| function.own)
+    pub fn pseudo_frame(&self, frame: PseudoFrame) -> Amounts {
+        self.amounts(|context| context.function().pseudo_frame() == Some(frame))
     }
 
-    /// What each function allocated and retained, pseudo frames included, in the order in which a
-    /// preorder walk of the [calling contexts](CallTree) meets them, the root first.
+    /// The amounts of each function, pseudo frames included, in the order in which a preorder walk
+    /// of the calling contexts meets them, the root first. Linear in the number of contexts.
     ///
     /// A function that allocated nothing, nor anything that it called, is not among them.
     #[must_use]
-    pub fn functions(&self) -> &[FunctionAmounts<A>] {
-        &self.functions
+    pub fn functions(&self) -> Vec<FunctionAmounts> {
+        let functions = self.profile.functions();
+        let numbers: Vec<u32> = (0..functions.len() as u32).collect();
+        let [alloc_objects, alloc_space, inuse_objects, inuse_space] =
+            SampleType::ALL.map(|sample_type| {
+                let evidence = self.evidence(sample_type);
+                let sums = of_groups(&self.profile, &evidence, functions.len(), &numbers);
+                let estimates = sums.into_iter().map(move |GroupSums { own, total, contexts }| {
+                    (evidence.estimate(own), evidence.estimate(total), contexts)
+                });
+                estimates.collect::<Vec<_>>()
+            });
+        let of_function = |at: usize| {
+            let [ao, aspace, io, is] =
+                [&alloc_objects, &alloc_space, &inuse_objects, &inuse_space].map(|of| of[at]);
+            FunctionAmounts {
+                function: Arc::clone(&functions[at]),
+                own: Amounts::new(Usage::new(ao.0, aspace.0), Usage::new(io.0, is.0)),
+                total: Amounts::new(Usage::new(ao.1, aspace.1), Usage::new(io.1, is.1)),
+                contexts: ao.2,
+            }
+        };
+        (0..functions.len()).map(of_function).collect()
     }
 
     /// The functions of a name, taken together; `None` if there is none that allocated anything, or
@@ -221,7 +196,7 @@ impl<A: Measured> Measurement<A> {
     ///
     /// Linear in the number of contexts.
     #[must_use]
-    pub fn function(&self, name: &str) -> Option<SelectionAmounts<A>> {
+    pub fn function(&self, name: &str) -> Option<FunctionAmounts> {
         self.functions_where(|function| function.name == *name)
     }
 
@@ -232,45 +207,29 @@ impl<A: Measured> Measurement<A> {
     pub fn functions_where(
         &self,
         mut which: impl FnMut(&Function) -> bool,
-    ) -> Option<SelectionAmounts<A>> {
-        let mut sum = SelectionAmounts { own: self.nothing, total: self.nothing, contexts: 0 };
+    ) -> Option<FunctionAmounts> {
+        let is_picked: Vec<bool> = self.profile.functions().iter().map(|f| which(f)).collect();
+        let is_picked = |context: Context<'_>| is_picked[context.function_number()];
+        let first = self.profile.contexts().find(|&context| is_picked(context))?;
         let mut covered = 0;
-        for node in &self.tree {
-            if which(&node.function) {
-                sum.contexts += 1;
-                sum.own += self.context(node.id);
-                if node.rank() >= covered {
-                    sum.total += self.subtrees[node.rank()];
-                    covered = node.rank() + node.descendants().len();
-                }
+        let total = self.amounts(|context| {
+            if is_picked(context) {
+                covered = covered.max(context.end());
             }
-        }
-        (sum.contexts > 0).then_some(sum)
+            context.index() < covered
+        });
+        Some(FunctionAmounts {
+            function: Arc::clone(first.function()),
+            own: self.amounts(is_picked),
+            total,
+            contexts: self.profile.contexts().filter(|&context| is_picked(context)).count() as u32,
+        })
     }
 
-    /// What a calling context allocated itself; nothing, if there is no such context. Constant time.
+    /// The profile, to be analysed, or written in a [format](mod@crate::format) and looked at
+    /// elsewhere.
     #[must_use]
-    pub fn context(&self, node: NodeId) -> Amounts<A> {
-        self.own.get(&node).copied().unwrap_or(self.nothing)
-    }
-
-    /// What a calling context and all below it allocated; nothing, if there is no such context.
-    /// Constant time.
-    #[must_use]
-    pub fn context_total(&self, node: NodeId) -> Amounts<A> {
-        self.tree.get(node).map_or(self.nothing, |node| self.subtrees[node.rank()])
-    }
-
-    /// The calling contexts, to look up [`context`](Self::context) and
-    /// [`context_total`](Self::context_total) by.
-    #[must_use]
-    pub fn tree(&self) -> &CallTree {
-        &self.tree
-    }
-
-    /// What was sampled, to be written in a [format](mod@crate::format) and looked at elsewhere.
-    #[must_use]
-    pub fn profile(&self) -> &Profile {
+    pub fn profile(&self) -> &HeapProfile {
         &self.profile
     }
 
@@ -278,13 +237,27 @@ impl<A: Measured> Measurement<A> {
     /// from the totals of functions what they called. Linear in the number of contexts.
     #[must_use]
     pub fn has_cut_stacks(&self) -> bool {
-        let most = self.profile.options.stack_depth as usize;
-        let mut depths: Vec<usize> = vec![0; self.tree.len()];
-        self.tree.iter().any(|node| {
-            let depth = node.parent().map_or(0, |parent| depths[parent.rank()] + 1);
-            depths[node.rank()] = depth;
-            depth >= most && !node.is_pseudo_frame()
+        let Some(most) = self.stack_depth() else { return false };
+        let mut depths: Vec<u32> = vec![0; self.profile.len()];
+        self.profile.contexts().any(|context| {
+            let depth = context.parent().map_or(0, |parent| depths[parent.index()] + 1);
+            depths[context.index()] = depth;
+            depth >= most && !context.function().is_pseudo_frame()
         })
+    }
+
+    /// The number of frames of a stack that were kept; `None` if nobody knows.
+    pub(super) fn stack_depth(&self) -> Option<u32> {
+        self.profile.collection().map(|collection| collection.options.stack_depth)
+    }
+
+    /// The bytes that V8's own counter counted beyond the samples: what its background threads
+    /// allocated, compiled code mostly. Nothing where V8 runs on one thread; `None` unless amounts
+    /// are counts of what was collected here.
+    #[must_use]
+    pub fn not_sampled(&self) -> Option<Bytes> {
+        let sampled = self.allocated().space.exact()?;
+        Some(Bytes(self.profile.collection()?.allocated().0.saturating_sub(sampled)))
     }
 
     /// Checks the measurement against a budget.
@@ -312,14 +285,35 @@ impl<A: Measured> Measurement<A> {
             panic!("{over}");
         }
     }
-}
 
-impl Measurement<Counts> {
-    /// What V8's own counter counted beyond the samples: what its background threads allocated,
-    /// compiled code mostly. Nothing where V8 runs on one thread.
-    #[must_use]
-    pub fn not_sampled(&self) -> Bytes {
-        Bytes(self.profile.allocated().0.saturating_sub(self.allocated().space.0))
+    /// The values of a sample type, row by row.
+    pub(super) fn evidence(&self, sample_type: SampleType) -> Evidence<'_> {
+        Evidence::new(&self.profile, sample_type).expect("a measurement has all four values")
+    }
+
+    /// The amounts of what no sample was seen of.
+    pub(super) fn nothing(&self) -> Amounts {
+        self.amounts(|_| false)
+    }
+
+    /// The amounts of the contexts that `is_in` picks; it is asked about each in preorder.
+    fn amounts(&self, mut is_in: impl FnMut(Context<'_>) -> bool) -> Amounts {
+        let mut rows: Vec<Range<usize>> = Vec::new();
+        for (context, of_context) in self.profile.contexts_with_rows() {
+            if is_in(context) && !of_context.is_empty() {
+                match rows.last_mut() {
+                    Some(last) if last.end == of_context.start => last.end = of_context.end,
+                    _ => rows.push(of_context),
+                }
+            }
+        }
+        let of = |sample_type: SampleType| {
+            let evidence = self.evidence(sample_type);
+            let sum: Sum = evidence.of_rows(rows.iter().cloned().flatten());
+            evidence.estimate(sum)
+        };
+        let usage = |counted: Counted| Usage::new(of(counted.objects()), of(counted.space()));
+        Amounts::new(usage(Counted::Allocated), usage(Counted::InUse))
     }
 }
 
@@ -329,66 +323,28 @@ pub(super) fn is_outside_javascript(function: &Function) -> bool {
     function.pseudo_frame().is_some_and(|frame| frame != PseudoFrame::Deopt)
 }
 
-/// What each context allocated itself.
-fn by_node<A: Measured>(
-    profile: &Profile,
-    nothing: Amounts<A>,
-) -> HashMap<NodeId, Amounts<A>, RandomState> {
-    // In an order of its own, so that sums of floating-point numbers do not depend on V8's.
-    let key = |sample: &crate::profile::Sample| (sample.node_id, sample.size, sample.is_live);
-    let mut samples: Vec<_> = profile.samples.iter().map(key).collect();
-    samples.sort_unstable();
-    let mut own: HashMap<NodeId, Amounts<A>, RandomState> = HashMap::default();
-    for same in samples.chunk_by(|one, other| (one.0, one.1) == (other.0, other.1)) {
-        let (node_id, size, _) = same[0];
-        let live = same.iter().filter(|sample| sample.2).count() as u64;
-        let amounts = own.entry(node_id).or_insert(nothing);
-        amounts.allocated += A::of(same.len() as u64, size, &profile.options);
-        if live > 0 {
-            amounts.retained += A::of(live, size, &profile.options);
-        }
-    }
-    own
-}
-
-/// How many functions [`Measurement`]'s table has.
+/// The number of functions in [`Measurement`]'s table.
 const SHOWN: usize = 10;
 
-impl<A: Measured> fmt::Display for Measurement<A> {
+impl fmt::Display for Measurement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = SampleType::AllocSpace;
-        writeln!(f, "allocated {}", self.allocated().shown(what))?;
-        writeln!(f, "retained  {}", self.retained().shown(what))?;
-        let mut functions: Vec<_> = self
-            .functions
-            .iter()
-            .filter(|function| function.own.allocated.value(what) > 0.0)
-            .collect();
+        writeln!(f, "allocated {}", self.allocated())?;
+        writeln!(f, "retained  {}", self.retained())?;
+        let value = |of: &FunctionAmounts| of.own.allocated.space.value();
+        let mut functions = self.functions();
+        functions.retain(|function| value(function) > 0.0);
         // By name where they are equal, so that the table is the same each time.
         functions.sort_by(|one, other| {
-            let value = |of: &FunctionAmounts<A>| of.own.allocated.value(what);
-            value(other)
-                .total_cmp(&value(one))
-                .then_with(|| one.function.to_string().cmp(&other.function.to_string()))
+            let by_name = || one.function.to_string().cmp(&other.function.to_string());
+            value(other).total_cmp(&value(one)).then_with(by_name)
         });
-        let rows: Vec<[String; 3]> = functions
-            .iter()
-            .take(SHOWN)
-            .map(|function| {
-                let Amounts { allocated, retained } = function.own;
-                [allocated.shown(what), retained.shown(what), function.function.to_string()]
-            })
-            .collect();
-        let headers = ["allocated itself", "of it retained"];
-        let widths = [0, 1].map(|column| {
-            let cells = rows.iter().map(|row| row[column].chars().count());
-            cells.max().unwrap_or(0).max(headers[column].len())
-        });
-        let [first, second] = widths;
-        write!(f, "{:>first$}  {:>second$}  function", headers[0], headers[1])?;
-        for [allocated, retained, function] in &rows {
-            write!(f, "\n{allocated:>first$}  {retained:>second$}  {function}")?;
+        let mut table = Table::new(["allocated itself", "of it retained", "function"]);
+        for FunctionAmounts { function, own: Amounts { allocated, retained }, .. } in
+            functions.iter().take(SHOWN)
+        {
+            table.push([allocated.to_string(), retained.to_string(), function.to_string()]);
         }
+        f.write_str(table.to_string().trim_end())?;
         match functions.len().saturating_sub(SHOWN) {
             0 => Ok(()),
             1 => write!(f, "\nand 1 more function"),

@@ -49,12 +49,12 @@
 //!
 //! # Counts and estimates
 //!
-//! In exact mode, [`MeasureOptions::exact`], V8 samples every object, and amounts are [`Counts`]: whole
-//! bytes and objects, without doubt. (V8 misses an object of 16 bytes, the smallest there is, once in
+//! In exact mode, [`MeasureOptions::exact`], V8 samples every object, and amounts are counts: whole
+//! bytes and objects, without doubt ([`Estimate::exact`](crate::Estimate::exact)). (V8 misses an object of 16 bytes, the smallest there is, once in
 //! nine million.) JavaScript that allocates much runs 20 to 50 times slower. In sampled mode,
-//! [`MeasureOptions::sampled`], they are estimates with their uncertainty, [`Usage`](crate::Usage); a
+//! [`MeasureOptions::sampled`], they are estimates with their uncertainty; a
 //! limit is exceeded if the truth is surely above, or with [`Budget::strict`] if it is not surely
-//! within. Which of the two a [`Measurement`] has is in its type.
+//! within. [`Measurement::is_exact`] tells which of the two it is.
 //!
 //! # What is counted
 //!
@@ -74,7 +74,7 @@
 //!   removed of older things is not taken off. What it put in place of things that are as large
 //!   counts in full.
 //! - **Not counted** is what lies off the heap, such as the contents of array buffers
-//!   ([`Profile::heap`](crate::Profile::heap) has it for the whole isolate), and the peak in between.
+//!   ([`Collection::heap`](crate::Collection#structfield.heap) has it for the whole isolate), and the peak in between.
 //! - **Objects are allocations.** Optimised code allocates neighbouring objects in one go: limit bytes,
 //!   or set the flags below.
 //!
@@ -123,7 +123,7 @@
 //! Without flags, leave room: for small amounts a factor of two, as one array that V8 makes for itself
 //! may be as large as all that a small script retains. Budgets are for what grows with the work.
 
-mod amount;
+mod amounts;
 mod check;
 mod limits;
 #[cfg(feature = "v8")]
@@ -131,10 +131,10 @@ mod measure;
 mod measurement;
 mod runs;
 
-pub use amount::{Amounts, Counts, Measured};
+pub use amounts::{Amounts, Usage};
 pub use check::{Exceeded, Offender, OverBudget, Scope, Violation};
 pub use limits::{Budget, FunctionBudget};
 #[cfg(feature = "v8")]
 pub use measure::{MeasureOptions, OPTIMIZING_FLAGS, STABLE_FLAGS, measure};
-pub use measurement::{FunctionAmounts, Measurement, MeasurementError, SelectionAmounts};
+pub use measurement::{FunctionAmounts, Measurement, MeasurementError};
 pub use runs::Runs;

@@ -2,49 +2,48 @@
 
 use std::fmt;
 
-use super::amount::{Amounts, Counts, Measured};
 use super::check::OverBudget;
 use super::limits::Budget;
 use super::measurement::Measurement;
-use crate::heap_profile::SampleType;
+use crate::profile::SampleType;
 
 /// What several runs of the same work allocated and retained, each by itself.
 ///
 /// Displayed as the least, the median and the most that they allocated and retained.
 #[derive(Clone, Debug)]
-pub struct Runs<A: Measured = Counts> {
+pub struct Runs {
     /// At least one.
-    runs: Vec<Measurement<A>>,
+    runs: Vec<Measurement>,
 }
 
-impl<A: Measured> Runs<A> {
+impl Runs {
     /// Runs that were measured one by one, in their order; `None` if there are none.
     #[must_use]
-    pub fn new(runs: Vec<Measurement<A>>) -> Option<Self> {
+    pub fn new(runs: Vec<Measurement>) -> Option<Self> {
         (!runs.is_empty()).then_some(Self { runs })
     }
 
     /// The runs, in their order; at least one.
     #[must_use]
-    pub fn measurements(&self) -> &[Measurement<A>] {
+    pub fn measurements(&self) -> &[Measurement] {
         &self.runs
     }
 
     /// The run with the least of a value.
     #[must_use]
-    pub fn least(&self, what: SampleType) -> &Measurement<A> {
+    pub fn least(&self, what: SampleType) -> &Measurement {
         self.sorted(what)[0]
     }
 
     /// The run in the middle, by a value; of an even number the lower of the two.
     #[must_use]
-    pub fn median(&self, what: SampleType) -> &Measurement<A> {
+    pub fn median(&self, what: SampleType) -> &Measurement {
         self.sorted(what)[(self.runs.len() - 1) / 2]
     }
 
     /// The run with the most of a value.
     #[must_use]
-    pub fn most(&self, what: SampleType) -> &Measurement<A> {
+    pub fn most(&self, what: SampleType) -> &Measurement {
         self.sorted(what)[self.runs.len() - 1]
     }
 
@@ -53,14 +52,14 @@ impl<A: Measured> Runs<A> {
     #[must_use]
     pub fn spread(&self, what: SampleType) -> f64 {
         let [least, median, most] = [self.least(what), self.median(what), self.most(what)]
-            .map(|run| run.total().of(what).value(what));
+            .map(|run| run.total().of(what).of(what).value());
         if most > least { (most - least) / median } else { 0.0 }
     }
 
     /// The last run, if the last `last` ones allocated and retained the same: the work has come to
     /// its steady state. `None` if they did not, or if there are fewer.
     #[must_use]
-    pub fn steady(&self, last: usize) -> Option<&Measurement<A>> {
+    pub fn steady(&self, last: usize) -> Option<&Measurement> {
         let tail = &self.runs[self.runs.len().checked_sub(last)?..];
         let is_steady = tail.windows(2).all(|runs| runs[0].total() == runs[1].total());
         if is_steady { tail.last() } else { None }
@@ -75,22 +74,22 @@ impl<A: Measured> Runs<A> {
         self.runs.iter().try_for_each(|run| run.check(budget))
     }
 
-    fn sorted(&self, what: SampleType) -> Vec<&Measurement<A>> {
+    fn sorted(&self, what: SampleType) -> Vec<&Measurement> {
         let mut runs: Vec<_> = self.runs.iter().collect();
-        let value = |run: &Measurement<A>| run.total().of(what).value(what);
+        let value = |run: &Measurement| run.total().of(what).of(what).value();
         runs.sort_by(|one, other| value(one).total_cmp(&value(other)));
         runs
     }
 }
 
-impl<A: Measured> fmt::Display for Runs<A> {
+impl fmt::Display for Runs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let runs = self.runs.len();
         write!(f, "{runs} {}", if runs == 1 { "run" } else { "runs" })?;
         for (verb, what) in
             [("allocated", SampleType::AllocSpace), ("retained ", SampleType::InuseSpace)]
         {
-            let of = |run: &Measurement<A>| Amounts::of(&run.total(), what).shown(what);
+            let of = |run: &Measurement| run.total().of(what).shown(what);
             let (least, median, most) = (self.least(what), self.median(what), self.most(what));
             write!(f, "\n{verb} {} to {}, median {}", of(least), of(most), of(median))?;
         }

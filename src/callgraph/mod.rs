@@ -4,7 +4,6 @@
 //! it: see [`NodesError`](crate::NodesError).
 
 mod call_tree;
-mod estimates;
 mod function_numbers;
 mod graph;
 #[cfg(feature = "json")]
@@ -16,16 +15,12 @@ mod topology;
 mod weight;
 
 pub use call_tree::{CallTree, Children, Descendants, TreeNode};
-pub(crate) use estimates::FunctionSums;
-pub use estimates::{FunctionEstimates, TreeEstimates};
 pub(crate) use function_numbers::FunctionNumbers;
 pub use graph::{Call, Callgraph, FunctionNode, NeighborCall, RemovedCall};
 #[cfg(feature = "json")]
 pub(crate) use nested_json::{Nesting, write_open};
 pub use nodes_error::NodesError;
-#[cfg(feature = "read")]
-pub(crate) use topology::IdIndex;
-pub(crate) use topology::{NONE, Topology, check_count, inverted};
+pub(crate) use topology::{IdIndex, NONE, Topology, check_count, inverted};
 pub use weight::Weight;
 #[cfg(feature = "json")]
 pub(crate) use weight::merge_sizes;

@@ -1,19 +1,11 @@
 //! Estimates as people read them.
 
-use std::fmt;
-
 use super::interval::Confidence;
-use super::values::{Estimate, Sum};
+use super::sum::Sum;
 use crate::profile::Unit;
 
 /// Up to this ratio of its two sides an interval is shown as one `±`.
 const LOPSIDED: f64 = 1.5;
-
-impl<U: Unit> fmt::Display for Estimate<U> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.sum.shown::<U>())
-    }
-}
 
 impl Sum {
     /// As an estimate of a unit is shown.
@@ -75,28 +67,24 @@ fn decimals(doubt: f64, scale: f64) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use crate::estimate::values::Usage;
+    use super::*;
+    use crate::profile::{Bytes, Objects};
 
     #[test]
     fn doubt_decides_the_digits() {
-        let shown = |n, size, interval| Usage::of(n, size, interval).space.to_string();
-        assert_eq!(shown(10_000, 56, 4096), "41.2 MB ± 0.8");
-        assert_eq!(shown(400, 56, 4096), "1.65 MB ± 0.17");
-        assert_eq!(shown(40, 56, 4096), "165 kB ± 59");
-        assert_eq!(shown(1_000_000, 56, 4096), "4.124 GB ± 0.008");
-        assert_eq!(shown(1, 16, 524_288), "524.3 kB (13.3 kB to 2.9 MB)");
-        assert_eq!(shown(3, 16, 1), "48 B");
-        assert_eq!(shown(0, 8, 524_288), "0 B (0 B to 1.9 MB)");
-        assert_eq!(shown(60, 8192, 4096), "568 kB ± 62");
-        let objects = Usage::of(400, 56, 4096).objects.to_string();
+        let sum = |n, each: f64, size: f64, interval| Sum::of_samples(n, each, size, interval);
+        let shown = |n, size: f64, interval| sum(n, size, size, interval).shown::<Bytes>();
+        assert_eq!(shown(10_000, 56.0, 4096.0), "41.2 MB ± 0.8");
+        assert_eq!(shown(400, 56.0, 4096.0), "1.65 MB ± 0.17");
+        assert_eq!(shown(40, 56.0, 4096.0), "165 kB ± 59");
+        assert_eq!(shown(1_000_000, 56.0, 4096.0), "4.124 GB ± 0.008");
+        assert_eq!(shown(1, 16.0, 524_288.0), "524.3 kB (13.3 kB to 2.9 MB)");
+        assert_eq!(shown(3, 16.0, 1.0), "48 B");
+        assert_eq!(shown(0, 8.0, 524_288.0), "0 B (0 B to 1.9 MB)");
+        assert_eq!(shown(60, 8192.0, 4096.0), "568 kB ± 62");
+        let objects = sum(400, 1.0, 56.0, 4096.0).shown::<Objects>();
         assert_eq!(objects, "29458 objects ± 3012");
-        assert_eq!(Usage::of(1, 64, 1).objects.to_string(), "1 object");
-        assert_eq!(shown(1000, 40_960, 4096), "40.96 MB (40.96 MB to 41.00 MB)");
-    }
-
-    #[test]
-    fn columns_can_be_aligned() {
-        let estimate = Usage::of(3, 16, 1).space;
-        assert_eq!(format!("{estimate:>8}|{estimate:<8}|"), "    48 B|48 B    |");
+        assert_eq!(sum(1, 1.0, 64.0, 1.0).shown::<Objects>(), "1 object");
+        assert_eq!(shown(1000, 40_960.0, 4096.0), "40.96 MB (40.96 MB to 41.00 MB)");
     }
 }

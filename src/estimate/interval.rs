@@ -3,8 +3,7 @@
 use std::fmt;
 
 use super::quantile::negative_binomial;
-use super::values::{Estimate, Sum};
-use crate::profile::Unit;
+use super::sum::Sum;
 
 /// How often an interval must hold the truth: 0.95 for 95 %.
 ///
@@ -107,48 +106,8 @@ impl ConfidenceInterval {
     }
 }
 
-impl<U: Unit> Estimate<U> {
-    /// The interval that holds the truth with a confidence, for objects of the sizes that were
-    /// sampled.
-    ///
-    /// What was sampled is certain; the interval is about the objects that were not. If an object
-    /// is sampled with probability `p`, the number of those that were not sampled before the `n`th
-    /// sample has a negative binomial distribution. From this follow the limits for objects of one
-    /// size: its quantile with `n` samples below, and with `n + 1` above. They are exact: those of
-    /// Clopper and Pearson (*Biometrika* 26, 1934) for an unknown number of trials. For a small `p`,
-    /// objects far smaller than the interval, they are Garwood's for a Poisson count (*Biometrika*
-    /// 28, 1936); for `p` near 1, large objects or an interval of one byte, they close in on the
-    /// estimate until nothing is left between them.
-    ///
-    /// For a sum over sizes, a negative binomial distribution with the mean and the variance of the
-    /// sum stands in, and one more sample of the most uncertain size is what is added above. For
-    /// small `p` that is the gamma interval of Fay and Feuer (*Statistics in Medicine* 16, 1997).
-    /// The example `accuracy` and the crate's tests count how often such intervals hold the truth.
-    ///
-    /// The estimate itself lies in the interval, always. Takes some ten microseconds.
-    ///
-    /// # What it assumes
-    ///
-    /// - That objects are sampled independently, with V8's probability: see the
-    ///   [crate's documentation](crate#where-v8-departs-from-the-model) for where V8 departs from
-    ///   that.
-    /// - **That the sizes which were sampled are those that there are.** No sample can tell of a
-    ///   size that has none. A function that makes large objects, each of which is sampled, has an
-    ///   interval without width, and could still have made small ones of which none was sampled: few
-    ///   bytes, but possibly most of its *objects*.
-    ///   [`Estimates::detection_limit`](super::Estimates::detection_limit) says how much can be
-    ///   missing so. For the objects of one size, use
-    ///   [`Profile::estimates_where`](crate::Profile::estimates_where).
-    /// - With no sample at all the estimate is 0, and the upper limit is what can go unnoticed:
-    ///   about 3.7 times the sampling interval at 95 %.
-    #[must_use]
-    pub fn interval(&self, confidence: Confidence) -> ConfidenceInterval {
-        self.sum.interval(confidence)
-    }
-}
-
 impl Sum {
-    /// As of [`Estimate::interval`].
+    /// The interval that [`Estimate::interval`](super::Estimate::interval) describes.
     pub(crate) fn interval(&self, confidence: Confidence) -> ConfidenceInterval {
         let tail = confidence.tail();
         let lower = unseen(tail, self.unseen, self.variance, self.steps);

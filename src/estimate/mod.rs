@@ -8,14 +8,14 @@
 
 mod beta;
 mod display;
-mod estimates;
+#[expect(clippy::module_inception, reason = "the room is named for its one type")]
+mod estimate;
 mod interval;
 mod quantile;
-mod values;
+mod sum;
 
 pub(crate) use beta::incomplete_beta;
 pub(crate) use display::{shown, shown_change};
-pub use estimates::{DetectionLimit, Estimates};
+pub use estimate::{Estimate, Uncertainty};
 pub use interval::{Confidence, ConfidenceError, ConfidenceInterval};
-pub(crate) use values::Sum;
-pub use values::{Estimate, Usage, Values};
+pub(crate) use sum::{Sum, objects_per_sample};

@@ -6,7 +6,8 @@ use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
 
 use super::write_error::WriteError;
-use crate::heap_profile::{HeapProfile, SampleType};
+use crate::heap_profile::HeapProfile;
+use crate::profile::SampleType;
 use crate::profile::{Function, plain_text};
 
 /// What to show of a call graph.

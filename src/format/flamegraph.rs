@@ -10,7 +10,8 @@ use super::folded::{digits, frame};
 use super::stack_walk::{Stack, StackWalk};
 use super::write_error::{DEFAULT_LIMIT, WriteError};
 use crate::callgraph::NodesError;
-use crate::heap_profile::{FunctionParts, HeapProfile, SampleType, StackBuilder};
+use crate::heap_profile::{FunctionParts, HeapProfile, StackBuilder};
+use crate::profile::SampleType;
 use crate::profile::{Bytes, Name};
 
 const FORMAT: &str = "flame graph";

@@ -4,7 +4,8 @@ use std::io::Write;
 
 use super::stack_walk::{Extent, Stack, StackWalk};
 use super::write_error::{DEFAULT_LIMIT, WriteError};
-use crate::heap_profile::{HeapProfile, SampleType};
+use crate::heap_profile::HeapProfile;
+use crate::profile::SampleType;
 use crate::profile::{Bytes, Function, plain_text};
 
 /// Options of folded stacks: see [`HeapProfile::write_folded`].

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use super::rounding::Rounding;
 use super::write_error::WriteError;
 use crate::callgraph::Nesting;
-use crate::heap_profile::{Counted, HeapProfile};
+use crate::heap_profile::HeapProfile;
+use crate::profile::Counted;
 use crate::profile::{Function, ScriptId, written_line};
 
 impl HeapProfile {

@@ -9,7 +9,8 @@ use foldhash::fast::RandomState;
 use super::rounding::Rounding;
 use super::write_error::WriteError;
 use crate::callgraph::{Nesting, merge_sizes, write_open};
-use crate::heap_profile::{Counted, HeapProfile, RowData};
+use crate::heap_profile::{HeapProfile, RowData};
+use crate::profile::Counted;
 use crate::profile::{Allocation, ChildIds, Node};
 
 impl HeapProfile {
@@ -101,10 +102,10 @@ impl HeapProfile {
                 context.children().map(|child| self.id(child.index())).collect::<ChildIds>();
             let mut allocations: Vec<Allocation> = Vec::new();
             while let Some(row) = rows.next_if(|row| row.context as usize == rank) {
-                let rounding = roundings.entry(row.size).or_default();
+                let rounding = roundings.entry(row.raw_size()).or_default();
                 let count = rounding.next_unsigned(row.value(objects));
                 if count > 0 {
-                    allocations.push(Allocation { count, size: row.size });
+                    allocations.push(Allocation { count, size: row.raw_size() });
                 }
             }
             // Rows with other labels can be of the same sizes.

@@ -4,7 +4,8 @@ use std::io::{self, Read};
 
 use super::read_error::ReadError;
 use super::utf16::Utf16;
-use crate::heap_profile::{Counted, HeapProfile};
+use crate::heap_profile::HeapProfile;
+use crate::profile::Counted;
 use crate::profile::Bytes;
 
 /// Reads a profile of any format that the crate reads, compressed by gzip or not, from any reader.

@@ -3,8 +3,8 @@
 use std::io;
 
 use crate::callgraph::NodesError;
-use crate::heap_profile::HeapProfile;
-use crate::profile::{Bytes, ProfileError, plain_text};
+use crate::heap_profile::{HeapProfile, ProfileError};
+use crate::profile::{Bytes, plain_text};
 
 /// Why a profile cannot be read.
 ///

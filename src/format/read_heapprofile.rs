@@ -11,10 +11,8 @@ use super::read_error::ReadError;
 use super::read_json::{CPU_PROFILE, check_member};
 use super::read_tree::{CHILDREN, NodeFields, read_tree};
 use crate::callgraph::IdIndex;
-use crate::heap_profile::Counted;
-use crate::heap_profile::{
-    About, Builder, FunctionParts, HeapProfile, LabelSets, OrdinalSample, RowData, push,
-};
+use crate::profile::Counted;
+use crate::heap_profile::{About, Builder, FunctionParts, HeapProfile, LabelSets, OrdinalSample, RowData, push};
 use crate::profile::{Bytes, NodeId, ScriptId};
 
 /// Reads the rest of the object whose first key, `key`, has been read, and of those `around` it.
@@ -132,7 +130,7 @@ fn check_sampled<R: Read>(
     let sum: f64 = sampled.iter().sum();
     for row in builder.rows() {
         let sampled = &mut sampled[row.context as usize];
-        let of_node: f64 = row.values.iter().copied().fold(0.0, f64::max);
+        let of_node: f64 = row.values().into_iter().fold(0.0, f64::max);
         *sampled = (*sampled - 2.0 * of_node).max(0.0);
     }
     let excess: f64 = sampled.iter().sum();
@@ -192,12 +190,11 @@ fn read_sample(json: &mut Jiter<'_>) -> Result<OrdinalSample, Problem> {
         Ok(())
     })?;
     let missing = |field| Problem::here(field, "the sample that ends here lacks it", json);
-    Ok(OrdinalSample {
-        context: node.ok_or_else(|| missing("samples.nodeId"))? as u32,
-        is_dead: false,
-        ordinal: ordinal.ok_or_else(|| missing("samples.ordinal"))? as u64,
-        bytes: size.ok_or_else(|| missing("samples.size"))?,
-    })
+    let context = node.ok_or_else(|| missing("samples.nodeId"))? as u32;
+    let ordinal = ordinal.ok_or_else(|| missing("samples.ordinal"))? as u64;
+    // It is what the sample stands for; how large its object was is not in the file.
+    let bytes = size.ok_or_else(|| missing("samples.size"))?;
+    Ok(OrdinalSample::new(context, false, ordinal, 0, bytes))
 }
 
 /// The fields of a node: `SamplingHeapProfileNode` in V8's `js_protocol.pdl`.
@@ -322,7 +319,7 @@ impl NodeFields for Fields {
             self.total += self.self_size;
             ReadError::check_total(self.total)?;
             let values = self.counted.values(None, self.self_size);
-            builder.push_row(RowData { context: rank, labels: LabelSets::NONE, size: 0, values });
+            builder.push_row(RowData::of_values(rank, LabelSets::NONE, 0, values));
         }
         if noted & ID != 0 {
             self.ids += 1;

@@ -15,10 +15,8 @@ use super::read_error::ReadError;
 use super::read_json::CPU_PROFILE;
 use super::read_tree::{CHILDREN, NodeFields, Start, read_fields, read_tree};
 use crate::callgraph::{IdIndex, NONE, NodesError};
-use crate::heap_profile::{
-    About, Builder, Counted, FunctionParts, Functions, HeapProfile, LabelSets, OriginalParts,
-    RowData, push,
-};
+use crate::heap_profile::{About, Builder, FunctionParts, Functions, HeapProfile, LabelSets, OriginalParts, RowData, push};
+use crate::profile::Counted;
 use crate::profile::{Allocation, Node, NodeId, ScriptId};
 
 const ID: u16 = 1;
@@ -479,7 +477,7 @@ impl NodeFields for Fields {
         self.add_up()?;
         for &Allocation { count, size } in &self.allocations {
             let values = self.counted.values(Some(count as f64), count as f64 * size as f64);
-            builder.push_row(RowData { context: rank, labels: LabelSets::NONE, size, values });
+            builder.push_row(RowData::of_values(rank, LabelSets::NONE, size, values));
         }
         Ok(())
     }

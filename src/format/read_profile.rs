@@ -1,4 +1,4 @@
-//! Reads the JSON of a [`Profile`], of which the whole heap profile is made.
+//! Reads the JSON that serde writes of a profile that was collected.
 
 use std::io::Read;
 
@@ -9,11 +9,10 @@ use super::json_pull::{JsonPull, Problem, each_field, integer, of};
 use super::read::ReadOptions;
 use super::read_error::ReadError;
 use super::read_nodes::{Ids, read_list};
-use crate::error::Error;
-use crate::heap_profile::{HeapProfile, OrdinalSample, RowData, push};
-use crate::profile::{
-    AllOptions, Node, NodeId, Profile, Sample, SampleId, SamplerOptions, Timestamp,
+use crate::heap_profile::{
+    AllOptions, Collection, HeapProfile, OrdinalSample, OwnWork, ProfileError, RowData, push,
 };
+use crate::profile::{HeapStatistics, Node, NodeId, Sample, SampleId, SamplerOptions, Timestamp};
 
 /// Reads the rest of the object whose first key has been read.
 pub(crate) fn read<R: Read>(
@@ -24,6 +23,7 @@ pub(crate) fn read<R: Read>(
     let mut has_version = false;
     let mut sampler_options: Option<SamplerOptions> = None;
     let (mut started, mut collected) = (None, None);
+    let (mut heap_at_start, mut heap, mut own_work) = (None, None, None);
     let (mut nodes, mut samples): (Option<Vec<Node>>, Option<Vec<Sample>>) = (None, None);
     // What nodes and samples hold, and what the heap profile of them will.
     let mut held = 0;
@@ -39,6 +39,12 @@ pub(crate) fn read<R: Read>(
             }
             "started" => started.replace(value::<_, Timestamp>(json, "started")?).is_some(),
             "collected" => collected.replace(value::<_, Timestamp>(json, "collected")?).is_some(),
+            "heap_at_start" => {
+                let read = value::<_, HeapStatistics>(json, "heap_at_start")?;
+                heap_at_start.replace(read).is_some()
+            }
+            "heap" => heap.replace(value::<_, HeapStatistics>(json, "heap")?).is_some(),
+            "own_work" => own_work.replace(value::<_, OwnWork>(json, "own_work")?).is_some(),
             "nodes" => {
                 let list = read_list(json, "nodes", options, held, false)?;
                 if list.ids == Ids::Texts {
@@ -52,7 +58,7 @@ pub(crate) fn read<R: Read>(
                 held += list.capacity() * SAMPLE;
                 samples.replace(list).is_some()
             }
-            // The heap as a whole, and what else a heap profile does not carry.
+            // What later versions may have beside it.
             _ => {
                 json.skip()?;
                 false
@@ -70,28 +76,28 @@ pub(crate) fn read<R: Read>(
     if !has_version {
         return Err(missing("version"));
     }
-    let mut profile = Profile::new(
-        nodes.ok_or_else(|| missing("nodes"))?,
-        samples.ok_or_else(|| missing("samples"))?,
-        sampler_options.ok_or_else(|| missing("options"))?,
-    );
-    profile.started = started.ok_or_else(|| missing("started"))?;
-    profile.collected = collected.ok_or_else(|| missing("collected"))?;
-    HeapProfile::from_profile(&profile).map_err(|error| match error {
-        Error::Nodes(error) => error.into(),
-        Error::Profile(error) => error.into(),
-        other => json.field_error("profile", other.to_string()),
+    let nodes = nodes.ok_or_else(|| missing("nodes"))?;
+    let samples = samples.ok_or_else(|| missing("samples"))?;
+    let mut collection = Collection::new(sampler_options.ok_or_else(|| missing("options"))?);
+    collection.started = started.ok_or_else(|| missing("started"))?;
+    collection.collected = collected.ok_or_else(|| missing("collected"))?;
+    collection.heap_at_start = heap_at_start.ok_or_else(|| missing("heap_at_start"))?;
+    collection.heap = heap.ok_or_else(|| missing("heap"))?;
+    collection.own_work = own_work.ok_or_else(|| missing("own_work"))?;
+    HeapProfile::of_nodes_and_samples(&nodes, samples, collection).map_err(|error| match error {
+        ProfileError::Nodes(error) => error.into(),
+        error => error.into(),
     })
 }
 
 fn check_version<R: Read>(json: &mut JsonPull<R>) -> Result<(), ReadError> {
     let version = json.integer("version", 0, i64::MAX)?;
-    if version == i64::from(Profile::VERSION) {
+    if version == i64::from(HeapProfile::VERSION) {
         return Ok(());
     }
     let found = format!(
         "a profile of version {version}, where this version of v8-heap-sampler reads {}",
-        Profile::VERSION
+        HeapProfile::VERSION
     );
     Err(ReadError::UnknownFormat { found })
 }

@@ -1,7 +1,8 @@
 //! Rounding that keeps totals right.
 
 use super::write_error::WriteError;
-use crate::heap_profile::{HeapProfile, RowData, SampleType};
+use crate::heap_profile::{HeapProfile, RowData};
+use crate::profile::SampleType;
 
 /// Rounds numbers one after the other so that their sum is off by at most one half at every moment:
 /// what is cut off one is added to a later one.

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use super::stack_walk::{Extent, Stack, StackWalk};
 use super::write_error::WriteError;
-use crate::heap_profile::{HeapProfile, SampleType};
+use crate::heap_profile::HeapProfile;
+use crate::profile::SampleType;
 use crate::profile::Function;
 
 impl HeapProfile {

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use crate::heap_profile::{NoSuchValues, SampleType, listed};
+use crate::heap_profile::{NoSuchValues, listed};
+use crate::profile::SampleType;
 use crate::profile::{Bytes, plain_text};
 
 /// The default of writers' limits, of memory and of size: 1 GiB. Few programs open larger files.

@@ -9,11 +9,12 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::labels::LabelSets;
+use super::of_nodes::ContextTree;
 use super::row::RowData;
-use super::sample_type::SampleTypes;
-use super::whole::{About, HeapProfile, OrdinalSample};
+use super::sample::OrdinalSample;
+use super::whole::{About, HeapProfile};
 use crate::callgraph::{NONE, NodesError, check_count};
-use crate::profile::{Function, Name, NodeId, Original, ScriptId};
+use crate::profile::{Function, Name, NodeId, Original, SampleType, SampleTypes, ScriptId};
 
 /// Appends to a vector that grows by a quarter: what is read is large, and memory that is merely
 /// reserved counts as well.
@@ -190,16 +191,19 @@ pub(crate) struct Builder {
 }
 
 impl Builder {
-    /// Of contexts that are known; `functions` are distinct, and `function_of` numbers them.
-    pub(crate) fn of_contexts(
-        functions: Vec<Arc<Function>>,
-        function_of: Vec<u32>,
-        parents: Vec<u32>,
-        ends: Vec<u32>,
-        ids: Vec<NodeId>,
-    ) -> Self {
+    /// Of contexts that are known.
+    pub(super) fn of_contexts(tree: ContextTree) -> Self {
+        let ContextTree { functions, function_of, parents, ends, ids } = tree;
         let functions = Functions { functions, ..Functions::default() };
         Self { functions, function_of, parents, ends, ids, ..Self::default() }
+    }
+
+    pub(super) fn with_rows(self, rows: Vec<RowData>) -> Self {
+        Self { rows, ..self }
+    }
+
+    pub(super) fn with_samples(self, samples: Vec<OrdinalSample>) -> Self {
+        Self { samples, ..self }
     }
 
     /// Opens a context below the one that is open, and says its rank. Its function can come later.
@@ -313,6 +317,8 @@ impl Builder {
             label_sets,
             samples: has_samples.then(|| shrunk(samples)),
             inferred_interval: None,
+            sampled_every: None,
+            collection: None,
             about,
         }
     }
@@ -320,7 +326,7 @@ impl Builder {
 
 /// Appends a row that says something.
 fn push_row(rows: &mut Vec<RowData>, row: RowData) {
-    if says_something(&row) {
+    if row.says_something() {
         push(rows, row);
     }
 }
@@ -328,27 +334,19 @@ fn push_row(rows: &mut Vec<RowData>, row: RowData) {
 /// Sorts rows, and adds up those that differ in nothing but values: profiles that say the same are
 /// equal then.
 pub(super) fn merge_rows(rows: &mut Vec<RowData>) {
-    let key = |row: &RowData| (row.context, row.labels, row.size);
-    if rows.is_sorted_by(|one, other| key(one) < key(other)) {
+    if rows.is_sorted_by(|one, other| one.key() < other.key()) {
         return;
     }
-    rows.sort_by_key(key);
+    rows.sort_by_key(RowData::key);
     rows.dedup_by(|from, into| {
-        let is_same = key(from) == key(into);
+        let is_same = from.key() == into.key();
         if is_same {
-            for (into, from) in into.values.iter_mut().zip(from.values) {
-                *into += from;
-            }
+            into.add(from);
         }
         is_same
     });
     // What has become more under one size can be what has become less under another.
-    rows.retain(says_something);
-}
-
-/// Whether a row has a value.
-fn says_something(row: &RowData) -> bool {
-    row.values.iter().any(|&value| value != 0.0)
+    rows.retain(RowData::says_something);
 }
 
 fn shrunk<T>(mut vec: Vec<T>) -> Vec<T> {
@@ -420,13 +418,15 @@ impl StackBuilder {
     /// Forgets the values of all other sample types.
     pub(crate) fn keep_values(&mut self, types: SampleTypes) {
         for row in &mut self.rows {
-            for sample_type in crate::SampleType::ALL {
+            let mut values = row.values();
+            for sample_type in SampleType::ALL {
                 if !types.has(sample_type) {
-                    row.values[sample_type.index()] = 0.0;
+                    values[sample_type.index()] = 0.0;
                 }
             }
+            *row = row.with_values(values);
         }
-        self.rows.retain(says_something);
+        self.rows.retain(RowData::says_something);
     }
 
     /// The bytes held, of what was reserved too, and of what finishing takes.
@@ -508,11 +508,11 @@ mod tests {
                 at = builder.callee(at, function).unwrap();
             }
             let (labels, size) = (LabelSets::NONE, 0);
-            builder.push_row(RowData { context: at, labels, size, values: [0.0, 0.0, 0.0, 1.0] });
+            builder.push_row(RowData::of_values(at, labels, size, [0.0, 0.0, 0.0, 1.0]));
         }
         let profile = builder
             .finish(
-                SampleTypes::of([crate::SampleType::InuseSpace]),
+                SampleTypes::of([SampleType::InuseSpace]),
                 LabelSets::default(),
                 None,
                 About::default(),
@@ -525,7 +525,7 @@ mod tests {
         let expected = [("(root)", 0), ("a", 1), ("b", 2), ("c", 2), ("b", 3), ("c", 1)]
             .map(|(n, d)| (n.to_owned(), d));
         assert_eq!(shown, expected);
-        let totals = profile.totals(crate::SampleType::InuseSpace).unwrap();
+        let totals = profile.totals(SampleType::InuseSpace).unwrap();
         assert_eq!(totals, [4.0, 3.0, 1.0, 1.0, 1.0, 1.0]);
         let children: Vec<_> = profile.root().children().map(|child| child.index()).collect();
         assert_eq!(children, [1, 5]);

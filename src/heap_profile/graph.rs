@@ -1,6 +1,6 @@
 //! The call graph of a heap profile.
 
-use super::sample_type::SampleType;
+use crate::profile::SampleType;
 use super::whole::HeapProfile;
 use crate::callgraph::Callgraph;
 

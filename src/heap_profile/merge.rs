@@ -2,10 +2,9 @@
 
 use super::build::{FunctionParts, StackBuilder};
 use super::labels::LabelSets;
-use super::row::RowData;
-use super::sample_type::{SampleType, SampleTypes};
 use super::whole::{About, HeapProfile};
 use crate::callgraph::{NONE, NodesError};
+use crate::profile::{SampleType, SampleTypes};
 
 /// Why profiles cannot be merged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,16 +55,22 @@ impl HeapProfile {
     ///
     /// [`MergeError`] if there is no profile, nothing that all have in common, or too much of it.
     pub fn merge<'p>(profiles: impl IntoIterator<Item = &'p Self>) -> Result<Self, MergeError> {
-        let mut profiles = profiles.into_iter().peekable();
-        let first = profiles.peek().ok_or(MergeError::Nothing)?;
+        let profiles: Vec<&Self> = profiles.into_iter().collect();
+        let first = *profiles.first().ok_or(MergeError::Nothing)?;
         let mut about = first.about.clone();
+        // Numbers of samples add up if each stands for the same.
+        let is_alike = |profile: &&Self| {
+            profile.sampled_every == first.sampled_every
+                && profile.sample_types == first.sample_types
+        };
+        let sampled_every = first.sampled_every.filter(|_| profiles.iter().all(is_alike));
         let mut types: Vec<SampleType> = SampleType::ALL.into();
         let mut builder = StackBuilder::new((&**first.root().function()).into());
         let mut label_sets = LabelSets::default();
         let mut totals = [0.0; 4];
         let mut intervals = Vec::new();
         let mut are_differences = [false; 4];
-        for (at, profile) in profiles.enumerate() {
+        for (at, profile) in profiles.into_iter().enumerate() {
             for sample_type in SampleType::ALL {
                 are_differences[sample_type.index()] |= profile.is_difference(sample_type);
             }
@@ -96,12 +101,12 @@ impl HeapProfile {
             let labels: Vec<u32> =
                 profile.label_sets().map(|set| label_sets.push(set.to_vec())).collect();
             for row in &profile.rows {
-                totals.iter_mut().zip(row.values).for_each(|(total, value)| *total += value.abs());
-                builder.push_row(RowData {
-                    context: contexts[row.context as usize],
-                    labels: labels[row.labels as usize],
-                    ..*row
-                });
+                let values = totals.iter_mut().zip(row.values());
+                values.for_each(|(total, value)| *total += value.abs());
+                let row = if sampled_every.is_some() { *row } else { row.without_samples() };
+                let (context, labels) =
+                    (contexts[row.context as usize], labels[row.labels as usize]);
+                builder.push_row(row.moved(context, labels));
             }
         }
         if types.is_empty() {
@@ -114,12 +119,15 @@ impl HeapProfile {
         }
         let is_difference = |sample_type: SampleType| are_differences[sample_type.index()];
         let types = SampleTypes::of(types).with_differences(is_difference);
-        builder.keep_values(types);
+        if sampled_every.is_none() {
+            builder.keep_values(types);
+        }
         let mut merged = builder.finish(types, label_sets, None, about)?;
         // The largest makes uncertainties upper bounds.
         let intervals: Option<Vec<f64>> = intervals.into_iter().collect();
         let largest = intervals.and_then(|of| of.into_iter().reduce(f64::max));
         merged.infer_interval(largest);
+        merged.sampled_every = sampled_every;
         Ok(merged)
     }
 

@@ -7,23 +7,31 @@
 #![cfg_attr(not(feature = "formats"), allow(dead_code, unused_imports))]
 
 mod build;
+mod collection;
 mod graph;
 mod labels;
 mod merge;
 mod no_such_values;
 mod of_nodes;
+mod of_samples;
+mod profile_error;
 mod row;
-mod sample_type;
+mod sample;
+mod serde_profile;
 mod whole;
 
 pub(crate) use build::{Builder, FunctionParts, Functions, OriginalParts, StackBuilder, push};
+pub use collection::{Collection, OwnWork};
 pub(crate) use labels::LabelSets;
 pub use merge::MergeError;
 pub use no_such_values::NoSuchValues;
 pub(crate) use no_such_values::listed;
-pub use of_nodes::Counted;
+pub(crate) use of_nodes::ContextTree;
+pub(crate) use of_samples::SampledObject;
+pub use profile_error::ProfileError;
 pub(crate) use row::RowData;
 pub use row::{Label, LabelValue, Row};
-pub(crate) use sample_type::SampleTypes;
-pub use sample_type::{SampleType, UnknownSampleType};
-pub use whole::{About, Context, Contexts, HeapProfile, OrdinalSample};
+pub use sample::OrdinalSample;
+#[cfg(feature = "read")]
+pub(crate) use serde_profile::AllOptions;
+pub use whole::{About, Context, Contexts, HeapProfile};

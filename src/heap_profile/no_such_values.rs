@@ -1,6 +1,6 @@
 //! What is said if a profile does not have the values that are asked for.
 
-use super::sample_type::SampleType;
+use crate::profile::SampleType;
 use super::whole::HeapProfile;
 
 /// A profile does not have the values that are asked for.

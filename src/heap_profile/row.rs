@@ -3,34 +3,108 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::sample_type::SampleType;
+use super::labels::LabelSets;
 use super::whole::{Context, HeapProfile};
-use crate::profile::{Bytes, plain_text};
+use crate::profile::{Bytes, SampleType, plain_text};
 
 /// What one calling context allocated itself: one value per sample type, of the objects of one size
 /// where sizes are known, and with one set of labels.
 ///
 /// Mirrors `Sample` in pprof's `profile.proto`. A context can have several rows, or none.
+///
+/// A row of a profile that was sampled here holds numbers of samples, and what one stands for. A
+/// row of a file holds the values that are written there.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct RowData {
     /// The context's rank.
     pub(crate) context: u32,
     /// The number of the label set.
     pub(crate) labels: u32,
-    /// The size of one object, in bytes; 0 where it is not known.
-    pub(crate) size: u64,
-    /// By [`SampleType::index`]; 0 where the profile does not have the type.
-    pub(crate) values: [f64; 4],
+    /// The size of one object, in bytes, 0 where it is not known; and, in the highest bit, whether
+    /// the row is of samples.
+    size: u64,
+    /// By [`SampleType::index`]; 0 where the profile does not have the type. Of samples, the
+    /// numbers of objects that they stand for, and the numbers of samples in place of their bytes.
+    values: [f64; 4],
 }
 
+const IS_OF_SAMPLES: u64 = 1 << 63;
+
 impl RowData {
+    /// A row of a file; `size` is 0 where it is not known.
+    pub(crate) const fn of_values(context: u32, labels: u32, size: u64, values: [f64; 4]) -> Self {
+        Self { context, labels, size: size & !IS_OF_SAMPLES, values }
+    }
+
+    /// A row of samples of objects of one size: of so many that were allocated, and so many of
+    /// them in use, each of which stands for a number of objects.
+    pub(crate) fn of_samples(context: u32, size: u64, n: [u32; 2], objects_per_sample: f64) -> Self {
+        let [alloc, inuse] = n.map(f64::from);
+        let values = [alloc * objects_per_sample, alloc, inuse * objects_per_sample, inuse];
+        Self { context, labels: LabelSets::NONE, size: size | IS_OF_SAMPLES, values }
+    }
+
     pub(crate) fn value(&self, sample_type: SampleType) -> f64 {
+        if self.is_of_samples() && sample_type.is_bytes() {
+            return self.values[sample_type.counted().objects().index()] * self.raw_size() as f64;
+        }
         self.values[sample_type.index()]
+    }
+
+    /// The number of samples behind a value; `None` where a file gives the value alone.
+    pub(crate) fn samples(&self, sample_type: SampleType) -> Option<u64> {
+        let samples = self.values[sample_type.counted().space().index()];
+        self.is_of_samples().then_some(samples as u64)
+    }
+
+    /// The values, by [`SampleType::index`].
+    pub(crate) fn values(&self) -> [f64; 4] {
+        SampleType::ALL.map(|sample_type| self.value(sample_type))
+    }
+
+    /// The row as one of values, as if it had been read.
+    pub(crate) fn without_samples(self) -> Self {
+        Self::of_values(self.context, self.labels, self.raw_size(), self.values())
+    }
+
+    /// The row with other values, as one that was read.
+    pub(crate) fn with_values(self, values: [f64; 4]) -> Self {
+        Self::of_values(self.context, self.labels, self.raw_size(), values)
+    }
+
+    /// The row in another tree, under another number of its label set.
+    pub(crate) fn moved(self, context: u32, labels: u32) -> Self {
+        Self { context, labels, ..self }
+    }
+
+    /// Whether the row is of samples.
+    pub(crate) const fn is_of_samples(&self) -> bool {
+        self.size & IS_OF_SAMPLES != 0
+    }
+
+    /// Whether the row has a value.
+    pub(crate) fn says_something(&self) -> bool {
+        self.values.iter().any(|&value| value != 0.0)
+    }
+
+    /// The parts in which rows of one profile differ.
+    pub(crate) const fn key(&self) -> (u32, u32, u64) {
+        (self.context, self.labels, self.size)
+    }
+
+    /// Adds the values of a row with the same key.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.values.iter_mut().zip(other.values).for_each(|(value, other)| *value += other);
+    }
+
+    /// The size of one object in bytes; 0 where it is not known.
+    pub(crate) const fn raw_size(&self) -> u64 {
+        self.size & !IS_OF_SAMPLES
     }
 
     /// The size of one object, if it is known.
     pub(crate) fn size(&self) -> Option<Bytes> {
-        (self.size > 0).then_some(Bytes(self.size))
+        (self.raw_size() > 0).then_some(Bytes(self.raw_size()))
     }
 }
 

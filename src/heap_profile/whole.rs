@@ -1,16 +1,18 @@
 //! The heap profile.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::build::merge_rows;
+use super::collection::Collection;
 use super::labels::LabelSets;
 use super::row::{Label, Row, RowData};
-use super::sample_type::{SampleType, SampleTypes};
+use super::sample::OrdinalSample;
 #[cfg(feature = "sourcemap")]
 use crate::callgraph::FunctionNumbers;
 use crate::callgraph::NONE;
-use crate::profile::{Bytes, Function, NodeId};
+use crate::profile::{Bytes, Function, NodeId, SampleType, SampleTypes};
 
 /// A heap profile as numbers by calling context, wherever it comes from: what the
 /// [formats](mod@crate::format) carry.
@@ -66,6 +68,10 @@ pub struct HeapProfile {
     pub(super) samples: Option<Vec<OrdinalSample>>,
     /// The interval as it was seen in samples that may not be here any more.
     pub(super) inferred_interval: Option<f64>,
+    /// The interval at which the samples were taken whose numbers the rows hold; `None` if the rows
+    /// hold values.
+    pub(super) sampled_every: Option<u64>,
+    pub(super) collection: Option<Box<Collection>>,
     /// What else is known: the interval, when and how long, comments.
     pub about: About,
 }
@@ -100,23 +106,7 @@ pub struct About {
     pub comments: Vec<String>,
 }
 
-/// A sampled object with its place in the order of allocation: see [`HeapProfile::samples`].
-///
-/// Mirrors `SamplingHeapProfileSample` in V8's `js_protocol.pdl`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OrdinalSample {
-    /// The context that allocated it, by [`Context::index`].
-    pub context: u32,
-    /// Whether the object is known to have died.
-    pub is_dead: bool,
-    /// Ascending in the order of allocation.
-    pub ordinal: u64,
-    /// The bytes that the sample stands for: an estimate.
-    pub bytes: f64,
-}
-
-/// So many samples have a small object among them.
+/// The number of samples among which there is one of a small object.
 const ENOUGH_TO_INFER: usize = 10;
 
 impl HeapProfile {
@@ -206,12 +196,12 @@ impl HeapProfile {
     pub(crate) fn negated(mut self) -> Self {
         for row in &mut self.rows {
             // Not -0.
-            row.values = row.values.map(|value| 0.0 - value);
+            *row = row.with_values(row.values().map(|value| 0.0 - value));
         }
         let types = self.sample_types;
         self.sample_types = types.with_differences(|sample_type| types.has(sample_type));
         // They were allocated, which cannot be taken back.
-        self.samples = None;
+        (self.samples, self.sampled_every) = (None, None);
         self
     }
 
@@ -282,6 +272,12 @@ impl HeapProfile {
         self.samples.as_deref()
     }
 
+    /// The circumstances of the collection; `None` if the profile was not collected here.
+    #[must_use]
+    pub fn collection(&self) -> Option<&Collection> {
+        self.collection.as_deref()
+    }
+
     /// Puts a function in the place of another.
     /// [`merge_equal_functions`](Self::merge_equal_functions) must follow.
     #[cfg(feature = "sourcemap")]
@@ -318,6 +314,7 @@ impl HeapProfile {
     /// little more.
     pub(crate) fn interval(&self) -> Option<f64> {
         let told = self.about.interval.map(|interval| interval.0 as f64);
+        let told = self.sampled_every.map(|interval| interval as f64).or(told);
         told.filter(|&interval| interval >= 1.0).or(self.inferred_interval).or_else(|| {
             let samples = self.samples.as_deref().unwrap_or_default();
             let least = samples.iter().map(|sample| sample.bytes).fold(f64::INFINITY, f64::min);
@@ -326,8 +323,20 @@ impl HeapProfile {
     }
 
     /// Notes the interval that was seen in other samples.
-    pub(crate) fn infer_interval(&mut self, interval: Option<f64>) {
+    pub(super) fn infer_interval(&mut self, interval: Option<f64>) {
         self.inferred_interval = interval.filter(|_| self.about.interval.is_none());
+    }
+
+    /// Notes that the rows and samples are those of another profile, in another tree.
+    pub(crate) fn stem_from(&mut self, other: &Self) {
+        self.sampled_every = other.sampled_every;
+        self.infer_interval(other.interval());
+        self.collection.clone_from(&other.collection);
+    }
+
+    /// The interval at which the samples were taken whose numbers the rows hold.
+    pub(crate) fn sampled_every(&self) -> Option<u64> {
+        self.sampled_every
     }
 
     /// The contexts have no ids of their own after all.
@@ -345,6 +354,23 @@ impl HeapProfile {
 
     pub(crate) fn context(&self, rank: u32) -> Context<'_> {
         Context { profile: self, rank }
+    }
+
+    /// All contexts in preorder, each with the places of its rows.
+    pub(crate) fn contexts_with_rows(&self) -> impl Iterator<Item = (Context<'_>, Range<usize>)> {
+        let mut start = 0;
+        self.contexts().map(move |context| {
+            let of_context = self.rows[start..].iter().take_while(|row| row.context == context.rank);
+            let rows = start..start + of_context.count();
+            start = rows.end;
+            (context, rows)
+        })
+    }
+
+    /// The places of the rows of the contexts of some ranks.
+    pub(crate) fn rows_of(&self, ranks: Range<usize>) -> Range<usize> {
+        let place = |rank: usize| self.rows.partition_point(|row| (row.context as usize) < rank);
+        place(ranks.start)..place(ranks.end)
     }
 
     pub(crate) fn row_data(&self) -> &[RowData] {
@@ -402,7 +428,21 @@ impl<'p> Context<'p> {
     /// Which function.
     #[must_use]
     pub fn function(self) -> &'p Arc<Function> {
-        &self.profile.functions[self.profile.function_of[self.index()] as usize]
+        &self.profile.functions[self.function_number()]
+    }
+
+    /// The number of the function among [`HeapProfile::functions`].
+    pub(crate) fn function_number(self) -> usize {
+        self.profile.function_of[self.index()] as usize
+    }
+
+    /// The place in preorder where the contexts below this one end.
+    pub(crate) fn end(self) -> usize {
+        self.profile.ends[self.index()] as usize
+    }
+
+    pub(crate) fn profile(self) -> &'p HeapProfile {
+        self.profile
     }
 
     /// The id that the source gave the context; `None` if it gives none.

@@ -12,10 +12,10 @@ mod options;
 mod original;
 mod plain_text;
 mod sample;
+mod sample_type;
 mod short_vec;
 mod timestamp;
 mod units;
-mod whole;
 
 pub use function::{Function, PseudoFrame};
 pub use heap_statistics::HeapStatistics;
@@ -27,9 +27,8 @@ pub use options::{KeepDead, OptionsError, SamplerOptions};
 pub use original::Original;
 pub use plain_text::plain_text;
 pub use sample::{Sample, SampleId};
+pub(crate) use sample_type::SampleTypes;
+pub use sample_type::{Counted, SampleType, UnknownSampleType};
 pub use short_vec::ShortVec;
 pub use timestamp::Timestamp;
 pub use units::{Bytes, Objects, Unit};
-#[cfg(feature = "read")]
-pub(crate) use whole::AllOptions;
-pub use whole::{OwnWork, Profile, ProfileError};

@@ -9,8 +9,10 @@ use serde::{Serialize, Serializer};
 
 use super::provider::{Script, SourceProvider};
 use super::text::Text;
-use crate::analysis::{Amount, NoSuchValues, TopOptions, TopRow};
-use crate::heap_profile::{HeapProfile, SampleType};
+use crate::analysis::{NoSuchValues, TopOptions, TopRow};
+use crate::estimate::Estimate;
+use crate::heap_profile::HeapProfile;
+use crate::profile::SampleType;
 use crate::profile::{Function, Name, ScriptId, plain_text, written_line};
 
 /// Which lines a listing shows.
@@ -79,7 +81,7 @@ impl Default for ListOptions {
 
 /// A function with what it cost: what a listing is made of.
 ///
-/// The cost is anything that can be shown: an [`Amount`], an [`Estimate`](crate::Estimate), or a
+/// The cost is anything that can be shown: an [`Estimate`](crate::Estimate), or a
 /// number of the caller's own.
 ///
 /// ```
@@ -215,7 +217,7 @@ impl HeapProfile {
         mut is_wanted: impl FnMut(&Function) -> bool,
         provider: &mut dyn SourceProvider,
         options: &ListOptions,
-    ) -> Result<Listing<Amount>, NoSuchValues> {
+    ) -> Result<Listing<Estimate>, NoSuchValues> {
         let functions = self.top(&TopOptions::new(sample_type))?.rows.into_iter();
         let has_value =
             |row: &TopRow| row.own.value() != 0.0 || options.callers && row.total.value() != 0.0;

@@ -17,7 +17,8 @@ use std::sync::OnceLock;
 use super::Mismatch;
 use super::cross_check;
 use super::layout::RawSample;
-use crate::profile::{Node, Objects, OwnWork};
+use crate::heap_profile::{OwnWork, SampledObject, ContextTree};
+use crate::profile::{Node, Objects};
 
 /// V8's size of a global handle, by which its number of bytes tells the number of handles.
 #[derive(Clone, Copy, Debug)]
@@ -216,6 +217,51 @@ impl OwnCounts {
             }
         }
     }
+}
+
+/// Takes contexts out of a tree that have no samples but V8's own, those at `places`, unless they
+/// lead to others; and then their callers that are left without either. The root stays.
+pub(super) fn remove_empty(tree: &mut ContextTree, samples: &mut [SampledObject], places: &[usize]) {
+    let contexts = tree.parents.len();
+    if places.is_empty() {
+        return;
+    }
+    // What keeps each context: samples, and contexts that it calls.
+    let mut uses = vec![0_u32; contexts];
+    samples.iter().for_each(|sample| uses[sample.context as usize] += 1);
+    tree.parents.iter().skip(1).for_each(|&parent| uses[parent as usize] += 1);
+    let mut is_removed = vec![false; contexts];
+    for &place in places {
+        let mut at = place;
+        while at > 0 && uses[at] == 0 && !is_removed[at] {
+            is_removed[at] = true;
+            at = tree.parents[at] as usize;
+            uses[at] -= 1;
+        }
+    }
+    // By rank, where each context is after the removal.
+    let mut moved = Vec::with_capacity(contexts + 1);
+    let mut kept = 0;
+    for &removed in &is_removed {
+        moved.push(kept);
+        kept += u32::from(!removed);
+    }
+    moved.push(kept);
+    for (rank, &parent) in tree.parents.iter().enumerate() {
+        uses[rank] = moved.get(parent as usize).copied().unwrap_or(parent);
+    }
+    tree.parents.clone_from(&uses);
+    tree.ends.iter_mut().for_each(|end| *end = moved[*end as usize]);
+    samples.iter_mut().for_each(|sample| sample.context = moved[sample.context as usize]);
+    keep(&mut tree.parents, &is_removed);
+    keep(&mut tree.ends, &is_removed);
+    keep(&mut tree.function_of, &is_removed);
+    keep(&mut tree.ids, &is_removed);
+}
+
+fn keep<T>(column: &mut Vec<T>, is_removed: &[bool]) {
+    let mut is_removed = is_removed.iter();
+    column.retain(|_| is_removed.next() == Some(&false));
 }
 
 /// Removes the node at `at` if it has neither allocations nor children, and then its callers that

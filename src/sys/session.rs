@@ -3,17 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::WalkError;
+use super::{Mismatch, WalkError};
 use super::gc_watch::{EnteredForGc, GcWatch};
 use super::isolate::{Entered, RawIsolate, allows_javascript};
 use super::layout::RawSample;
-use super::own_work::{HandleSize, OwnSamples, reset_dropped_handles};
+use super::own_work::{HandleSize, OwnCounts, OwnSamples, remove_empty, reset_dropped_handles};
 use super::profile::OwnedProfile;
 use super::symbols;
 use super::version;
-use super::walk::{Expected, walk};
+use super::walk::{Expected, walk_nodes, walk_tree};
+use crate::callgraph::IdIndex;
 use crate::error::{Error, Result};
-use crate::profile::{Node, NodeId, OwnWork, Sample, SampleId, SamplerOptions};
+use crate::heap_profile::{OwnWork, SampledObject, ContextTree};
+use crate::profile::{Node, NodeId, SampleId, SamplerOptions};
 
 /// Lives in a slot of the isolate for as long as a sampler of ours runs there.
 ///
@@ -82,9 +84,9 @@ pub(crate) struct Session {
 
 /// A profile, without what V8 sampled of its own work for it.
 pub(crate) struct Collected {
-    pub(crate) nodes: Vec<Node>,
-    /// In the order of allocation; empty if they were not asked for.
-    pub(crate) samples: Vec<Sample>,
+    pub(crate) tree: ContextTree,
+    /// In the order of allocation.
+    pub(crate) samples: Vec<SampledObject>,
     pub(crate) own_work: OwnWork,
     /// Before V8 built the profile.
     pub(crate) heap: v8::HeapStatistics,
@@ -162,12 +164,35 @@ impl Session {
         refuse_in_callbacks(isolate)
     }
 
-    /// What the sampler holds now.
-    pub(crate) fn collect(
+    /// The contexts and samples that the sampler holds now.
+    pub(crate) fn collect(&mut self, isolate: &mut v8::Isolate) -> Result<Collected> {
+        self.read_profile(isolate, |session, scope, heap| {
+            let (profile, (mut tree, with_own), own_work) =
+                session.take_profile(scope, walk_tree)?;
+            let mut samples = session.program_samples(profile.samples()?, &tree)?;
+            remove_empty(&mut tree, &mut samples, &with_own);
+            Ok(Collected { tree, samples, own_work, heap })
+        })
+    }
+
+    /// The nodes that the sampler holds now, with V8's counts.
+    pub(crate) fn collect_nodes(&mut self, isolate: &mut v8::Isolate) -> Result<Vec<Node>> {
+        self.read_profile(isolate, |session, scope, _| {
+            let (_profile, nodes, _) = session.take_profile(scope, walk_nodes)?;
+            Ok(nodes)
+        })
+    }
+
+    /// Reads a profile, unless that cannot be done now.
+    fn read_profile<T>(
         &mut self,
         isolate: &mut v8::Isolate,
-        with_samples: bool,
-    ) -> Result<Collected> {
+        read: impl FnOnce(
+            &mut Self,
+            &mut v8::PinScope<'_, '_, ()>,
+            v8::HeapStatistics,
+        ) -> Result<T>,
+    ) -> Result<T> {
         self.check(isolate)?;
         if self.force_gc {
             // V8 would do so while it builds the profile if it was told to, and run finalizers
@@ -175,7 +200,7 @@ impl Session {
             collect_garbage(isolate)?;
             self.check(isolate)?;
         }
-        let collected = self.collect_unchecked(isolate, with_samples);
+        let collected = self.read_unchecked(isolate, read);
         if let Err(Error::NotSampling | Error::ForeignSession { .. }) = collected
             && let Some(slot) = isolate.get_slot_mut::<StopAtDisposal>()
         {
@@ -184,43 +209,38 @@ impl Session {
         collected
     }
 
-    fn collect_unchecked(
+    fn read_unchecked<T>(
         &mut self,
         isolate: &mut v8::Isolate,
-        with_samples: bool,
-    ) -> Result<Collected> {
+        read: impl FnOnce(
+            &mut Self,
+            &mut v8::PinScope<'_, '_, ()>,
+            v8::HeapStatistics,
+        ) -> Result<T>,
+    ) -> Result<T> {
         // SAFETY: our reference to the isolate outlives the value.
         let _entered = unsafe { EnteredForGc::new(isolate) };
         let heap = isolate.get_heap_statistics();
         GcWatch::of(isolate).begin(&heap);
-        let collected = self.collect_entered(isolate, with_samples, heap);
+        let collected = {
+            v8::scope!(let scope, isolate);
+            read(self, scope, heap)
+        };
         GcWatch::of(isolate).end();
         collected
     }
 
-    fn collect_entered(
-        &mut self,
-        isolate: &mut v8::Isolate,
-        with_samples: bool,
-        heap: v8::HeapStatistics,
-    ) -> Result<Collected> {
-        v8::scope!(let scope, isolate);
-        let (profile, nodes, own_work) = self.take_profile(scope)?;
-        let samples = profile.samples()?;
-        let samples = if with_samples { self.owned_samples(samples) } else { Vec::new() };
-        Ok(Collected { nodes, samples, own_work, heap })
-    }
-
-    /// A profile, and its nodes, which agree with its samples, without V8's own work.
+    /// A profile, and what `walk` makes of it, which agrees with its samples.
     ///
     /// V8 interns strings on the JavaScript heap while it builds the profile. That can be sampled,
     /// or collect sampled objects, after the nodes concerned were built, and then nodes and samples
     /// differ. The strings stay alive in the scope, so the next try allocates nothing and finds
     /// them equal.
-    fn take_profile(
+    fn take_profile<T>(
         &mut self,
         scope: &mut v8::PinScope<'_, '_, ()>,
-    ) -> Result<(OwnedProfile, Vec<Node>, OwnWork)> {
+        walk: impl Fn(&OwnedProfile, &OwnCounts, &v8::Isolate, &mut Expected) -> Result<T, WalkError>,
+    ) -> Result<(OwnedProfile, T, OwnWork)> {
         let mut attempt = 1;
         loop {
             // SAFETY: the isolate is alive and this thread's, as the reference shows, and entered;
@@ -232,7 +252,7 @@ impl Session {
             self.own_samples.update(samples, taken);
             let own = self.own_samples.among(samples);
             match walk(&profile, &own, scope, &mut self.expected) {
-                Ok(nodes) => return Ok((profile, nodes, own.total)),
+                Ok(walked) => return Ok((profile, walked, own.total)),
                 Err(WalkError::Disagreement(_)) if attempt < ATTEMPTS => attempt += 1,
                 Err(WalkError::Disagreement(mismatch)) => {
                     return Err(Error::ForeignSession { check: mismatch.to_string() });
@@ -246,18 +266,30 @@ impl Session {
         }
     }
 
-    /// The program's samples, in the order of allocation.
-    fn owned_samples(&self, samples: &[RawSample]) -> Vec<Sample> {
-        let mut owned: Vec<Sample> = samples
-            .iter()
-            .filter(|sample| !self.own_samples.contains(sample.sample_id))
-            .map(|sample| {
-                let (size, sample_id) = (sample.size as u64, SampleId(sample.sample_id));
-                Sample::new(NodeId(sample.node_id), size, sample_id, sample.is_live == 1)
+    /// The program's samples at their contexts, in the order of allocation.
+    fn program_samples(
+        &self,
+        samples: &[RawSample],
+        tree: &ContextTree,
+    ) -> Result<Vec<SampledObject>, Mismatch> {
+        let ranks = IdIndex::new(tree.ids.iter().copied())
+            .map_err(|error| Mismatch::new(format_args!("ids of the nodes: {error}")))?;
+        let of_program =
+            samples.iter().filter(|sample| !self.own_samples.contains(sample.sample_id));
+        let at_contexts = of_program.map(|sample| {
+            let context = ranks.get(NodeId(sample.node_id)).ok_or_else(|| {
+                Mismatch::new(format_args!("node of a sample: {}", sample.node_id))
+            })?;
+            Ok(SampledObject {
+                context,
+                size: sample.size as u64,
+                sample_id: SampleId(sample.sample_id),
+                is_live: sample.is_live == 1,
             })
-            .collect();
-        owned.sort_unstable_by_key(|sample| sample.sample_id);
-        owned
+        });
+        let mut sampled: Vec<_> = at_contexts.collect::<Result<_, Mismatch>>()?;
+        sampled.sort_unstable_by_key(|sample| sample.sample_id);
+        Ok(sampled)
     }
 
     /// Stops V8's sampler, which forgets all samples, and starts it again.
@@ -341,7 +373,7 @@ pub(crate) fn collect_garbage(isolate: &mut v8::Isolate) -> Result<()> {
 unsafe fn start_sampling(
     isolate: RawIsolate,
     options: &SamplerOptions,
-) -> Result<bool, super::Mismatch> {
+) -> Result<bool, Mismatch> {
     let mut flags = 0;
     if options.keep_dead.keeps_major() {
         flags |= symbols::SAMPLING_INCLUDE_MAJOR_GC;

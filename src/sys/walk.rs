@@ -1,4 +1,5 @@
-//! Turns V8's profile into owned nodes, checking before it trusts.
+//! Turns V8's profile into owned data, checking before it trusts: into the columns of a tree, or into
+//! flat nodes.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -11,6 +12,8 @@ use super::layout::{RawAllocation, RawNode, RawSample, StringSlot};
 use super::own_work::OwnCounts;
 use super::profile::OwnedProfile;
 use super::{Mismatch, WalkError};
+use crate::callgraph::{FunctionNumbers, NONE};
+use crate::heap_profile::ContextTree;
 use crate::profile::{
     Allocation, ChildIds, Function, Name, Node, NodeId, SamplerOptions, ScriptId,
 };
@@ -88,56 +91,195 @@ impl Expected {
 
 /// Reads all nodes, parents before children and siblings in V8's order, and checks them against
 /// the samples; then leaves V8's own samples out.
-pub(super) fn walk(
+pub(super) fn walk_nodes(
     profile: &OwnedProfile,
     own: &OwnCounts,
     isolate: &v8::Isolate,
     expected: &mut Expected,
 ) -> Result<Vec<Node>, WalkError> {
-    walk_from(profile.root()?, profile.samples()?, own, isolate, expected)
+    nodes_from(profile.root()?, profile.samples()?, own, isolate, expected)
 }
 
-fn walk_from(
+fn nodes_from(
     root: &RawNode,
     samples: &[RawSample],
     own: &OwnCounts,
     isolate: &v8::Isolate,
     expected: &mut Expected,
 ) -> Result<Vec<Node>, WalkError> {
+    let Walked { sink: mut nodes, with_own, agrees, .. } =
+        walk_from::<Vec<Node>>(root, samples, own, isolate, expected)?;
+    if !agrees {
+        cross_check::in_detail(&mut nodes, samples, expected.interval_bytes)?;
+    }
+    own.leave_out(&mut nodes, &with_own, expected.interval_bytes);
+    Ok(nodes)
+}
+
+/// Reads all contexts in preorder, siblings in V8's order, and checks them against the samples. The
+/// ranks are those of the contexts that have samples of V8's own work, ascending.
+pub(super) fn walk_tree(
+    profile: &OwnedProfile,
+    own: &OwnCounts,
+    isolate: &v8::Isolate,
+    expected: &mut Expected,
+) -> Result<(ContextTree, Vec<usize>), WalkError> {
+    let (root, samples) = (profile.root()?, profile.samples()?);
+    let Walked { sink: mut tree, functions, with_own, agrees } =
+        walk_from::<ContextTree>(root, samples, own, isolate, expected)?;
+    if !agrees {
+        // Only nodes can tell what it is that does not fit, or that a count was too large for V8.
+        nodes_from(root, samples, own, isolate, expected)?;
+    }
+    tree.functions = functions;
+    merge_equal_functions(&mut tree);
+    // Children stand after their parents: from the back, each subtree's end is known.
+    tree.ends = (1..=tree.parents.len() as u32).collect();
+    for rank in (1..tree.ends.len()).rev() {
+        let parent = tree.parents[rank] as usize;
+        tree.ends[parent] = tree.ends[parent].max(tree.ends[rank]);
+    }
+    Ok((tree, with_own))
+}
+
+/// Makes functions one that V8 tells apart by numbers that say the same: 0 and -1 are both an unknown
+/// line.
+fn merge_equal_functions(tree: &mut ContextTree) {
+    let functions = std::mem::take(&mut tree.functions);
+    let mut numbers = FunctionNumbers::default();
+    let renumbered: Vec<u32> = functions.iter().map(|function| numbers.of(function)).collect();
+    if renumbered.is_sorted_by(|one, other| one < other) {
+        drop(numbers);
+        tree.functions = functions;
+        return;
+    }
+    for (function, &number) in functions.iter().zip(&renumbered) {
+        if number as usize == tree.functions.len() {
+            tree.functions.push(Arc::clone(function));
+        }
+    }
+    tree.function_of.iter_mut().for_each(|number| *number = renumbered[*number as usize]);
+}
+
+/// A profile that was walked through.
+struct Walked<S> {
+    sink: S,
+    functions: Vec<Arc<Function>>,
+    /// The ranks of the nodes that have samples of V8's own work.
+    with_own: Vec<usize>,
+    /// Whether the nodes' counts are those of the samples.
+    agrees: bool,
+}
+
+fn walk_from<S: Sink>(
+    root: &RawNode,
+    samples: &[RawSample],
+    own: &OwnCounts,
+    isolate: &v8::Isolate,
+    expected: &mut Expected,
+) -> Result<Walked<S>, WalkError> {
     let mut walk = Walk {
         functions: Functions::new(isolate),
         counts: CrossCheck::new(expected.interval_bytes),
         first_nodes: FirstNodes::default(),
-        nodes: Vec::with_capacity(expected.nodes + expected.nodes / 8 + 16),
+        sink: S::with_capacity(expected.nodes + expected.nodes / 8 + 16),
+        rank: 0,
         own,
         with_own: Vec::new(),
     };
     walk.check_root(root)?;
     walk.collect(root, expected.max_levels)?;
-    let Walk { counts, first_nodes, mut nodes, with_own, .. } = walk;
+    let Walk { functions, counts, first_nodes, sink, rank, with_own, .. } = walk;
     if !expected.first_nodes.agrees_with(&first_nodes) {
         return Err(WalkError::OtherSession);
     }
-    if !counts.agrees_with(samples)? {
-        cross_check::in_detail(&mut nodes, samples, expected.interval_bytes)?;
-    }
-    expected.nodes = nodes.len();
+    let agrees = counts.agrees_with(samples)?;
+    expected.nodes = rank;
     expected.first_nodes.update(first_nodes);
-    own.leave_out(&mut nodes, &with_own, expected.interval_bytes);
-    Ok(nodes)
+    Ok(Walked { sink, functions: functions.functions, with_own, agrees })
 }
 
-struct Walk<'a> {
+/// What is made of the nodes of a profile, which come in preorder.
+trait Sink {
+    fn with_capacity(nodes: usize) -> Self;
+
+    /// Takes a node.
+    fn push(
+        &mut self,
+        raw: &RawNode,
+        parent: u32,
+        function: (u32, &Arc<Function>),
+        children: &[&RawNode],
+        allocations: &[RawAllocation],
+    );
+}
+
+impl Sink for ContextTree {
+    fn with_capacity(nodes: usize) -> Self {
+        Self {
+            function_of: Vec::with_capacity(nodes),
+            parents: Vec::with_capacity(nodes),
+            ids: Vec::with_capacity(nodes),
+            ..Self::default()
+        }
+    }
+
+    #[inline]
+    fn push(
+        &mut self,
+        raw: &RawNode,
+        parent: u32,
+        (function, _): (u32, &Arc<Function>),
+        _: &[&RawNode],
+        _: &[RawAllocation],
+    ) {
+        self.function_of.push(function);
+        self.parents.push(parent);
+        self.ids.push(NodeId(raw.node_id));
+    }
+}
+
+impl Sink for Vec<Node> {
+    fn with_capacity(nodes: usize) -> Self {
+        Self::with_capacity(nodes)
+    }
+
+    #[inline]
+    fn push(
+        &mut self,
+        raw: &RawNode,
+        _: u32,
+        (_, function): (u32, &Arc<Function>),
+        children: &[&RawNode],
+        allocations: &[RawAllocation],
+    ) {
+        let mut node = Node::of(NodeId(raw.node_id), Arc::clone(function));
+        node.child_ids = ChildIds::with_capacity(children.len());
+        node.child_ids.extend(children.iter().map(|child| NodeId(child.node_id)));
+        node.allocations.extend(allocations.iter().map(Allocation::from));
+        self.push(node);
+    }
+}
+
+impl From<&RawAllocation> for Allocation {
+    fn from(&RawAllocation { size, count }: &RawAllocation) -> Self {
+        Self { count: count.into(), size: size as u64 }
+    }
+}
+
+struct Walk<'a, S> {
     functions: Functions<'a>,
     counts: CrossCheck,
     first_nodes: FirstNodes,
-    nodes: Vec<Node>,
+    sink: S,
+    /// The rank of the next node.
+    rank: usize,
     own: &'a OwnCounts,
-    /// The places of the nodes that have samples of V8's own work.
+    /// The ranks of the nodes that have samples of V8's own work.
     with_own: Vec<usize>,
 }
 
-impl Walk<'_> {
+impl<S: Sink> Walk<'_, S> {
     /// Whether this is the root of an allocation profile as far as can be told, cheapest first.
     fn check_root(&mut self, root: &RawNode) -> Result<(), Mismatch> {
         if root.node_id != 1 || root.script_id != 0 || root.line_number != 0 {
@@ -148,7 +290,8 @@ impl Walk<'_> {
         }
         children(root)?;
         allocations(root)?;
-        let name = &self.functions.get(root)?.name;
+        let number = self.functions.number(root)?;
+        let name = &self.functions.functions[number].name;
         if *name != "(root)" {
             return Err(Mismatch::new(format_args!("root node: name {name:?}")));
         }
@@ -159,12 +302,14 @@ impl Walk<'_> {
     ///
     /// Iterative: how deep the tree is is the script's business, not our stack's.
     fn collect<'p>(&mut self, root: &'p RawNode, max_levels: usize) -> Result<(), Mismatch> {
-        // For each level the children that are still to be visited.
-        let mut path: Vec<std::slice::Iter<'p, *const RawNode>> =
+        // For each level its node's rank, and the children that are still to be visited.
+        let mut path: Vec<(u32, std::slice::Iter<'p, &'p RawNode>)> =
             Vec::with_capacity(max_levels.min(256));
         let mut next = Some(root);
         while let Some(raw) = next {
-            let children = self.push(raw)?;
+            let parent = path.last().map_or(NONE, |&(rank, _)| rank);
+            let rank = self.rank as u32;
+            let children = self.push(raw, parent)?;
             if !children.is_empty() {
                 if path.len() == max_levels {
                     return Err(Mismatch::new(format_args!(
@@ -172,13 +317,12 @@ impl Walk<'_> {
                         raw.node_id
                     )));
                 }
-                path.push(children.iter());
+                path.push((rank, children.iter()));
             }
             next = loop {
-                let Some(level) = path.last_mut() else { break None };
+                let Some((_, level)) = path.last_mut() else { break None };
                 match level.next() {
-                    // SAFETY: `push` has checked the address and looked at the node's id.
-                    Some(&child) => break Some(unsafe { &*child }),
+                    Some(&child) => break Some(child),
                     None => path.pop(),
                 };
             };
@@ -186,32 +330,29 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Appends a node and returns its children, having checked their addresses.
+    /// Takes a node and returns its children.
     #[inline]
-    fn push<'p>(&mut self, raw: &'p RawNode) -> Result<&'p [*const RawNode], Mismatch> {
+    fn push<'p>(
+        &mut self,
+        raw: &'p RawNode,
+        parent: u32,
+    ) -> Result<&'p [&'p RawNode], Mismatch> {
+        if self.rank >= NONE as usize {
+            return Err(Mismatch::new(format_args!("number of nodes: more than 32 bits")));
+        }
         let children = children(raw)?;
-        let mut child_ids = ChildIds::with_capacity(children.len());
-        for &child in children {
-            if child.is_null() || !child.is_aligned() {
-                return Err(Mismatch::new(format_args!("address of a child node: {child:p}")));
-            }
-            // SAFETY: a non-null, aligned `Node*` in the children of a node of the profile, which
-            // owns all its nodes and is borrowed.
-            child_ids.push(NodeId(unsafe { (*child).node_id }));
-        }
-        let function = Arc::clone(self.functions.get(raw)?);
-        self.first_nodes.see(raw.node_id, &function);
+        let number = self.functions.number(raw)?;
+        let function = &self.functions.functions[number];
+        self.first_nodes.see(raw.node_id, function);
         if self.own.has(raw.node_id) {
-            self.with_own.push(self.nodes.len());
+            self.with_own.push(self.rank);
         }
-        let mut node = Node::of(NodeId(raw.node_id), function);
-        node.child_ids = child_ids;
-        for &RawAllocation { size, count } in allocations(raw)? {
-            let allocation = Allocation { count: count.into(), size: size as u64 };
-            self.counts.add(raw.node_id, allocation);
-            node.allocations.push(allocation);
+        let allocations = allocations(raw)?;
+        for allocation in allocations {
+            self.counts.add(raw.node_id, allocation.into());
         }
-        self.nodes.push(node);
+        self.sink.push(raw, parent, (number as u32, function), children, allocations);
+        self.rank += 1;
         Ok(children)
     }
 }
@@ -274,15 +415,15 @@ impl<'a> Functions<'a> {
         }
     }
 
-    /// The function of a node.
+    /// The number of a node's function: its place among the functions.
     #[inline]
-    fn get(&mut self, raw: &RawNode) -> Result<&Arc<Function>, Mismatch> {
+    fn number(&mut self, raw: &RawNode) -> Result<usize, Mismatch> {
         let key = FunctionKey::new(raw)?;
         let slot = key.slot();
         if self.recent[slot].0 != key {
             self.recent[slot] = (key, self.find_or_make(key, raw)?);
         }
-        Ok(&self.functions[self.recent[slot].1])
+        Ok(self.recent[slot].1)
     }
 
     #[cold]
@@ -342,9 +483,20 @@ fn positive(number: i32) -> Option<u32> {
     u32::try_from(number).ok()
 }
 
-fn children(node: &RawNode) -> Result<&[*const RawNode], Mismatch> {
+/// The children of a node, whose addresses have been checked.
+#[inline]
+fn children(node: &RawNode) -> Result<&[&RawNode], Mismatch> {
     // SAFETY: V8 filled the vector before it returned the profile, and leaves it alone.
-    unsafe { node.children.as_slice("child nodes") }
+    let children = unsafe { node.children.as_slice("child nodes") }?;
+    for &child in children {
+        if child.is_null() || !child.is_aligned() {
+            return Err(Mismatch::new(format_args!("address of a child node: {child:p}")));
+        }
+    }
+    let children: *const [*const RawNode] = children;
+    // SAFETY: references and pointers have one layout, and these are non-null, aligned `Node*`s in
+    // the children of a node of the profile, which owns all its nodes and is borrowed.
+    Ok(unsafe { &*(children as *const [&RawNode]) })
 }
 
 fn allocations(node: &RawNode) -> Result<&[RawAllocation], Mismatch> {
@@ -427,7 +579,7 @@ mod tests {
             let options = SamplerOptions::new().interval_bytes(1).stack_depth(4);
             let mut expected = Expected::new(&options);
             let own = OwnCounts::default();
-            walk_from(&self.nodes[0], &self.samples, &own, isolate, &mut expected).map_err(
+            nodes_from(&self.nodes[0], &self.samples, &own, isolate, &mut expected).map_err(
                 |error| match error {
                     WalkError::Mismatch(mismatch) | WalkError::Disagreement(mismatch) => {
                         mismatch.to_string()

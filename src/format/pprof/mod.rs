@@ -12,7 +12,8 @@ pub use write::PprofOptions;
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
 
-use crate::heap_profile::{FunctionParts, HeapProfile, SampleType};
+use crate::heap_profile::{FunctionParts, HeapProfile};
+use crate::profile::SampleType;
 use crate::profile::{Function, written_line};
 
 /// The name that an anonymous function goes by: pprof's reports tell functions apart by name alone,

@@ -14,10 +14,8 @@ use super::messages::{self, Header, Location, Sample, field};
 use super::{anonymous_name, generated_parts, named_differences};
 use crate::format::read::{Limit, MOST_TO_CHECK, ReadOptions, too_long};
 use crate::format::read_error::ReadError;
-use crate::heap_profile::{
-    About, FunctionParts, HeapProfile, Label, LabelSets, OriginalParts, RowData, SampleType,
-    SampleTypes, StackBuilder, push,
-};
+use crate::heap_profile::{About, FunctionParts, HeapProfile, Label, LabelSets, OriginalParts, RowData, StackBuilder, push};
+use crate::profile::{SampleType, SampleTypes};
 use crate::profile::{Bytes, Function, ScriptId};
 
 /// Reads a profile that is not compressed.
@@ -78,7 +76,7 @@ pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfi
         let context = stacks.context(&sample.location_id, number, held, limit)?;
         let held = parts.bytes() + stacks.bytes() + decoded;
         let (label_set, size) = labels.of(&sample.label, number, &parts, held, limit)?;
-        stacks.builder.push_row(RowData { context, labels: label_set, size, values });
+        stacks.builder.push_row(RowData::of_values(context, label_set, size, values));
         limit.check(parts.bytes() + stacks.bytes() + labels.bytes)?;
     }
     let present = SampleTypes::of(types.into_iter().flatten())

@@ -14,7 +14,8 @@ use super::{anonymous_name, differences_comment, generated_name};
 use crate::format::rounding::Rounding;
 use crate::format::stack_walk::{Extent, Stack, StackWalk};
 use crate::format::write_error::{DEFAULT_LIMIT, WriteError};
-use crate::heap_profile::{HeapProfile, LabelValue, RowData, SampleType};
+use crate::heap_profile::{HeapProfile, LabelValue, RowData};
+use crate::profile::SampleType;
 use crate::profile::{Bytes, written_line};
 
 /// How to write pprof profiles.
@@ -69,7 +70,7 @@ impl PprofOptions {
     /// Whether rows are one sample, which are sorted by context, labels and size.
     fn are_one_sample(&self, one: &RowData, other: &RowData) -> bool {
         (one.context, one.labels) == (other.context, other.labels)
-            && (!self.object_sizes || one.size == other.size)
+            && (!self.object_sizes || one.raw_size() == other.raw_size())
     }
 }
 

@@ -5,8 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::of_nodes::Counted;
-use crate::profile::{Bytes, Objects, plain_text};
+use super::{Bytes, Objects, plain_text};
 
 /// What a value of a heap profile counts, by the names that Go and pprof use.
 ///
@@ -88,6 +87,58 @@ impl SampleType {
     /// Where the type stands in [`ALL`](Self::ALL).
     pub(crate) const fn index(self) -> usize {
         self as usize
+    }
+}
+
+/// The objects that values count: live ones only, or all that were allocated.
+///
+/// `.heapprofile` files and lists of nodes have one number of bytes for each context, and do not say
+/// which.
+///
+/// ```
+/// use v8_heap_sampler::{Counted, SampleType};
+/// assert_eq!(Counted::Allocated.space(), SampleType::AllocSpace);
+/// assert_eq!(SampleType::InuseObjects.counted(), Counted::InUse);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Counted {
+    /// Live objects only: what tools write by default.
+    #[default]
+    InUse,
+    /// All objects that were allocated, dead or alive.
+    Allocated,
+}
+
+impl Counted {
+    /// The sample type of their number.
+    #[must_use]
+    pub const fn objects(self) -> SampleType {
+        match self {
+            Self::InUse => SampleType::InuseObjects,
+            Self::Allocated => SampleType::AllocObjects,
+        }
+    }
+
+    /// The sample type of their bytes.
+    #[must_use]
+    pub const fn space(self) -> SampleType {
+        match self {
+            Self::InUse => SampleType::InuseSpace,
+            Self::Allocated => SampleType::AllocSpace,
+        }
+    }
+
+    pub(crate) fn sample_types(self, has_objects: bool) -> SampleTypes {
+        let objects = has_objects.then_some(self.objects());
+        SampleTypes::of([Some(self.space()), objects].into_iter().flatten())
+    }
+
+    /// A row's values.
+    pub(crate) fn values(self, objects: Option<f64>, space: f64) -> [f64; 4] {
+        let mut values = [0.0; 4];
+        values[self.objects().index()] = objects.unwrap_or(0.0);
+        values[self.space().index()] = space;
+        values
     }
 }
 

@@ -1,0 +1,86 @@
+//! The circumstances in which a profile was collected here.
+
+use serde::{Deserialize, Serialize};
+
+use crate::profile::{Bytes, HeapStatistics, Objects, SamplerOptions, Timestamp};
+
+/// The circumstances in which a profile was collected: options, times, the isolate's heap as a
+/// whole, and what V8's own work for profiles took.
+///
+/// ```
+/// # #[cfg(feature = "v8")] {
+/// use v8_heap_sampler::{HeapSampler, SampleType, SamplerOptions};
+///
+/// # let (mut isolate, realm) = fixtures::realm();
+/// let mut sampler = HeapSampler::with_options(&mut isolate, SamplerOptions::exact())?;
+/// # realm.run(&mut sampler, "a.js", "globalThis.kept = new Array(10000).fill(0); ''");
+/// // ... run JavaScript ...
+/// let profile = sampler.profile()?;
+/// let collection = profile.collection().expect("it was collected here");
+/// println!("{} on the heap, {} off it", collection.heap.used, collection.heap.off_heap());
+/// let sampled = profile.estimate(SampleType::InuseSpace).expect("every profile of V8's has it");
+/// println!("{sampled} of {} are accounted for", collection.allocated());
+/// # }
+/// # Ok::<(), v8_heap_sampler::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Collection {
+    /// The options that were in force.
+    pub options: SamplerOptions,
+    /// The moment when sampling, or this window of it, started.
+    pub started: Timestamp,
+    /// The moment when the profile was collected.
+    pub collected: Timestamp,
+    /// The isolate's heap when sampling, or this window of it, started.
+    pub heap_at_start: HeapStatistics,
+    /// The isolate's heap when the profile was collected, before V8 built it, and after the GC that
+    /// [`force_gc`](SamplerOptions#structfield.force_gc) forces.
+    pub heap: HeapStatistics,
+    /// V8's own work for profiles, which is in no context and no sample.
+    pub own_work: OwnWork,
+}
+
+impl Collection {
+    /// A collection with `options` that starts and ends now, of an unknown heap.
+    #[must_use]
+    pub fn new(options: SamplerOptions) -> Self {
+        let now = Timestamp::now();
+        Self {
+            options,
+            started: now,
+            collected: now,
+            heap_at_start: HeapStatistics::default(),
+            heap: HeapStatistics::default(),
+            own_work: OwnWork::default(),
+        }
+    }
+
+    /// Bytes that were allocated on the JavaScript heap between start and collection, by V8's
+    /// counter: exact, by no function in particular, and with V8's own work in it.
+    #[must_use]
+    pub const fn allocated(&self) -> Bytes {
+        let (before, after) = (self.heap_at_start.allocated_so_far, self.heap.allocated_so_far);
+        Bytes(after.0.saturating_sub(before.0))
+    }
+}
+
+/// V8's own work for profiles, as far as it was sampled.
+///
+/// V8 interns names, and finds the lines of each script, on the JavaScript heap while it builds a
+/// profile, and it samples that like any allocation: at the stack from which the profile was asked
+/// for, so that it would look like the doing of the function there. It is told apart and left out.
+/// Some of it stays alive for as long as the script: it is part of [`HeapStatistics::used`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct OwnWork {
+    /// Sampled objects that were left out, of this collection and the earlier ones of the session
+    /// or window: exact, and samples, not the objects they stand for.
+    pub samples: Objects,
+    /// The bytes of these samples.
+    pub bytes: Bytes,
+    /// Samples that may be V8's own work as well and count as the program's, at most: a callback of
+    /// the program's around a garbage collection made handles meanwhile, and the two could not be
+    /// told apart.
+    pub in_doubt: Objects,
+}

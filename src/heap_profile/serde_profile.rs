@@ -1,0 +1,203 @@
+//! A profile that was collected, to and from serde.
+
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::collection::{Collection, OwnWork};
+use super::whole::HeapProfile;
+use crate::profile::{
+    HeapStatistics, KeepDead, Node, Sample, SampleId, SamplerOptions, Timestamp,
+};
+
+impl HeapProfile {
+    /// The version of the form that serde writes.
+    pub const VERSION: u32 = 1;
+
+    /// The contexts as flat nodes, in preorder, without allocations.
+    fn nodes(&self) -> impl Iterator<Item = Node> + Clone {
+        (0..self.len()).map(|rank| {
+            let context = self.context(rank as u32);
+            let mut node = Node::of(self.id(rank), std::sync::Arc::clone(context.function()));
+            node.child_ids.extend(context.children().map(|child| self.id(child.index())));
+            node
+        })
+    }
+}
+
+impl Serialize for HeapProfile {
+    /// Writes a profile that was collected here, with its samples.
+    ///
+    /// # Errors
+    ///
+    /// If it was not: the formats write what was read.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let samples = self.samples().filter(|_| self.sampled_every().is_some());
+        let (Some(collection), Some(samples)) = (self.collection(), samples) else {
+            return Err(serde::ser::Error::custom(
+                "only a profile that was collected, with its samples, can be written so: write \
+                 what was read or merged as pprof, or in another format",
+            ));
+        };
+        let samples = samples.iter().map(|sample| {
+            let size = sample.size().map_or(0, |size| size.0);
+            Sample::new(
+                self.id(sample.context as usize),
+                size,
+                SampleId(sample.ordinal),
+                !sample.is_dead,
+            )
+        });
+        let mut profile = serializer.serialize_struct("Profile", 9)?;
+        profile.serialize_field("version", &Self::VERSION)?;
+        profile.serialize_field("options", &collection.options)?;
+        profile.serialize_field("started", &collection.started)?;
+        profile.serialize_field("collected", &collection.collected)?;
+        profile.serialize_field("heap_at_start", &collection.heap_at_start)?;
+        profile.serialize_field("heap", &collection.heap)?;
+        profile.serialize_field("own_work", &collection.own_work)?;
+        profile.serialize_field("nodes", &Sequence(self.nodes()))?;
+        profile.serialize_field("samples", &Sequence(samples))?;
+        profile.end()
+    }
+}
+
+/// The items of an iterator, written one by one.
+struct Sequence<I>(I);
+
+impl<I: Iterator<Item: Serialize> + Clone> Serialize for Sequence<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.clone())
+    }
+}
+
+/// The version, first: what follows can only be read if it is known.
+struct Version;
+
+impl<'de> Deserialize<'de> for Version {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match u32::deserialize(deserializer)? {
+            HeapProfile::VERSION => Ok(Self),
+            version => Err(serde::de::Error::custom(format_args!(
+                "the profile has version {version}, and this version of v8-heap-sampler reads {}",
+                HeapProfile::VERSION
+            ))),
+        }
+    }
+}
+
+/// The options as they were in force: where they are not written, no default stands in.
+#[derive(Deserialize)]
+#[serde(rename = "SamplerOptions")]
+pub(crate) struct AllOptions {
+    interval_bytes: u64,
+    stack_depth: u32,
+    keep_dead: KeepDead,
+    force_gc: bool,
+}
+
+impl From<AllOptions> for SamplerOptions {
+    fn from(options: AllOptions) -> Self {
+        let AllOptions { interval_bytes, stack_depth, keep_dead, force_gc } = options;
+        Self::new()
+            .interval_bytes(interval_bytes)
+            .stack_depth(stack_depth)
+            .keep_dead(keep_dead)
+            .force_gc(force_gc)
+    }
+}
+
+/// A profile as it is written.
+#[derive(Deserialize)]
+#[serde(rename = "Profile")]
+struct WrittenProfile {
+    #[serde(rename = "version")]
+    _version: Version,
+    options: AllOptions,
+    started: Timestamp,
+    collected: Timestamp,
+    heap_at_start: HeapStatistics,
+    heap: HeapStatistics,
+    own_work: OwnWork,
+    nodes: Vec<Node>,
+    samples: Vec<Sample>,
+}
+
+impl<'de> Deserialize<'de> for HeapProfile {
+    /// Reads a profile that was collected, with the checks of [`HeapProfile::from_samples`].
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let WrittenProfile {
+            _version: Version,
+            options,
+            started,
+            collected,
+            heap_at_start,
+            heap,
+            own_work,
+            nodes,
+            samples,
+        } = WrittenProfile::deserialize(deserializer)?;
+        let options = options.into();
+        let collection =
+            Collection { options, started, collected, heap_at_start, heap, own_work };
+        Self::of_nodes_and_samples(&nodes, samples, collection).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::NodeId;
+
+    fn profile() -> HeapProfile {
+        let nodes = [Node::new(NodeId(1), "(root)")];
+        let samples = (1..3).map(|id| Sample::new(NodeId(1), 64, SampleId(id), id == 1));
+        let options = SamplerOptions::exact().keep_dead(KeepDead::Both);
+        HeapProfile::from_samples(&nodes, samples, &options).unwrap()
+    }
+
+    #[test]
+    fn profiles_come_back_from_json() {
+        let profile = profile();
+        let json = serde_json::to_string(&profile).unwrap();
+        assert!(json.starts_with(r#"{"version":1,"options":{"interval_bytes":1,"#), "{json}");
+        assert!(
+            json.contains(r#""samples":[{"node_id":1,"size":64,"sample_id":1,"is_live":true},"#)
+        );
+        assert_eq!(serde_json::from_str::<HeapProfile>(&json).unwrap(), profile);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let refused = |change: &dyn Fn(&mut serde_json::Value)| {
+            let mut json = serde_json::to_value(profile()).unwrap();
+            change(&mut json);
+            serde_json::from_value::<HeapProfile>(json).unwrap_err().to_string()
+        };
+        assert_eq!(
+            refused(&|json| json["version"] = 7.into()),
+            "the profile has version 7, and this version of v8-heap-sampler reads 1"
+        );
+        assert!(refused(&|json| json["options"]["interval_bytes"] = 0.into()).contains("0 bytes"));
+        assert!(refused(&|json| json["samples"][1]["node_id"] = 9.into()).contains("node 9"));
+        assert!(refused(&|json| json["samples"][1]["size"] = 0.into()).contains("of 0 bytes"));
+        assert!(
+            refused(&|json| json["samples"][1]["sample_id"] = 1.into()).contains("two samples")
+        );
+        assert!(refused(&|json| json["samples"][1]["size"] = (-1).into()).contains("-1"));
+        assert!(refused(&|json| json["options"]["keep_dead"] = "none".into()).contains("has died"));
+        let twice = |json: &mut serde_json::Value| {
+            let node = json["nodes"][0].clone();
+            json["nodes"].as_array_mut().unwrap().push(node);
+        };
+        assert!(refused(&twice).contains("node id 1 is used twice"));
+        let whole = serde_json::to_value(profile()).unwrap();
+        for part in ["", "/options", "/heap", "/own_work", "/started", "/samples/0"] {
+            for field in whole.pointer(part).unwrap().as_object().unwrap().keys() {
+                let remove = |json: &mut serde_json::Value| {
+                    json.pointer_mut(part).unwrap().as_object_mut().unwrap().remove(field);
+                };
+                assert!(refused(&remove).contains(&format!("missing field `{field}`")), "{field}");
+            }
+        }
+    }
+}
