@@ -128,9 +128,10 @@ impl HeapProfile {
     pub fn top_down(&self, options: &TreeOptions) -> Result<Tree, NoSuchValues> {
         let evidence = Evidence::new(self, options.sample_type)?;
         let totals = self.totals(options.sample_type).unwrap_or_default();
-        let magnitudes = match self.is_difference(options.sample_type) {
-            true => self.magnitudes(options.sample_type),
-            false => None,
+        let magnitudes = if self.is_difference(options.sample_type) {
+            self.magnitudes(options.sample_type)
+        } else {
+            None
         };
         let magnitudes = magnitudes.as_ref().unwrap_or(&totals);
         let least = fraction(options.least_share) * magnitudes[0];
