@@ -6,9 +6,9 @@ use std::num::NonZeroU32;
 use jiter::{Jiter, JsonType, NumberInt, Peek};
 
 use super::json_pull::{JsonPull, Problem, amount, each_field, integer, text};
-use super::read::ReadOptions;
+use super::other_json::{CPU_PROFILE, check_member};
 use super::read_error::ReadError;
-use super::read_json::{CPU_PROFILE, check_member};
+use super::read_options::ReadOptions;
 use super::read_tree::{CHILDREN, NodeFields, read_tree};
 use crate::callgraph::IdIndex;
 use crate::heap_profile::Counted;

@@ -10,9 +10,9 @@ use std::num::NonZeroU32;
 use jiter::{Jiter, Peek};
 
 use super::json_pull::{JsonPull, Problem, each_field, integer, of, text};
-use super::read::ReadOptions;
+use super::other_json::CPU_PROFILE;
 use super::read_error::ReadError;
-use super::read_json::CPU_PROFILE;
+use super::read_options::ReadOptions;
 use super::read_tree::{CHILDREN, NodeFields, Start, read_fields, read_tree};
 use crate::callgraph::{IdIndex, NONE, NodesError};
 use crate::heap_profile::{

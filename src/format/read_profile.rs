@@ -6,9 +6,9 @@ use jiter::Jiter;
 use serde::de::DeserializeOwned;
 
 use super::json_pull::{JsonPull, Problem, each_field, integer, of};
-use super::read::ReadOptions;
 use super::read_error::ReadError;
 use super::read_nodes::{Ids, read_list};
+use super::read_options::ReadOptions;
 use crate::error::Error;
 use crate::heap_profile::{HeapProfile, OrdinalSample, RowData, push};
 use crate::profile::{

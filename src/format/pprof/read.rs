@@ -12,8 +12,9 @@ use prost::Message;
 
 use super::messages::{self, Header, Location, Sample, field};
 use super::{anonymous_name, generated_parts, named_differences};
-use crate::format::read::{Limit, MOST_TO_CHECK, ReadOptions, too_long};
+use crate::format::limit::{Limit, MOST_TO_CHECK, too_long};
 use crate::format::read_error::ReadError;
+use crate::format::read_options::ReadOptions;
 use crate::heap_profile::{
     About, FunctionParts, HeapProfile, Label, LabelSets, OriginalParts, RowData, SampleType,
     SampleTypes, StackBuilder, push,
