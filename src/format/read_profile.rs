@@ -21,44 +21,9 @@ pub(crate) fn read<R: Read>(
     mut key: String,
     options: &ReadOptions,
 ) -> Result<HeapProfile, ReadError> {
-    let mut has_version = false;
-    let mut sampler_options: Option<SamplerOptions> = None;
-    let (mut started, mut collected) = (None, None);
-    let (mut nodes, mut samples): (Option<Vec<Node>>, Option<Vec<Sample>>) = (None, None);
-    // What nodes and samples hold, and what the heap profile of them will.
-    let mut held = 0;
+    let mut members = Members::default();
     loop {
-        let is_twice = match &*key {
-            "version" => {
-                check_version(json)?;
-                std::mem::replace(&mut has_version, true)
-            }
-            "options" => {
-                let all = value::<_, AllOptions>(json, "options")?;
-                sampler_options.replace(all.into()).is_some()
-            }
-            "started" => started.replace(value::<_, Timestamp>(json, "started")?).is_some(),
-            "collected" => collected.replace(value::<_, Timestamp>(json, "collected")?).is_some(),
-            "nodes" => {
-                let list = read_list(json, "nodes", options, held, false)?;
-                if list.ids == Ids::Texts {
-                    return Err(json.field_error("nodes.id", "ids are numbers in a profile"));
-                }
-                held += list.bytes;
-                nodes.replace(list.nodes).is_some()
-            }
-            "samples" => {
-                let list = read_samples(json, held)?;
-                held += list.capacity() * SAMPLE;
-                samples.replace(list).is_some()
-            }
-            // The heap as a whole, and what else a heap profile does not carry.
-            _ => {
-                json.skip()?;
-                false
-            }
-        };
-        if is_twice {
+        if members.read(json, &key, options)? {
             return Err(json.field_error(key, "it is there twice"));
         }
         if !json.next_key(&mut key)? {
@@ -66,22 +31,82 @@ pub(crate) fn read<R: Read>(
         }
     }
     json.finish()?;
-    let missing = |field: &str| json.field_error(field, "the profile lacks it");
-    if !has_version {
-        return Err(missing("version"));
-    }
-    let mut profile = Profile::new(
-        nodes.ok_or_else(|| missing("nodes"))?,
-        samples.ok_or_else(|| missing("samples"))?,
-        sampler_options.ok_or_else(|| missing("options"))?,
-    );
-    profile.started = started.ok_or_else(|| missing("started"))?;
-    profile.collected = collected.ok_or_else(|| missing("collected"))?;
+    let profile = members.profile(|field| json.field_error(field, "the profile lacks it"))?;
     HeapProfile::from_profile(&profile).map_err(|error| match error {
         Error::Nodes(error) => error.into(),
         Error::Profile(error) => error.into(),
         other => json.field_error("profile", other.to_string()),
     })
+}
+
+/// The members of a profile that have been read.
+#[derive(Default)]
+struct Members {
+    has_version: bool,
+    options: Option<SamplerOptions>,
+    started: Option<Timestamp>,
+    collected: Option<Timestamp>,
+    nodes: Option<Vec<Node>>,
+    samples: Option<Vec<Sample>>,
+    /// What nodes and samples hold, and what the heap profile of them will.
+    held: usize,
+}
+
+impl Members {
+    /// Reads the member of a key; whether it had been read already.
+    fn read<R: Read>(
+        &mut self,
+        json: &mut JsonPull<R>,
+        key: &str,
+        options: &ReadOptions,
+    ) -> Result<bool, ReadError> {
+        let is_twice = match key {
+            "version" => {
+                check_version(json)?;
+                std::mem::replace(&mut self.has_version, true)
+            }
+            "options" => {
+                let all = value::<_, AllOptions>(json, "options")?;
+                self.options.replace(all.into()).is_some()
+            }
+            "started" => self.started.replace(value(json, "started")?).is_some(),
+            "collected" => self.collected.replace(value(json, "collected")?).is_some(),
+            "nodes" => {
+                let list = read_list(json, "nodes", options, self.held, false)?;
+                if list.ids == Ids::Texts {
+                    return Err(json.field_error("nodes.id", "ids are numbers in a profile"));
+                }
+                self.held += list.bytes;
+                self.nodes.replace(list.nodes).is_some()
+            }
+            "samples" => {
+                let list = read_samples(json, self.held)?;
+                self.held += list.capacity() * SAMPLE;
+                self.samples.replace(list).is_some()
+            }
+            // The heap as a whole, and what else a heap profile does not carry.
+            _ => {
+                json.skip()?;
+                false
+            }
+        };
+        Ok(is_twice)
+    }
+
+    /// The profile, if no member is `missing`.
+    fn profile(self, missing: impl Fn(&str) -> ReadError) -> Result<Profile, ReadError> {
+        if !self.has_version {
+            return Err(missing("version"));
+        }
+        let mut profile = Profile::new(
+            self.nodes.ok_or_else(|| missing("nodes"))?,
+            self.samples.ok_or_else(|| missing("samples"))?,
+            self.options.ok_or_else(|| missing("options"))?,
+        );
+        profile.started = self.started.ok_or_else(|| missing("started"))?;
+        profile.collected = self.collected.ok_or_else(|| missing("collected"))?;
+        Ok(profile)
+    }
 }
 
 fn check_version<R: Read>(json: &mut JsonPull<R>) -> Result<(), ReadError> {

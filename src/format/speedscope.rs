@@ -79,9 +79,10 @@ impl HeapProfile {
             writer,
             r#"{{"type":"{kind}","name":"{sample_type}","unit":"{unit}","startValue":0,"endValue":{total},"#
         )?;
-        match is_sampled {
-            true => self.write_samples(writer, values()?, values()?)?,
-            false => self.write_events(writer, values()?)?,
+        if is_sampled {
+            self.write_samples(writer, values()?, values()?)?;
+        } else {
+            self.write_events(writer, values()?)?;
         }
         Ok(())
     }
