@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use super::share::fraction;
 use super::evidence::Evidence;
-use super::group::{self, GroupBy};
+use super::group::{self, Group, GroupBy};
+use super::share::fraction;
 use super::tree::{Tree, TreeOptions, TreeRow};
 use crate::callgraph::NONE;
-use crate::estimate::Sum;
 use crate::heap_profile::{HeapProfile, NoSuchValues};
 
 /// What one row of the profile adds to an inverted context.
@@ -72,73 +71,99 @@ impl HeapProfile {
     /// [`NoSuchValues`] if the profile does not have the sample type.
     pub fn bottom_up(&self, options: &TreeOptions) -> Result<Tree, NoSuchValues> {
         let evidence = Evidence::new(self, options.sample_type)?;
-        let (groups, group_of) = group::of_contexts(self, &GroupBy::Function, true);
-        let group_at = |rank: u32| group_of[self.function_numbers()[rank as usize] as usize];
-        let value_of =
-            |entry: &Entry| self.row_data()[entry.row as usize].value(options.sample_type);
-
-        let mut entries: Vec<Entry> = (0..)
-            .zip(self.row_data())
-            .filter(|(_, row)| row.value(options.sample_type) != 0.0)
-            .map(|(at, row)| Entry { group: group_at(row.context), at: row.context, row: at })
-            .collect();
         let total = evidence.total();
         let least = fraction(options.least_share) * evidence.whole(&total);
         let deepest = options.depth.unwrap_or(MOST_LEVELS);
+        let (groups, group_of) = group::of_contexts(self, &GroupBy::Function, true);
+        let inversion =
+            Inversion { profile: self, evidence: &evidence, groups, group_of, least, deepest };
+        let rows = inversion.rows();
+        let heading = evidence.heading(&total);
+        Ok(Tree { sample_type: options.sample_type, total, rows, heading })
+    }
+}
 
-        // The contexts of one level below one of the level above it, in `entries[start..end]`, which
-        // are sorted for that; the largest last. Those that are too small are counted.
-        let split = |entries: &mut [Entry], start: usize, end: usize, depth: usize| {
-            entries[start..end].sort_unstable_by_key(|entry| (entry.group, entry.row));
-            let mut contexts: Vec<Inverted> = Vec::new();
-            let (mut at, mut left_out) = (start, 0);
-            for same in entries[start..end].chunk_by(|one, other| one.group == other.group) {
-                let value: f64 = same.iter().map(value_of).sum();
-                let magnitude: f64 = same.iter().map(|entry| value_of(entry).abs()).sum();
-                let next = at + same.len();
-                // What was allocated right here has no caller.
-                match same[0].group == NONE {
-                    true => {}
-                    false if depth < deepest && magnitude >= least => {
-                        let value = value.abs();
-                        contexts.push(Inverted { depth, start: at, end: next, value });
-                    }
-                    false => left_out += 1,
-                }
-                at = next;
-            }
-            contexts.sort_by(|one, other| one.value.total_cmp(&other.value));
-            (contexts, left_out)
-        };
+/// What an inverted tree is made of.
+struct Inversion<'p> {
+    profile: &'p HeapProfile,
+    evidence: &'p Evidence<'p>,
+    groups: Vec<Group>,
+    /// By number of a function, its group.
+    group_of: Vec<u32>,
+    /// The least value that is shown.
+    least: f64,
+    deepest: usize,
+}
 
+impl Inversion<'_> {
+    /// The rows of the tree, each before those of its callers.
+    fn rows(&self) -> Vec<TreeRow> {
+        let mut entries = self.entries();
         let mut rows: Vec<TreeRow> = Vec::new();
-        let all = entries.len();
-        let (mut open, _) = split(&mut entries, 0, all, 0);
+        let (mut open, _) = self.split(&mut entries, 0, 0);
         while let Some(Inverted { depth, start, end, .. }) = open.pop() {
             let same = &mut entries[start..end];
-            let function = groups[same[0].group as usize].function.as_ref();
-            let sum = same
-                .iter()
-                .fold(Sum::default(), |sum, entry| sum.plus(&evidence.of_row(entry.row as usize)));
-            for entry in same {
-                entry.at = self.parents()[entry.at as usize];
+            let function = self.groups[same[0].group as usize].function.as_ref();
+            let sum = self.evidence.of_rows(same.iter().map(|entry| entry.row as usize));
+            for entry in &mut *same {
+                entry.at = self.profile.parents()[entry.at as usize];
                 // The root calls nobody.
                 let is_called = entry.at != NONE && entry.at != 0;
-                entry.group = if is_called { group_at(entry.at) } else { NONE };
+                entry.group = if is_called { self.group_at(entry.at) } else { NONE };
             }
-            let (callers, left_out) = split(&mut entries, start, end, depth + 1);
+            let (callers, left_out) = self.split(same, start, depth + 1);
             open.extend(callers);
             if let Some(function) = function {
                 rows.push(TreeRow {
                     depth,
                     function: Arc::clone(function),
                     own: None,
-                    total: evidence.estimate(sum),
+                    total: self.evidence.estimate(sum),
                     left_out,
                 });
             }
         }
-        let heading = evidence.heading(&total);
-        Ok(Tree { sample_type: options.sample_type, total, rows, heading })
+        rows
+    }
+
+    /// An entry for each row of the profile that has a value.
+    fn entries(&self) -> Vec<Entry> {
+        (0..)
+            .zip(self.profile.row_data())
+            .filter(|(_, row)| row.value(self.evidence.sample_type) != 0.0)
+            .map(|(at, row)| Entry { group: self.group_at(row.context), at: row.context, row: at })
+            .collect()
+    }
+
+    /// The contexts of one level below one of the level above it, whose entries, from place `start`
+    /// on, are sorted for that; the largest last. Those that are too small are counted.
+    fn split(&self, entries: &mut [Entry], start: usize, depth: usize) -> (Vec<Inverted>, usize) {
+        entries.sort_unstable_by_key(|entry| (entry.group, entry.row));
+        let mut contexts: Vec<Inverted> = Vec::new();
+        let (mut start, mut left_out) = (start, 0);
+        for same in entries.chunk_by(|one, other| one.group == other.group) {
+            let value: f64 = same.iter().map(|entry| self.value_of(entry)).sum();
+            let magnitude: f64 = same.iter().map(|entry| self.value_of(entry).abs()).sum();
+            let end = start + same.len();
+            // What was allocated right here has no caller.
+            let is_called = same[0].group != NONE;
+            if is_called && depth < self.deepest && magnitude >= self.least {
+                contexts.push(Inverted { depth, start, end, value: value.abs() });
+            } else if is_called {
+                left_out += 1;
+            }
+            start = end;
+        }
+        contexts.sort_by(|one, other| one.value.total_cmp(&other.value));
+        (contexts, left_out)
+    }
+
+    /// The group of a context's function.
+    fn group_at(&self, rank: u32) -> u32 {
+        self.group_of[self.profile.function_numbers()[rank as usize] as usize]
+    }
+
+    fn value_of(&self, entry: &Entry) -> f64 {
+        self.profile.row_data()[entry.row as usize].value(self.evidence.sample_type)
     }
 }

@@ -5,9 +5,9 @@ use std::fmt;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use crate::estimate::Estimate;
 use super::evidence::Evidence;
 use super::significance::p_value;
+use crate::estimate::Estimate;
 use crate::estimate::{Confidence, ConfidenceInterval, Sum, shown_change};
 use crate::profile::{Bytes, Objects};
 

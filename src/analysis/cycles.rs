@@ -7,16 +7,16 @@ use petgraph::algo::kosaraju_scc;
 use petgraph::graph::NodeIndex;
 use serde::Serialize;
 
-use crate::estimate::Estimate;
-use super::share::{percent, share};
 use super::evidence::Evidence;
 use super::place_graph::PlaceGraph;
+use super::share::{percent, share};
 use super::table::Table;
 use super::totals::of_groups;
 use crate::callgraph::NONE;
+use crate::estimate::Estimate;
 use crate::heap_profile::{HeapProfile, NoSuchValues};
-use crate::profile::SampleType;
 use crate::profile::Function;
+use crate::profile::SampleType;
 
 /// The cycles of the call graph: see [`HeapProfile::cycles`].
 #[derive(Clone, Debug, PartialEq, Serialize)]

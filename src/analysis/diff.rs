@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::share::fraction;
 use super::change::Change;
 use super::evidence::Evidence;
 use super::group::{self, Group, GroupBy, join};
 use super::joined::shown_stack;
+use super::share::fraction;
 use super::shared::Sessions;
 use super::sides::Sides;
 use super::significance::{q_values, shown_p};
@@ -18,8 +18,8 @@ use super::top::Measure;
 use super::totals::{GroupSums, group_sums, of_groups};
 use crate::estimate::Sum;
 use crate::heap_profile::{HeapProfile, NoSuchValues};
-use crate::profile::SampleType;
 use crate::profile::Function;
+use crate::profile::SampleType;
 
 /// By what profiles are compared.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -29,6 +29,16 @@ pub enum DiffBy {
     Stack,
     /// By function, script, package, ...
     Group(GroupBy),
+}
+
+impl DiffBy {
+    /// The heading of the column of names.
+    fn heading(&self) -> &str {
+        match self {
+            Self::Stack => "stack, the innermost function first",
+            Self::Group(by) => by.heading(),
+        }
+    }
 }
 
 impl From<GroupBy> for DiffBy {
@@ -241,6 +251,31 @@ impl Cell {
     }
 }
 
+/// Makes least false discovery rates of the p-values, unless some are unknown; whether it has.
+fn adjust(cells: &mut [Cell]) -> bool {
+    if cells.iter().any(|cell| cell.p_value.is_nan()) {
+        return false;
+    }
+    // What allocates nothing itself, or has only what was there before, cannot have changed: it is
+    // no hypothesis that others have to pay for.
+    let tested = || cells.iter().filter(|cell| cell.is_tested);
+    let p_values: Vec<f64> = tested().map(|cell| cell.p_value).collect();
+    let adjusted = q_values(&p_values);
+    let tested = cells.iter_mut().filter(|cell| cell.is_tested);
+    tested.zip(adjusted).for_each(|(cell, q)| cell.p_value = q);
+    true
+}
+
+/// What has changed, and by how much.
+struct Changed {
+    name: String,
+    function: Option<Arc<Function>>,
+    /// The outermost function first.
+    stack: Vec<Arc<Function>>,
+    own: Change,
+    total: Change,
+}
+
 impl Sides<'_> {
     fn by_group(&self, options: &DiffOptions, by: &GroupBy) -> Diff {
         let [before, after] = self.profiles;
@@ -304,7 +339,8 @@ impl Sides<'_> {
                 self.change(before[at].own, after[at].own, &shared[at].own),
                 self.change(before[at].total, after[at].total, &shared[at].total),
             ];
-            (group.name.clone(), group.function.clone(), Vec::new(), own, total)
+            let (name, function) = (group.name.clone(), group.function.clone());
+            Changed { name, function, stack: Vec::new(), own, total }
         })
     }
 
@@ -318,7 +354,7 @@ impl Sides<'_> {
             let function = stack.first().cloned();
             stack.reverse();
             let change = stacks.change(context);
-            (name, function, stack, change, change)
+            Changed { name, function, stack, own: change, total: change }
         })
     }
 
@@ -327,19 +363,10 @@ impl Sides<'_> {
         &self,
         options: &DiffOptions,
         mut cells: Vec<Cell>,
-        row: impl Fn(u32) -> (String, Option<Arc<Function>>, Vec<Arc<Function>>, Change, Change),
+        changed: impl Fn(u32) -> Changed,
     ) -> Diff {
-        let is_known = cells.iter().all(|cell| !cell.p_value.is_nan());
+        let is_known = adjust(&mut cells);
         let rate = fraction(options.false_discovery_rate);
-        if is_known {
-            // What allocates nothing itself, or has only what was there before, cannot have changed: it
-            // is no hypothesis that others have to pay for.
-            let tested = || cells.iter().filter(|cell| cell.is_tested);
-            let p_values: Vec<f64> = tested().map(|cell| cell.p_value).collect();
-            let adjusted = q_values(&p_values);
-            let tested = cells.iter_mut().filter(|cell| cell.is_tested);
-            tested.zip(adjusted).for_each(|(cell, q)| cell.p_value = q);
-        }
         let is_significant = |cell: &Cell| is_known && cell.p_value <= rate;
         let significant = cells.iter().filter(|cell| is_significant(cell)).count();
         let has_grown = |cell: &&Cell| is_significant(cell) && cell.change > 0.0;
@@ -352,16 +379,12 @@ impl Sides<'_> {
         });
         cells.truncate(options.count.unwrap_or(usize::MAX));
         let rows = cells.iter().map(|cell| {
-            let (name, function, stack, own, total) = row(cell.at);
+            let Changed { name, function, stack, own, total } = changed(cell.at);
             let q_value = is_known.then_some(cell.p_value);
             let is_significant = is_significant(cell);
             DiffRow { name, function, stack, own, total, q_value, is_significant }
         });
         let rows = rows.collect();
-        let by = match &options.by {
-            DiffBy::Stack => "stack, the innermost function first",
-            DiffBy::Group(by) => by.heading(),
-        };
         Diff {
             sample_type: options.sample_type,
             total: self.whole(),
@@ -371,7 +394,7 @@ impl Sides<'_> {
             grown,
             false_discovery_rate: rate,
             same_session: self.same_session,
-            by: by.to_owned(),
+            by: options.by.heading().to_owned(),
             measure: options.measure,
         }
     }

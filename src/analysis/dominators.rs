@@ -7,18 +7,18 @@ use petgraph::algo::dominators::simple_fast;
 use petgraph::graph::NodeIndex;
 use serde::Serialize;
 
-use crate::estimate::Estimate;
-use super::share::{percent, share};
 use super::evidence::Evidence;
 use super::group::{self, GroupBy, ROOT};
 use super::pattern::Pattern;
 use super::place_graph::PlaceGraph;
+use super::share::{percent, share};
 use super::table::Table;
 use crate::callgraph::NONE;
+use crate::estimate::Estimate;
 use crate::estimate::Sum;
 use crate::heap_profile::{HeapProfile, NoSuchValues};
-use crate::profile::SampleType;
 use crate::profile::Function;
+use crate::profile::SampleType;
 
 /// The dominators of the call graph: see [`HeapProfile::dominators`].
 #[derive(Clone, Debug, PartialEq, Serialize)]

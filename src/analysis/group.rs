@@ -156,9 +156,12 @@ pub(super) fn of_functions(profile: &HeapProfile, by: &GroupBy) -> (Vec<Group>, 
                 let is_by_name = *by == GroupBy::FunctionName;
                 let place = if is_by_name { place.without_position() } else { place };
                 if at != root {
-                    let name = || match is_by_name {
-                        true => format!("{} {}", function.display_name(), script_of(function)),
-                        false => function.to_string(),
+                    let name = || {
+                        if is_by_name {
+                            format!("{} {}", function.display_name(), script_of(function))
+                        } else {
+                            function.to_string()
+                        }
                     };
                     group_of[at] = add(numbers.of(place), &name, Some(function));
                 }

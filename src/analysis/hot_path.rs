@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::estimate::Estimate;
-use super::share::{percent, share};
 use super::evidence::Evidence;
 use super::group::ROOT;
+use super::share::{percent, share};
 use super::table::Table;
 use super::totals::walk;
 use super::tree::indented;
+use crate::estimate::Estimate;
 use crate::estimate::Sum;
 use crate::heap_profile::{HeapProfile, NoSuchValues};
-use crate::profile::SampleType;
 use crate::profile::Function;
+use crate::profile::SampleType;
 
 /// The way from the root along the largest callees: see [`HeapProfile::hot_path`].
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -51,10 +51,7 @@ pub(super) fn package_of(script: &str) -> Option<String> {
 
 /// A URL without what asks for something of the file; in a path these are characters like others.
 pub(super) fn without_query(script: &str) -> &str {
-    match script.contains(':') {
-        true => script.split(['?', '#']).next().unwrap_or_default(),
-        false => script,
-    }
+    if script.contains(':') { script.split(['?', '#']).next().unwrap_or_default() } else { script }
 }
 
 /// The name of a package at the beginning of a path, with its scope, and so many segments.

@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::estimate::Estimate;
-use super::share::{percent, share};
 use super::evidence::Evidence;
 use super::group::{self, Group, GroupBy, Numbers, ROOT};
 use super::pattern::Pattern;
+use super::share::{percent, share};
 use super::table::Table;
 use super::totals::{GroupSums, of_groups, walk};
 use crate::callgraph::NONE;
+use crate::estimate::Estimate;
 use crate::estimate::Sum;
 use crate::heap_profile::{HeapProfile, NoSuchValues};
-use crate::profile::SampleType;
 use crate::profile::Function;
+use crate::profile::SampleType;
 
 /// Functions with their callers and callees: see [`HeapProfile::peek`].
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::share::fraction;
 use super::pattern::Pattern;
 use super::place::Place;
+use super::share::fraction;
 use crate::callgraph::{NONE, NodesError};
 use crate::heap_profile::{FunctionParts, HeapProfile, NoSuchValues, StackBuilder};
-use crate::profile::SampleType;
 use crate::profile::Function;
+use crate::profile::SampleType;
 
 /// What is to be done about recursion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -142,88 +142,27 @@ impl HeapProfile {
         Ok(answer)
     }
 
+    /// What is left of stacks by the patterns, and without recursion.
     fn filtered(&self, query: &Query) -> Result<Self, NodesError> {
-        let matches = |pattern: &Option<Pattern>, none: bool| -> Vec<bool> {
-            let of = |function: &Function| pattern.as_ref().map_or(none, |it| it.matches(function));
-            self.functions().iter().map(|function| of(function)).collect()
-        };
-        let focus = matches(&query.focus, true);
-        let ignore = matches(&query.ignore, false);
-        let from = matches(&query.show_from, true);
-        let hide = matches(&query.hide, false);
-        let show = matches(&query.show, true);
-        let trim = matches(&query.trim, false);
-
-        /// A stack, as far as it has been walked.
-        #[derive(Clone, Copy)]
-        struct Stack {
-            is_focused: bool,
-            is_ignored: bool,
-            /// Whether the frame to show from has come.
-            is_from: bool,
-            /// Whether frames are still taken off the outer end.
-            is_trimmed: bool,
-            /// Whether a frame has not been hidden.
-            is_shown: bool,
-        }
-        // Which stacks are kept, and which frames of them.
-        let mut is_kept: Vec<bool> = Vec::with_capacity(self.len());
-        let mut is_frame: Vec<bool> = Vec::with_capacity(self.len());
-        // The stacks of the contexts above, each with the end of its subtree.
-        let mut open: Vec<(u32, Stack)> = Vec::new();
-        for (rank, &function) in (0..).zip(self.function_numbers()) {
-            while open.last().is_some_and(|&(end, _)| end <= rank) {
-                open.pop();
-            }
-            let number = function as usize;
-            let mut has_frame = false;
-            let stack = match open.last() {
-                // The root is no frame.
-                None => Stack {
-                    is_focused: query.focus.is_none(),
-                    is_ignored: false,
-                    is_from: query.show_from.is_none(),
-                    is_trimmed: true,
-                    is_shown: query.show.is_none(),
-                },
-                Some(&(_, caller)) => {
-                    let mut stack = caller;
-                    stack.is_focused |= focus[number];
-                    stack.is_ignored |= ignore[number];
-                    if rank > 0 && open.len() == 1 {
-                        stack.is_shown = false;
-                    }
-                    if show[number] && !hide[number] {
-                        stack.is_shown = true;
-                        stack.is_from |= from[number];
-                        stack.is_trimmed &= !stack.is_from || trim[number];
-                        has_frame = stack.is_from && !stack.is_trimmed;
-                    }
-                    stack
-                }
-            };
-            is_kept.push(stack.is_focused && !stack.is_ignored && stack.is_from && stack.is_shown);
-            is_frame.push(has_frame);
-            open.push((self.ends()[rank as usize], stack));
-        }
-        // A context of which nothing is kept, nor of what it calls, is not in the answer: a graph of
-        // that would have calls that were ignored.
-        let mut is_there = is_kept.clone();
+        let Kept { stacks, frames } = Matches::new(self, query).kept(self);
+        let mut answer = Answer::new(self);
+        // A context of which nothing is kept, nor of what it calls, is not in the answer: a graph
+        // of that would have calls that were ignored.
+        let mut is_there = stacks.clone();
         for rank in (1..self.len()).rev() {
             is_there[self.parents()[rank] as usize] |= is_there[rank];
         }
-        let mut answer = Answer::new(self);
         let mut contexts: Vec<u32> = Vec::with_capacity(self.len());
         for (rank, &function) in self.function_numbers().iter().enumerate() {
             let caller = contexts.get(self.parents()[rank] as usize);
             let caller = caller.copied().unwrap_or(StackBuilder::ROOT);
-            contexts.push(if is_frame[rank] && is_there[rank] {
+            contexts.push(if frames[rank] && is_there[rank] {
                 answer.callee(caller, function, query.recursion)?
             } else {
                 caller
             });
         }
-        for (context, is_kept) in contexts.iter_mut().zip(is_kept) {
+        for (context, is_kept) in contexts.iter_mut().zip(stacks) {
             if !is_kept {
                 *context = NONE;
             }
@@ -258,6 +197,111 @@ impl HeapProfile {
             contexts.push(context);
         }
         Ok(answer.finish(&contexts)?)
+    }
+}
+
+/// Which functions a query's patterns match, by their numbers.
+struct Matches {
+    focus: Vec<bool>,
+    ignore: Vec<bool>,
+    from: Vec<bool>,
+    /// By those to hide and to show.
+    is_shown: Vec<bool>,
+    trim: Vec<bool>,
+    /// Of the stack that is the root alone.
+    root: StackState,
+}
+
+/// What the patterns say of a stack, as far as it has been walked.
+#[derive(Clone, Copy)]
+struct StackState {
+    is_focused: bool,
+    is_ignored: bool,
+    /// Whether the frame to show from has come.
+    is_from: bool,
+    /// Whether frames are still taken off the outer end.
+    is_trimmed: bool,
+    /// Whether a frame has not been hidden.
+    is_shown: bool,
+}
+
+impl StackState {
+    fn is_kept(self) -> bool {
+        self.is_focused && !self.is_ignored && self.is_from && self.is_shown
+    }
+}
+
+/// By context, what a query keeps.
+struct Kept {
+    /// Whether its stack is.
+    stacks: Vec<bool>,
+    /// Whether its function is a frame, where the stack is.
+    frames: Vec<bool>,
+}
+
+impl Matches {
+    fn new(profile: &HeapProfile, query: &Query) -> Self {
+        let matches = |pattern: &Option<Pattern>, none: bool| -> Vec<bool> {
+            let of = |function: &Function| pattern.as_ref().map_or(none, |it| it.matches(function));
+            profile.functions().iter().map(|function| of(function)).collect()
+        };
+        let hide = matches(&query.hide, false);
+        let mut is_shown = matches(&query.show, true);
+        is_shown.iter_mut().zip(hide).for_each(|(is_shown, is_hidden)| *is_shown &= !is_hidden);
+        Self {
+            focus: matches(&query.focus, true),
+            ignore: matches(&query.ignore, false),
+            from: matches(&query.show_from, true),
+            is_shown,
+            trim: matches(&query.trim, false),
+            root: StackState {
+                is_focused: query.focus.is_none(),
+                is_ignored: false,
+                is_from: query.show_from.is_none(),
+                is_trimmed: true,
+                is_shown: query.show.is_none(),
+            },
+        }
+    }
+
+    fn kept(&self, profile: &HeapProfile) -> Kept {
+        let mut stacks = Vec::with_capacity(profile.len());
+        let mut frames = Vec::with_capacity(profile.len());
+        // The stacks of the contexts above, each with the end of its subtree.
+        let mut open: Vec<(u32, StackState)> = Vec::new();
+        for (rank, &function) in (0..).zip(profile.function_numbers()) {
+            while open.last().is_some_and(|&(end, _)| end <= rank) {
+                open.pop();
+            }
+            let (stack, is_frame) = match open.last() {
+                // The root is no frame.
+                None => (self.root, false),
+                Some(&(_, mut caller)) => {
+                    // A frame is needed from here on.
+                    if open.len() == 1 {
+                        caller.is_shown = false;
+                    }
+                    self.callee(caller, function as usize)
+                }
+            };
+            stacks.push(stack.is_kept());
+            frames.push(is_frame);
+            open.push((profile.ends()[rank as usize], stack));
+        }
+        Kept { stacks, frames }
+    }
+
+    /// A stack with one more function, and whether that is a frame.
+    fn callee(&self, mut stack: StackState, function: usize) -> (StackState, bool) {
+        stack.is_focused |= self.focus[function];
+        stack.is_ignored |= self.ignore[function];
+        if !self.is_shown[function] {
+            return (stack, false);
+        }
+        stack.is_shown = true;
+        stack.is_from |= self.from[function];
+        stack.is_trimmed &= !stack.is_from || self.trim[function];
+        (stack, stack.is_from && !stack.is_trimmed)
     }
 }
 

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::estimate::Estimate;
-use super::share::{fraction, percent, share};
 use super::evidence::Evidence;
 use super::group::{self, Group, GroupBy, Numbers};
+use super::share::{fraction, percent, share};
 use super::table::Table;
 use super::totals::{GroupSums, of_groups};
+use crate::estimate::Estimate;
 use crate::heap_profile::{HeapProfile, LabelValue, NoSuchValues};
-use crate::profile::SampleType;
 use crate::profile::Function;
+use crate::profile::SampleType;
 
 /// Which of a function's two figures is meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]

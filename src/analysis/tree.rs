@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::estimate::Estimate;
-use super::share::{fraction, percent, share};
 use super::evidence::Evidence;
+use super::share::{fraction, percent, share};
 use super::table::Table;
 use super::totals::walk;
 use crate::callgraph::NONE;
+use crate::estimate::Estimate;
 use crate::estimate::Sum;
 use crate::heap_profile::{HeapProfile, NoSuchValues};
-use crate::profile::SampleType;
 use crate::profile::Function;
+use crate::profile::SampleType;
 
 /// What a tree shows: [`top_down`](HeapProfile::top_down) and
 /// [`bottom_up`](HeapProfile::bottom_up).
@@ -130,9 +130,10 @@ impl HeapProfile {
     pub fn top_down(&self, options: &TreeOptions) -> Result<Tree, NoSuchValues> {
         let evidence = Evidence::new(self, options.sample_type)?;
         let totals = self.totals(options.sample_type).unwrap_or_default();
-        let magnitudes = match self.is_difference(options.sample_type) {
-            true => self.magnitudes(options.sample_type),
-            false => None,
+        let magnitudes = if self.is_difference(options.sample_type) {
+            self.magnitudes(options.sample_type)
+        } else {
+            None
         };
         let magnitudes = magnitudes.as_ref().unwrap_or(&totals);
         let least = fraction(options.least_share) * magnitudes[0];

@@ -111,10 +111,7 @@ const CALLERS: usize = 8;
 /// How many similar names are listed.
 const NEAR: usize = 3;
 
-pub(super) fn check(
-    measurement: &Measurement,
-    budget: &Budget,
-) -> Result<(), OverBudget> {
+pub(super) fn check(measurement: &Measurement, budget: &Budget) -> Result<(), OverBudget> {
     let mut violations = Vec::new();
     if budget.limits.is_empty() && budget.functions.is_empty() {
         violations.push(Violation::NoLimit { function: None });
@@ -149,7 +146,11 @@ fn check_function(
     let found = measurement.functions_where(|candidate| function.is_of(candidate));
     if found.is_none() && !function.may_be_absent {
         let near = near(measurement, function);
-        violations.push(Violation::Absent { function: name(), near, is_exact: measurement.is_exact() });
+        violations.push(Violation::Absent {
+            function: name(),
+            near,
+            is_exact: measurement.is_exact(),
+        });
         return;
     }
     let scope = if function.own { Scope::Own(name()) } else { Scope::Total(name()) };
@@ -261,11 +262,8 @@ fn offenders(
     parts.sort_by(|one, other| other.sums[0].value().total_cmp(&one.sums[0].value()));
     let offenders = parts.into_iter().take(OFFENDERS).map(|part| {
         let [asked, other] = [0, 1].map(|at| evidence[at].estimate(part.sums[at]));
-        let usage = if what.is_bytes() {
-            Usage::new(other, asked)
-        } else {
-            Usage::new(asked, other)
-        };
+        let usage =
+            if what.is_bytes() { Usage::new(other, asked) } else { Usage::new(asked, other) };
         Offender {
             function: Arc::clone(part.biggest.function()),
             found: asked.value(),

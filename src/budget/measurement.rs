@@ -94,9 +94,8 @@ impl Measurement {
     ///
     /// [`MeasurementError`] if the profile was not sampled as it must be.
     pub fn new(profile: HeapProfile) -> Result<Self, MeasurementError> {
-        let keeps_dead = |collection: &crate::Collection| {
-            collection.options.keep_dead == KeepDead::Both
-        };
+        let keeps_dead =
+            |collection: &crate::Collection| collection.options.keep_dead == KeepDead::Both;
         if profile.collection().is_some_and(|collection| !keeps_dead(collection)) {
             return Err(MeasurementError::DeadNotKept);
         }

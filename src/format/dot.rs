@@ -2,10 +2,11 @@
 
 use std::io::{self, Write};
 
-use petgraph::graph::NodeIndex;
+use petgraph::graph::{Graph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
 use super::write_error::WriteError;
+use crate::callgraph::{Call, FunctionNode};
 use crate::heap_profile::HeapProfile;
 use crate::profile::SampleType;
 use crate::profile::{Function, plain_text};
@@ -98,35 +99,14 @@ impl HeapProfile {
         self.require(options.sample_type)?;
         let callgraph = self.callgraph(options.sample_type).expect("required just now");
         let (graph, root) = (callgraph.graph(), callgraph.root());
-        let total = graph[root].total;
         let is_difference = self.is_difference(options.sample_type);
-        let whole = match is_difference {
-            true => self.magnitudes(options.sample_type).map_or(0.0, |magnitudes| magnitudes[0]),
-            false => total,
+        let whole = if is_difference {
+            self.magnitudes(options.sample_type).map_or(0.0, |magnitudes| magnitudes[0])
+        } else {
+            graph[root].total
         };
-        let share = |value: f64| if whole > 0.0 { value.abs() / whole } else { 0.0 };
-        let show = |value: f64| {
-            let sign = if is_difference && value > 0.0 { "+" } else { "" };
-            format!("{sign}{}", options.sample_type.display(value))
-        };
-        // More and less cancel out: there are no shares of a difference.
-        let show_share = |share: f64| match is_difference {
-            true => String::new(),
-            false => format!(" ({:.1} %)", 100.0 * share),
-        };
-
-        let mut shown: Vec<NodeIndex> = graph
-            .node_indices()
-            .filter(|&index| share(graph[index].total) >= options.node_fraction)
-            .filter(|&index| index != root || graph[index].self_estimate != 0.0)
-            .filter(|&index| graph[index].total != 0.0 || graph[index].self_estimate != 0.0)
-            .collect();
-        shown.sort_by(|&one, &other| {
-            let [a, b] = [one, other].map(|index| graph[index].total.abs());
-            b.total_cmp(&a).then(one.cmp(&other))
-        });
-        shown.truncate(options.node_count);
-        shown.sort();
+        let figures = Figures { sample_type: options.sample_type, is_difference, whole };
+        let shown = shown(graph, root, &figures, options);
         let is_shown = |index: NodeIndex| shown.binary_search(&index).is_ok();
 
         writeln!(writer, "digraph \"{}\" {{", options.sample_type)?;
@@ -135,44 +115,110 @@ impl HeapProfile {
             writer,
             "label=\"{}: {} in all; {count} of {of} functions shown\";",
             options.sample_type,
-            show(total),
+            figures.value(graph[root].total),
         )?;
         let font = "fontname=\"sans-serif\"";
         writeln!(writer, "{font}; labelloc=t; edge [{font}];")?;
         writeln!(writer, "node [shape=box, style=filled, {font}];")?;
         for &index in &shown {
-            let function = &graph[index];
-            let own = share(function.self_estimate);
-            write!(writer, "n{} [label=\"", index.index())?;
-            write_label(&mut writer, &function.function)?;
-            write!(writer, "\\n{}{}", show(function.self_estimate), show_share(own))?;
-            let (own_value, total_value) = (function.self_estimate, function.total);
-            if total_value > own_value || is_difference && total_value != own_value {
-                let total = show_share(share(function.total));
-                write!(writer, "\\nof {}{total}", show(function.total))?;
-            }
-            // Text from 8 to 32 points, and from white to red, or to blue where it is less.
-            let (size, colour) = (8.0 + 24.0 * own.sqrt(), 0.6 * own.sqrt());
-            let hue = if function.self_estimate < 0.0 { "0.60" } else { "0.02" };
-            writeln!(writer, "\", fontsize={size:.1}, fillcolor=\"{hue} {colour:.3} 1.0\"];")?;
+            write_node(&mut writer, index, &graph[index], &figures)?;
         }
         for edge in graph.edge_references() {
-            let (caller, callee, total) = (edge.source(), edge.target(), edge.weight().total);
-            let flow = share(total);
-            if total != 0.0 && flow >= options.edge_fraction && is_shown(caller) && is_shown(callee)
-            {
-                let (caller, callee) = (caller.index(), callee.index());
-                let (width, weight) = (1.0 + 5.0 * flow, 1 + (100.0 * flow) as u32);
-                let label = show(total);
-                writeln!(
-                    writer,
-                    "n{caller} -> n{callee} [label=\" {label}\", penwidth={width:.2}, weight={weight}];"
-                )?;
+            let total = edge.weight().total;
+            let is_large = total != 0.0 && figures.share(total) >= options.edge_fraction;
+            if is_large && is_shown(edge.source()) && is_shown(edge.target()) {
+                write_edge(&mut writer, [edge.source(), edge.target()], total, &figures)?;
             }
         }
         writeln!(writer, "}}")?;
         Ok(writer.flush()?)
     }
+}
+
+/// How values are shown.
+struct Figures {
+    sample_type: SampleType,
+    is_difference: bool,
+    /// What shares are of.
+    whole: f64,
+}
+
+impl Figures {
+    fn share(&self, value: f64) -> f64 {
+        if self.whole > 0.0 { value.abs() / self.whole } else { 0.0 }
+    }
+
+    fn value(&self, value: f64) -> String {
+        let sign = if self.is_difference && value > 0.0 { "+" } else { "" };
+        format!("{sign}{}", self.sample_type.display(value))
+    }
+
+    /// A value, and behind it its share.
+    fn value_and_share(&self, value: f64) -> String {
+        if self.is_difference {
+            // More and less cancel out: there are no shares of a difference.
+            return self.value(value);
+        }
+        format!("{} ({:.1} %)", self.value(value), 100.0 * self.share(value))
+    }
+}
+
+/// The functions to show, in their order in the graph.
+fn shown(
+    graph: &Graph<FunctionNode<f64>, Call<f64>>,
+    root: NodeIndex,
+    figures: &Figures,
+    options: &DotOptions,
+) -> Vec<NodeIndex> {
+    let mut shown: Vec<NodeIndex> = graph
+        .node_indices()
+        .filter(|&index| figures.share(graph[index].total) >= options.node_fraction)
+        .filter(|&index| index != root || graph[index].self_estimate != 0.0)
+        .filter(|&index| graph[index].total != 0.0 || graph[index].self_estimate != 0.0)
+        .collect();
+    shown.sort_by(|&one, &other| {
+        let [a, b] = [one, other].map(|index| graph[index].total.abs());
+        b.total_cmp(&a).then(one.cmp(&other))
+    });
+    shown.truncate(options.node_count);
+    shown.sort();
+    shown
+}
+
+fn write_node(
+    writer: &mut impl Write,
+    index: NodeIndex,
+    node: &FunctionNode<f64>,
+    figures: &Figures,
+) -> io::Result<()> {
+    let (own, total) = (node.self_estimate, node.total);
+    write!(writer, "n{} [label=\"", index.index())?;
+    write_label(writer, &node.function)?;
+    write!(writer, "\\n{}", figures.value_and_share(own))?;
+    if total > own || figures.is_difference && total != own {
+        write!(writer, "\\nof {}", figures.value_and_share(total))?;
+    }
+    // Text from 8 to 32 points, and from white to red, or to blue where it is less.
+    let share = figures.share(own);
+    let (size, colour) = (8.0 + 24.0 * share.sqrt(), 0.6 * share.sqrt());
+    let hue = if own < 0.0 { "0.60" } else { "0.02" };
+    writeln!(writer, "\", fontsize={size:.1}, fillcolor=\"{hue} {colour:.3} 1.0\"];")
+}
+
+fn write_edge(
+    writer: &mut impl Write,
+    ends: [NodeIndex; 2],
+    total: f64,
+    figures: &Figures,
+) -> io::Result<()> {
+    let [caller, callee] = ends.map(NodeIndex::index);
+    let flow = figures.share(total);
+    let (width, weight) = (1.0 + 5.0 * flow, 1 + (100.0 * flow) as u32);
+    let label = figures.value(total);
+    writeln!(
+        writer,
+        "n{caller} -> n{callee} [label=\" {label}\", penwidth={width:.2}, weight={weight}];"
+    )
 }
 
 /// How many bytes a name or a place may have in a label. Graphviz reads strings of up to 16384

@@ -11,8 +11,8 @@ use fxprof_processed_profile::{
 use super::rounding::Rounding;
 use super::write_error::{DEFAULT_LIMIT, WriteError};
 use crate::heap_profile::HeapProfile;
-use crate::profile::SampleType;
 use crate::profile::Bytes;
+use crate::profile::SampleType;
 
 /// Options of the Firefox Profiler's format: see [`HeapProfile::write_firefox`].
 ///

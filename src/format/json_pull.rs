@@ -4,7 +4,7 @@ use std::io::Read;
 
 use jiter::{Jiter, JiterErrorType, JsonErrorType, NumberAny, NumberInt, Peek};
 
-use super::read::{Limit, too_long};
+use super::limit::{Limit, too_long};
 use super::read_error::ReadError;
 use crate::heap_profile::{HeapProfile, push};
 

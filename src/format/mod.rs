@@ -53,6 +53,7 @@
 #![cfg_attr(not(feature = "formats"), allow(dead_code, unused_imports))]
 
 mod dot;
+mod fill;
 #[cfg(feature = "firefox")]
 mod firefox;
 #[cfg(feature = "flamegraph")]
@@ -64,8 +65,11 @@ mod gunzip;
 mod heapprofile;
 #[cfg(feature = "read")]
 mod json_pull;
+mod limit;
 #[cfg(feature = "json")]
 mod nodes;
+#[cfg(feature = "read")]
+mod other_json;
 #[cfg(feature = "pprof")]
 mod pprof;
 mod read;
@@ -76,6 +80,7 @@ mod read_heapprofile;
 mod read_json;
 #[cfg(feature = "read")]
 mod read_nodes;
+mod read_options;
 #[cfg(feature = "read")]
 mod read_profile;
 #[cfg(feature = "read")]
@@ -95,8 +100,9 @@ pub use flamegraph::FlamegraphOptions;
 pub use folded::FoldedOptions;
 #[cfg(feature = "pprof")]
 pub use pprof::PprofOptions;
-pub use read::{ReadOptions, read};
+pub use read::read;
 pub use read_error::ReadError;
+pub use read_options::ReadOptions;
 pub use write_error::WriteError;
 
 pub use crate::profile::plain_text;

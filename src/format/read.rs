@@ -1,12 +1,14 @@
-//! Reading: which format it is, and within which bounds.
+//! Reading: which format it is.
 
 use std::io::{self, Read};
 
+use super::fill::read_up_to;
+#[cfg(any(feature = "gzip", feature = "pprof"))]
+use super::limit::MOST_TO_CHECK;
 use super::read_error::ReadError;
+use super::read_options::ReadOptions;
 use super::utf16::Utf16;
 use crate::heap_profile::HeapProfile;
-use crate::profile::Counted;
-use crate::profile::Bytes;
 
 /// Reads a profile of any format that the crate reads, compressed by gzip or not, from any reader.
 ///
@@ -26,69 +28,7 @@ pub fn read(reader: impl Read) -> Result<HeapProfile, ReadError> {
     ReadOptions::new().read(reader)
 }
 
-/// How to read profiles.
-///
-/// ```
-/// # #[cfg(feature = "read")] {
-/// use v8_heap_sampler::format::{ReadError, ReadOptions};
-/// use v8_heap_sampler::Bytes;
-///
-/// let deep = "[".repeat(10_000_000);
-/// let read = ReadOptions::new().memory_limit(Bytes(1 << 20)).read(deep.as_bytes());
-/// assert!(read.is_err());
-/// # }
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ReadOptions {
-    /// How much memory reading may take, the profile that it results in included. Default: 2 GiB.
-    ///
-    /// What is held may come to four ninths of it: lists grow by a quarter, and while one moves to
-    /// where it can, it is there twice. Buffers and the decompressor, half a megabyte, come on top.
-    pub memory_limit: Bytes,
-    /// What the values of formats are that do not name them: those of `.heapprofile`, and of lists
-    /// and trees of nodes. Default: what is in use.
-    pub unnamed: Counted,
-    /// Splits functions of pprof profiles by the line that they call or allocate from, and puts
-    /// each part at its line, as `go tool pprof -lines` does. Default: no, a function is one, at
-    /// the line where it starts, or at none where the profile does not tell that. V8's profiles
-    /// know no lines of calls.
-    pub call_lines: bool,
-}
-
 impl ReadOptions {
-    /// The defaults.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { memory_limit: Bytes(2 << 30), unnamed: Counted::InUse, call_lines: false }
-    }
-
-    /// Sets [`memory_limit`](#structfield.memory_limit).
-    #[must_use]
-    pub const fn memory_limit(mut self, limit: Bytes) -> Self {
-        self.memory_limit = limit;
-        self
-    }
-
-    /// Sets [`unnamed`](#structfield.unnamed).
-    #[must_use]
-    pub const fn unnamed(mut self, unnamed: Counted) -> Self {
-        self.unnamed = unnamed;
-        self
-    }
-
-    /// Sets [`call_lines`](#structfield.call_lines).
-    #[must_use]
-    pub const fn call_lines(mut self, wanted: bool) -> Self {
-        self.call_lines = wanted;
-        self
-    }
-
-    pub(crate) fn limit(&self) -> Limit {
-        let whole = self.memory_limit;
-        Limit { bytes: usize::try_from(whole.0).unwrap_or(usize::MAX) / 9 * 4, whole }
-    }
-
     /// Reads a profile of any format that the crate reads: `.heapprofile`, pprof, the JSON of
     /// [`Profile`](crate::Profile), and flat or nested JSON of [`Node`](crate::Node)s or of the
     /// Node module `sample-heap-allocations`. Which it is, and whether it is compressed by gzip, is
@@ -206,25 +146,6 @@ impl ReadOptions {
     }
 }
 
-impl Default for ReadOptions {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// How much of a file is read on to see whether it is damaged.
-#[cfg(any(feature = "gzip", feature = "pprof"))]
-pub(super) const MOST_TO_CHECK: u64 = 1 << 28;
-
-/// How many bytes the name of a function or script may have, in every format. V8 cuts those of
-/// scripts, and not those of functions.
-pub(super) const LONGEST_NAME: usize = 1 << 24;
-
-/// What is wrong with a name of so many bytes, if that is too long.
-pub(super) fn too_long(len: usize) -> Option<String> {
-    (len > LONGEST_NAME).then(|| format!("{len} bytes, and {LONGEST_NAME} are supported"))
-}
-
 /// How some programs begin a text in UTF-8.
 const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
@@ -256,43 +177,4 @@ fn peek(mut reader: impl Read) -> io::Result<(impl Read, [u8; 2])> {
     let read = read_up_to(&mut reader, &mut first)?;
     let again = io::Cursor::new(first).take(read as u64);
     Ok((again.chain(reader), first))
-}
-
-/// Fills the buffer as far as there is something to read.
-pub(super) fn read_up_to(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match reader.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
-}
-
-/// How much memory may be held: so much that all of it can be one list that grows by a quarter, old
-/// and new at a time, within what may be taken.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limit {
-    pub(crate) bytes: usize,
-    /// What may be taken.
-    whole: Bytes,
-}
-
-impl Limit {
-    /// Whether so many bytes may be held.
-    #[inline]
-    pub(crate) fn check(self, held: usize) -> Result<(), ReadError> {
-        if held <= self.bytes {
-            return Ok(());
-        }
-        Err(self.met())
-    }
-
-    /// The error that says so.
-    pub(crate) fn met(self) -> ReadError {
-        ReadError::MemoryLimit { limit: self.whole }
-    }
 }

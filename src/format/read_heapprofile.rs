@@ -6,13 +6,15 @@ use std::num::NonZeroU32;
 use jiter::{Jiter, JsonType, NumberInt, Peek};
 
 use super::json_pull::{JsonPull, Problem, amount, each_field, integer, text};
-use super::read::ReadOptions;
+use super::other_json::{CPU_PROFILE, check_member};
 use super::read_error::ReadError;
-use super::read_json::{CPU_PROFILE, check_member};
+use super::read_options::ReadOptions;
 use super::read_tree::{CHILDREN, NodeFields, read_tree};
 use crate::callgraph::IdIndex;
+use crate::heap_profile::{
+    About, Builder, FunctionParts, HeapProfile, LabelSets, OrdinalSample, RowData, push,
+};
 use crate::profile::Counted;
-use crate::heap_profile::{About, Builder, FunctionParts, HeapProfile, LabelSets, OrdinalSample, RowData, push};
 use crate::profile::{Bytes, NodeId, ScriptId};
 
 /// Reads the rest of the object whose first key, `key`, has been read, and of those `around` it.
@@ -23,7 +25,7 @@ pub(crate) fn read<R: Read>(
     options: &ReadOptions,
 ) -> Result<HeapProfile, ReadError> {
     let mut builder = Builder::default();
-    let mut fields = Fields::new(options.unnamed);
+    let mut fields = ProtocolFields::new(options.unnamed);
     // With node ids in place of ranks, as they can come before the nodes.
     let mut samples: Option<Vec<OrdinalSample>> = None;
     loop {
@@ -56,42 +58,53 @@ pub(crate) fn read<R: Read>(
         return Err(json.field_error("id", "some nodes have one and some have not"));
     }
     // An empty list stands for none, as writers put it where they have none.
-    let has_samples = samples.as_ref().is_some_and(|samples| !samples.is_empty());
+    let samples = samples.unwrap_or_default();
+    let has_samples = !samples.is_empty();
     let mut about = About::default();
     if has_ids {
-        // An index takes at most 16 bytes an id, or a hash map a little more.
-        json.check(builder.bytes() + 20 * builder.len())?;
-        let index = IdIndex::new(builder.ids().iter().copied())?;
-        let (mut known, mut unknown) = (0, 0);
-        let samples = samples.unwrap_or_default();
-        check_ordinals(json, &samples, builder.bytes())?;
-        // How many bytes the samples of each context have.
-        json.check(builder.bytes() + 28 * builder.len())?;
-        let mut sampled = vec![0.0; builder.len()];
-        for mut sample in samples {
-            match index.get(NodeId(sample.context)) {
-                Some(rank) => {
-                    known += 1;
-                    sample.context = rank;
-                    sampled[rank as usize] += sample.bytes;
-                    builder.push_sample(sample);
-                }
-                None => unknown += 1,
-            }
-        }
-        // V8 samples what it allocates itself while it writes the tree, at nodes that come too late
-        // for it. They are few.
-        if unknown > known {
-            let problem = format!("{unknown} of {} name nodes that are not there", known + unknown);
-            return Err(json.field_error("samples", problem));
-        }
-        check_sampled(json, &mut sampled, &builder, fields.total)?;
-        about.unattributed_samples = unknown;
-    } else if samples.is_some_and(|samples| !samples.is_empty()) {
+        about.unattributed_samples = add_samples(json, samples, &mut builder, fields.total)?;
+    } else if has_samples {
         return Err(json.field_error("samples", "they name nodes by id, and the nodes have none"));
     }
     let types = options.unnamed.sample_types(false);
     Ok(builder.finish(types, LabelSets::default(), has_samples, about))
+}
+
+/// Adds samples, which have node ids in place of ranks, to nodes whose bytes are `total` in all;
+/// returns how many are of no node.
+fn add_samples<R: Read>(
+    json: &mut JsonPull<R>,
+    samples: Vec<OrdinalSample>,
+    builder: &mut Builder,
+    total: f64,
+) -> Result<u64, ReadError> {
+    // An index takes at most 16 bytes an id, or a hash map a little more.
+    json.check(builder.bytes() + 20 * builder.len())?;
+    let index = IdIndex::new(builder.ids().iter().copied())?;
+    let (mut known, mut unknown) = (0, 0);
+    check_ordinals(json, &samples, builder.bytes())?;
+    // How many bytes the samples of each context have.
+    json.check(builder.bytes() + 28 * builder.len())?;
+    let mut sampled = vec![0.0; builder.len()];
+    for mut sample in samples {
+        match index.get(NodeId(sample.context)) {
+            Some(rank) => {
+                known += 1;
+                sample.context = rank;
+                sampled[rank as usize] += sample.bytes;
+                builder.push_sample(sample);
+            }
+            None => unknown += 1,
+        }
+    }
+    // V8 samples what it allocates itself while it writes the tree, at nodes that come too late for
+    // it. They are few.
+    if unknown > known {
+        let problem = format!("{unknown} of {} name nodes that are not there", known + unknown);
+        return Err(json.field_error("samples", problem));
+    }
+    check_sampled(json, &mut sampled, builder, total)?;
+    Ok(unknown)
 }
 
 /// V8 numbers its samples, each anew.
@@ -167,25 +180,25 @@ fn read_samples<R: Read>(
 
 fn read_sample(json: &mut Jiter<'_>) -> Result<OrdinalSample, Problem> {
     #[derive(Clone, Copy, PartialEq)]
-    enum Key {
+    enum SampleKey {
         Size,
         NodeId,
         Ordinal,
     }
-    fn key_of(key: &str) -> Option<Key> {
+    fn key_of(key: &str) -> Option<SampleKey> {
         match key {
-            "size" => Some(Key::Size),
-            "nodeId" => Some(Key::NodeId),
-            "ordinal" => Some(Key::Ordinal),
+            "size" => Some(SampleKey::Size),
+            "nodeId" => Some(SampleKey::NodeId),
+            "ordinal" => Some(SampleKey::Ordinal),
             _ => None,
         }
     }
     let (mut size, mut node, mut ordinal) = (None, None, None);
     each_field(json, "samples", key_of, |key, json| {
         match key {
-            Key::Size => size = Some(amount(json, "samples.size")?),
-            Key::NodeId => node = Some(integer(json, "samples.nodeId", 0, u32::MAX.into())?),
-            Key::Ordinal => ordinal = Some(integer(json, "samples.ordinal", 0, i64::MAX)?),
+            SampleKey::Size => size = Some(amount(json, "samples.size")?),
+            SampleKey::NodeId => node = Some(integer(json, "samples.nodeId", 0, u32::MAX.into())?),
+            SampleKey::Ordinal => ordinal = Some(integer(json, "samples.ordinal", 0, i64::MAX)?),
         }
         Ok(())
     })?;
@@ -200,7 +213,7 @@ fn read_sample(json: &mut Jiter<'_>) -> Result<OrdinalSample, Problem> {
 /// The fields of a node: `SamplingHeapProfileNode` in V8's `js_protocol.pdl`.
 ///
 /// The npm module `heap-profile` writes nodes that have the fields of their call frame themselves.
-struct Fields {
+struct ProtocolFields {
     frame: Frame,
     /// The fields of the call frame that stand in the node.
     flat: Frame,
@@ -238,7 +251,7 @@ const FLAT: u16 = NAME | SCRIPT_ID | URL | LINE_NUMBER | COLUMN_NUMBER;
 /// What the nodes of CPU profiles have.
 const OF_CPU_NODE: u16 = 1 << 8;
 
-impl Fields {
+impl ProtocolFields {
     fn new(counted: Counted) -> Self {
         Self {
             frame: Frame::default(),
@@ -253,7 +266,7 @@ impl Fields {
     }
 }
 
-impl NodeFields for Fields {
+impl NodeFields for ProtocolFields {
     #[inline]
     fn bit(key: &str) -> u16 {
         match key {
@@ -356,7 +369,7 @@ impl Frame {
     #[inline]
     fn read(&mut self, json: &mut Jiter<'_>) -> Result<(), Problem> {
         #[derive(Clone, Copy, PartialEq)]
-        enum Key {
+        enum FrameKey {
             FunctionName,
             ScriptId,
             Url,
@@ -364,26 +377,28 @@ impl Frame {
             ColumnNumber,
         }
         #[inline]
-        fn key_of(key: &str) -> Option<Key> {
+        fn key_of(key: &str) -> Option<FrameKey> {
             match key {
-                "functionName" => Some(Key::FunctionName),
-                "scriptId" => Some(Key::ScriptId),
-                "url" => Some(Key::Url),
-                "lineNumber" => Some(Key::LineNumber),
-                "columnNumber" => Some(Key::ColumnNumber),
+                "functionName" => Some(FrameKey::FunctionName),
+                "scriptId" => Some(FrameKey::ScriptId),
+                "url" => Some(FrameKey::Url),
+                "lineNumber" => Some(FrameKey::LineNumber),
+                "columnNumber" => Some(FrameKey::ColumnNumber),
                 _ => None,
             }
         }
         self.clear();
         each_field(json, "callFrame", key_of, |key, json| {
             match key {
-                Key::FunctionName => {
+                FrameKey::FunctionName => {
                     text(json, &mut self.function_name, "callFrame.functionName")?;
                 }
-                Key::Url => text(json, &mut self.url, "callFrame.url")?,
-                Key::ScriptId => self.script_id = script_id(json)?,
-                Key::LineNumber => self.line_number = place(json, "callFrame.lineNumber")?,
-                Key::ColumnNumber => self.column_number = place(json, "callFrame.columnNumber")?,
+                FrameKey::Url => text(json, &mut self.url, "callFrame.url")?,
+                FrameKey::ScriptId => self.script_id = script_id(json)?,
+                FrameKey::LineNumber => self.line_number = place(json, "callFrame.lineNumber")?,
+                FrameKey::ColumnNumber => {
+                    self.column_number = place(json, "callFrame.columnNumber")?
+                }
             }
             Ok(())
         })

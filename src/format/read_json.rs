@@ -4,9 +4,10 @@ use std::io::Read;
 
 use jiter::Peek;
 
-use super::json_pull::{JsonPull, text};
-use super::read::ReadOptions;
+use super::json_pull::JsonPull;
+use super::other_json::{check_kind, check_member, error_reply, is_error};
 use super::read_error::ReadError;
+use super::read_options::ReadOptions;
 use super::{read_heapprofile, read_nodes, read_profile};
 use crate::heap_profile::HeapProfile;
 
@@ -55,9 +56,10 @@ pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfi
             keys.push(format!("{key:?}"));
         }
         around += usize::from(is_entered);
-        more = match is_entered {
-            true => json.enter_object("the profile", &mut key)?,
-            false => json.next_key(&mut key)?,
+        more = if is_entered {
+            json.enter_object("the profile", &mut key)?
+        } else {
+            json.next_key(&mut key)?
         };
     }
     let found = match keys.len() {
@@ -75,80 +77,3 @@ pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfi
 fn is_wrapper(key: &str) -> bool {
     matches!(key, "result" | "profile")
 }
-
-/// Refuses what is known by its keys to be something else, whatever key comes first.
-fn check_kind(keys: &[String], is_list: bool) -> Result<(), ReadError> {
-    let has = |key: &str| keys.iter().any(|has| has == key);
-    let found = if has("snapshot") && !is_list {
-        HEAP_SNAPSHOT
-    } else if has("traceEvents") || has("ph") && (has("ts") || has("pid")) {
-        "trace events: open them in Perfetto or Chrome DevTools, or take a sampling heap profile \
-         instead"
-    } else if has("nodes") && (has("startTime") || has("timeDeltas")) {
-        CPU_PROFILE
-    } else if has("mode") && has("gc_samples") {
-        "a profile of stackprof, for Ruby: take a profile of V8's heap instead"
-    } else {
-        return Ok(());
-    };
-    Err(ReadError::UnknownFormat { found: found.to_owned() })
-}
-
-/// As [`check_kind`], by a key of an object whose value comes next: behind a value that is long a
-/// key cannot be seen ahead.
-pub(super) fn check_member(json: &mut JsonPull<impl Read>, key: &str) -> Result<(), ReadError> {
-    let is_of_snapshot = match key {
-        "snapshot" => json.peek()? == Peek::Object,
-        // All nodes' fields one after the other.
-        "nodes" => json.element_ahead()?.is_some_and(Peek::is_num),
-        _ => false,
-    };
-    if is_of_snapshot {
-        return Err(ReadError::UnknownFormat { found: HEAP_SNAPSHOT.to_owned() });
-    }
-    Ok(())
-}
-
-/// Whether an object with these keys is a reply that something has failed, of the DevTools protocol
-/// or another one of JSON-RPC.
-fn is_error(keys: &[String]) -> bool {
-    let is_of_reply = |key: &String| matches!(&**key, "error" | "id" | "jsonrpc" | "sessionId");
-    keys.iter().any(|key| key == "error") && keys.iter().all(is_of_reply)
-}
-
-/// Reads what such a reply says.
-fn error_reply(json: &mut JsonPull<impl Read>) -> Result<ReadError, ReadError> {
-    const MOST: usize = 500;
-    let mut key = String::new();
-    let (mut message, mut code) = (String::new(), None);
-    let mut more = json.enter_object("the reply", &mut key)?;
-    while more {
-        match (&*key, json.peek()?) {
-            ("error" | "message", Peek::String) => {
-                json.parse(|json| text(json, &mut message, "error.message"))?;
-            }
-            ("error", Peek::Object) => {
-                more = json.enter_object("error", &mut key)?;
-                continue;
-            }
-            ("code", peek) if peek.is_num() => {
-                code = Some(json.integer("error.code", i64::MIN, i64::MAX)?);
-            }
-            _ => json.skip()?,
-        }
-        more = json.next_key(&mut key)?;
-    }
-    if let Some((end, _)) = message.char_indices().nth(MOST) {
-        message.replace_range(end.., " ...");
-    }
-    let code = code.map(|code| format!(" {code}")).unwrap_or_default();
-    let found = format!("a reply of the DevTools protocol that is an error{code}: {message}");
-    Ok(ReadError::UnknownFormat { found })
-}
-
-const HEAP_SNAPSHOT: &str = "a heap snapshot (.heapsnapshot), which has all objects and not where \
-     they were allocated: open it in Chrome DevTools, or take a sampling heap profile instead";
-
-/// What a profile of the wrong kind is.
-pub(super) const CPU_PROFILE: &str =
-    "a CPU profile (.cpuprofile), not one of a heap: take a sampling heap profile instead";

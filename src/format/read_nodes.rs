@@ -10,12 +10,14 @@ use std::num::NonZeroU32;
 use jiter::{Jiter, Peek};
 
 use super::json_pull::{JsonPull, Problem, each_field, integer, of, text};
-use super::read::ReadOptions;
+use super::other_json::CPU_PROFILE;
 use super::read_error::ReadError;
-use super::read_json::CPU_PROFILE;
+use super::read_options::ReadOptions;
 use super::read_tree::{CHILDREN, NodeFields, Start, read_fields, read_tree};
 use crate::callgraph::{IdIndex, NONE, NodesError};
-use crate::heap_profile::{About, Builder, FunctionParts, Functions, HeapProfile, LabelSets, OriginalParts, RowData, push};
+use crate::heap_profile::{
+    About, Builder, FunctionParts, Functions, HeapProfile, LabelSets, OriginalParts, RowData, push,
+};
 use crate::profile::Counted;
 use crate::profile::{Allocation, Node, NodeId, ScriptId};
 
@@ -39,7 +41,7 @@ pub(crate) fn read_nested<R: Read>(
     options: &ReadOptions,
 ) -> Result<HeapProfile, ReadError> {
     let mut builder = Builder::default();
-    let mut fields = Fields::new(options);
+    let mut fields = CrateFields::new(options);
     // The tree is in the nesting.
     fields.skips_child_ids = true;
     read_tree(json, Some(key), &mut fields, &mut builder)?;
@@ -115,7 +117,7 @@ pub(crate) fn read_list<R: Read>(
     held: usize,
     counts: bool,
 ) -> Result<List, ReadError> {
-    let mut fields = Fields::new(options);
+    let mut fields = CrateFields::new(options);
     let (mut functions, mut texts) = (Functions::default(), Functions::default());
     let mut nodes: Vec<Node> = Vec::new();
     let (mut lists, mut bytes) = (0, 0);
@@ -200,16 +202,16 @@ fn number_in_preorder(nodes: &mut [Node]) -> Result<(), NodesError> {
     Ok(())
 }
 
-/// An id: a number, or a text, by its place in [`Fields::texts`].
+/// An id: a number, or a text, by its place in [`CrateFields::texts`].
 #[derive(Clone, Copy)]
 enum Id {
     Number(u32),
     Text { start: u32, end: u32 },
 }
 
-/// The fields of a node.
+/// The fields of a node, as those of this crate have them.
 #[derive(Default)]
-struct Fields {
+struct CrateFields {
     name: String,
     script_name: String,
     script_id: Option<ScriptId>,
@@ -252,18 +254,18 @@ impl OriginalFields {
 
     fn read(&mut self, json: &mut Jiter<'_>) -> Result<(), Problem> {
         #[derive(Clone, Copy, PartialEq)]
-        enum Key {
+        enum OriginalKey {
             Source,
             Name,
             LineNumber,
             ColumnNumber,
         }
-        fn key_of(key: &str) -> Option<Key> {
+        fn key_of(key: &str) -> Option<OriginalKey> {
             match key {
-                "source" => Some(Key::Source),
-                "name" => Some(Key::Name),
-                "line_number" => Some(Key::LineNumber),
-                "column_number" => Some(Key::ColumnNumber),
+                "source" => Some(OriginalKey::Source),
+                "name" => Some(OriginalKey::Name),
+                "line_number" => Some(OriginalKey::LineNumber),
+                "column_number" => Some(OriginalKey::ColumnNumber),
                 _ => None,
             }
         }
@@ -272,10 +274,12 @@ impl OriginalFields {
         };
         each_field(json, "original", key_of, |key, json| {
             match key {
-                Key::Source => text(json, &mut self.source, "original.source")?,
-                Key::Name => text(json, &mut self.name, "original.name")?,
-                Key::LineNumber => self.line_number = place(json, "original.line_number")?,
-                Key::ColumnNumber => self.column_number = place(json, "original.column_number")?,
+                OriginalKey::Source => text(json, &mut self.source, "original.source")?,
+                OriginalKey::Name => text(json, &mut self.name, "original.name")?,
+                OriginalKey::LineNumber => self.line_number = place(json, "original.line_number")?,
+                OriginalKey::ColumnNumber => {
+                    self.column_number = place(json, "original.column_number")?
+                }
             }
             Ok(())
         })
@@ -294,7 +298,7 @@ impl OriginalFields {
 /// What a node lacks that has neither children nor allocations, nor lists of these that are empty.
 const NO_NODE: &str = "allocations";
 
-impl Fields {
+impl CrateFields {
     fn new(options: &ReadOptions) -> Self {
         let most = options.limit().bytes / 4;
         Self { counted: options.unnamed, most, ..Self::default() }
@@ -384,7 +388,7 @@ impl Fields {
     }
 }
 
-impl NodeFields for Fields {
+impl NodeFields for CrateFields {
     fn bit(key: &str) -> u16 {
         match key {
             "id" => ID,
@@ -506,9 +510,10 @@ fn read_allocation(json: &mut Jiter<'_>) -> Result<Allocation, Problem> {
     const MOST: i64 = HeapProfile::MOST as i64;
     let (mut count, mut size) = (None, None);
     each_field(json, "allocations", is_size, |is_size, json| {
-        match is_size {
-            true => size = Some(integer(json, "allocations.size", 1, MOST)? as u64),
-            false => count = Some(integer(json, "allocations.count", 0, MOST)? as u64),
+        if is_size {
+            size = Some(integer(json, "allocations.size", 1, MOST)? as u64);
+        } else {
+            count = Some(integer(json, "allocations.count", 0, MOST)? as u64);
         }
         Ok(())
     })?;

@@ -6,9 +6,9 @@ use jiter::Jiter;
 use serde::de::DeserializeOwned;
 
 use super::json_pull::{JsonPull, Problem, each_field, integer, of};
-use super::read::ReadOptions;
 use super::read_error::ReadError;
 use super::read_nodes::{Ids, read_list};
+use super::read_options::ReadOptions;
 use crate::heap_profile::{
     AllOptions, Collection, HeapProfile, OrdinalSample, OwnWork, ProfileError, RowData, push,
 };
@@ -20,51 +20,9 @@ pub(crate) fn read<R: Read>(
     mut key: String,
     options: &ReadOptions,
 ) -> Result<HeapProfile, ReadError> {
-    let mut has_version = false;
-    let mut sampler_options: Option<SamplerOptions> = None;
-    let (mut started, mut collected) = (None, None);
-    let (mut heap_at_start, mut heap, mut own_work) = (None, None, None);
-    let (mut nodes, mut samples): (Option<Vec<Node>>, Option<Vec<Sample>>) = (None, None);
-    // What nodes and samples hold, and what the heap profile of them will.
-    let mut held = 0;
+    let mut members = Members::default();
     loop {
-        let is_twice = match &*key {
-            "version" => {
-                check_version(json)?;
-                std::mem::replace(&mut has_version, true)
-            }
-            "options" => {
-                let all = value::<_, AllOptions>(json, "options")?;
-                sampler_options.replace(all.into()).is_some()
-            }
-            "started" => started.replace(value::<_, Timestamp>(json, "started")?).is_some(),
-            "collected" => collected.replace(value::<_, Timestamp>(json, "collected")?).is_some(),
-            "heap_at_start" => {
-                let read = value::<_, HeapStatistics>(json, "heap_at_start")?;
-                heap_at_start.replace(read).is_some()
-            }
-            "heap" => heap.replace(value::<_, HeapStatistics>(json, "heap")?).is_some(),
-            "own_work" => own_work.replace(value::<_, OwnWork>(json, "own_work")?).is_some(),
-            "nodes" => {
-                let list = read_list(json, "nodes", options, held, false)?;
-                if list.ids == Ids::Texts {
-                    return Err(json.field_error("nodes.id", "ids are numbers in a profile"));
-                }
-                held += list.bytes;
-                nodes.replace(list.nodes).is_some()
-            }
-            "samples" => {
-                let list = read_samples(json, held)?;
-                held += list.capacity() * SAMPLE;
-                samples.replace(list).is_some()
-            }
-            // What later versions may have beside it.
-            _ => {
-                json.skip()?;
-                false
-            }
-        };
-        if is_twice {
+        if members.read(json, &key, options)? {
             return Err(json.field_error(key, "it is there twice"));
         }
         if !json.next_key(&mut key)? {
@@ -72,22 +30,88 @@ pub(crate) fn read<R: Read>(
         }
     }
     json.finish()?;
-    let missing = |field: &str| json.field_error(field, "the profile lacks it");
-    if !has_version {
-        return Err(missing("version"));
+    members.profile(|field| json.field_error(field, "the profile lacks it"))
+}
+
+/// The members of a profile that have been read.
+#[derive(Default)]
+struct Members {
+    has_version: bool,
+    options: Option<SamplerOptions>,
+    started: Option<Timestamp>,
+    collected: Option<Timestamp>,
+    heap_at_start: Option<HeapStatistics>,
+    heap: Option<HeapStatistics>,
+    own_work: Option<OwnWork>,
+    nodes: Option<Vec<Node>>,
+    samples: Option<Vec<Sample>>,
+    /// What nodes and samples hold, and what the heap profile of them will.
+    held: usize,
+}
+
+impl Members {
+    /// Reads the member of a key; whether it had been read already.
+    fn read<R: Read>(
+        &mut self,
+        json: &mut JsonPull<R>,
+        key: &str,
+        options: &ReadOptions,
+    ) -> Result<bool, ReadError> {
+        let is_twice = match key {
+            "version" => {
+                check_version(json)?;
+                std::mem::replace(&mut self.has_version, true)
+            }
+            "options" => {
+                let all = value::<_, AllOptions>(json, "options")?;
+                self.options.replace(all.into()).is_some()
+            }
+            "started" => self.started.replace(value(json, "started")?).is_some(),
+            "collected" => self.collected.replace(value(json, "collected")?).is_some(),
+            "heap_at_start" => self.heap_at_start.replace(value(json, "heap_at_start")?).is_some(),
+            "heap" => self.heap.replace(value(json, "heap")?).is_some(),
+            "own_work" => self.own_work.replace(value(json, "own_work")?).is_some(),
+            "nodes" => {
+                let list = read_list(json, "nodes", options, self.held, false)?;
+                if list.ids == Ids::Texts {
+                    return Err(json.field_error("nodes.id", "ids are numbers in a profile"));
+                }
+                self.held += list.bytes;
+                self.nodes.replace(list.nodes).is_some()
+            }
+            "samples" => {
+                let list = read_samples(json, self.held)?;
+                self.held += list.capacity() * SAMPLE;
+                self.samples.replace(list).is_some()
+            }
+            // What later versions may have beside it.
+            _ => {
+                json.skip()?;
+                false
+            }
+        };
+        Ok(is_twice)
     }
-    let nodes = nodes.ok_or_else(|| missing("nodes"))?;
-    let samples = samples.ok_or_else(|| missing("samples"))?;
-    let mut collection = Collection::new(sampler_options.ok_or_else(|| missing("options"))?);
-    collection.started = started.ok_or_else(|| missing("started"))?;
-    collection.collected = collected.ok_or_else(|| missing("collected"))?;
-    collection.heap_at_start = heap_at_start.ok_or_else(|| missing("heap_at_start"))?;
-    collection.heap = heap.ok_or_else(|| missing("heap"))?;
-    collection.own_work = own_work.ok_or_else(|| missing("own_work"))?;
-    HeapProfile::of_nodes_and_samples(&nodes, samples, collection).map_err(|error| match error {
-        ProfileError::Nodes(error) => error.into(),
-        error => error.into(),
-    })
+
+    /// The profile, if no member is `missing`.
+    fn profile(self, missing: impl Fn(&str) -> ReadError) -> Result<HeapProfile, ReadError> {
+        if !self.has_version {
+            return Err(missing("version"));
+        }
+        let nodes = self.nodes.ok_or_else(|| missing("nodes"))?;
+        let samples = self.samples.ok_or_else(|| missing("samples"))?;
+        let mut collection = Collection::new(self.options.ok_or_else(|| missing("options"))?);
+        collection.started = self.started.ok_or_else(|| missing("started"))?;
+        collection.collected = self.collected.ok_or_else(|| missing("collected"))?;
+        collection.heap_at_start = self.heap_at_start.ok_or_else(|| missing("heap_at_start"))?;
+        collection.heap = self.heap.ok_or_else(|| missing("heap"))?;
+        collection.own_work = self.own_work.ok_or_else(|| missing("own_work"))?;
+        let profile = HeapProfile::of_nodes_and_samples(&nodes, samples, collection);
+        profile.map_err(|error| match error {
+            ProfileError::Nodes(error) => error.into(),
+            error => error.into(),
+        })
+    }
 }
 
 fn check_version<R: Read>(json: &mut JsonPull<R>) -> Result<(), ReadError> {

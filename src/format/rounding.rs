@@ -60,10 +60,10 @@ impl HeapProfile {
         format: &'static str,
     ) -> Result<(), WriteError> {
         self.require(sample_type)?;
-        match self.is_difference(sample_type) {
-            true => Err(WriteError::Difference { format, sample_type }),
-            false => Ok(()),
+        if self.is_difference(sample_type) {
+            return Err(WriteError::Difference { format, sample_type });
         }
+        Ok(())
     }
 }
 

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use super::stack_walk::{Extent, Stack, StackWalk};
 use super::write_error::WriteError;
 use crate::heap_profile::HeapProfile;
-use crate::profile::SampleType;
 use crate::profile::Function;
+use crate::profile::SampleType;
 
 impl HeapProfile {
     /// Writes speedscope's JSON, with one profile for each value that there is, the one that
@@ -80,9 +80,10 @@ impl HeapProfile {
             writer,
             r#"{{"type":"{kind}","name":"{sample_type}","unit":"{unit}","startValue":0,"endValue":{total},"#
         )?;
-        match is_sampled {
-            true => self.write_samples(writer, values()?, values()?)?,
-            false => self.write_events(writer, values()?)?,
+        if is_sampled {
+            self.write_samples(writer, values()?, values()?)?;
+        } else {
+            self.write_events(writer, values()?)?;
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ impl<R: Read> Utf16<R> {
             return Ok(Some(unit));
         }
         let mut bytes = [0; 2];
-        match super::read::read_up_to(&mut self.reader, &mut bytes)? {
+        match super::fill::read_up_to(&mut self.reader, &mut bytes)? {
             0 => Ok(None),
             1 => Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,

@@ -87,10 +87,10 @@ impl WriteError {
         option: &'static str,
     ) -> Result<(), Self> {
         let needed = Bytes(needed);
-        match needed <= limit {
-            true => Ok(()),
-            false => Err(Self::TooLarge { format, needed, limit, option }),
+        if needed <= limit {
+            return Ok(());
         }
+        Err(Self::TooLarge { format, needed, limit, option })
     }
 }
 

@@ -415,7 +415,7 @@ impl StackBuilder {
         push_row(&mut self.rows, row);
     }
 
-    /// Forgets the values of all other sample types.
+    /// Forgets the values of all other sample types, and of what samples the others are.
     pub(crate) fn keep_values(&mut self, types: SampleTypes) {
         for row in &mut self.rows {
             let mut values = row.values();

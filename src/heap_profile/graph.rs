@@ -1,8 +1,8 @@
 //! The call graph of a heap profile.
 
-use crate::profile::SampleType;
 use super::whole::HeapProfile;
 use crate::callgraph::Callgraph;
+use crate::profile::SampleType;
 
 impl HeapProfile {
     /// The graph of functions, weighed in one of the profile's values; `None` if it does not have

@@ -55,80 +55,15 @@ impl HeapProfile {
     ///
     /// [`MergeError`] if there is no profile, nothing that all have in common, or too much of it.
     pub fn merge<'p>(profiles: impl IntoIterator<Item = &'p Self>) -> Result<Self, MergeError> {
-        let profiles: Vec<&Self> = profiles.into_iter().collect();
-        let first = *profiles.first().ok_or(MergeError::Nothing)?;
-        let mut about = first.about.clone();
-        // Numbers of samples add up if each stands for the same.
-        let is_alike = |profile: &&Self| {
-            profile.sampled_every == first.sampled_every
-                && profile.sample_types == first.sample_types
-        };
-        let sampled_every = first.sampled_every.filter(|_| profiles.iter().all(is_alike));
-        let mut types: Vec<SampleType> = SampleType::ALL.into();
-        let mut builder = StackBuilder::new((&**first.root().function()).into());
-        let mut label_sets = LabelSets::default();
-        let mut totals = [0.0; 4];
-        let mut intervals = Vec::new();
-        let mut are_differences = [false; 4];
-        for (at, profile) in profiles.into_iter().enumerate() {
-            for sample_type in SampleType::ALL {
-                are_differences[sample_type.index()] |= profile.is_difference(sample_type);
-            }
-            types.retain(|&sample_type| profile.has(sample_type));
-            intervals.push(profile.interval());
-            if at > 0 {
-                about = together(about, &profile.about);
-            }
-            let mut functions = vec![NONE; profile.functions.len()];
-            let mut contexts: Vec<u32> = Vec::with_capacity(profile.len());
-            for (rank, &function) in profile.function_of.iter().enumerate() {
-                let parent = profile.parents[rank];
-                contexts.push(if parent == NONE {
-                    StackBuilder::ROOT
-                } else {
-                    let number = &mut functions[function as usize];
-                    if *number == NONE {
-                        let function = &*profile.functions[function as usize];
-                        let script_id = function.script_id;
-                        *number = builder.functions.number(FunctionParts {
-                            script_id: script_id.filter(|_| function.script_name.is_empty()),
-                            ..function.into()
-                        });
-                    }
-                    builder.callee(contexts[parent as usize], *number)?
-                });
-            }
-            let labels: Vec<u32> =
-                profile.label_sets().map(|set| label_sets.push(set.to_vec())).collect();
-            for row in &profile.rows {
-                let values = totals.iter_mut().zip(row.values());
-                values.for_each(|(total, value)| *total += value.abs());
-                let row = if sampled_every.is_some() { *row } else { row.without_samples() };
-                let (context, labels) =
-                    (contexts[row.context as usize], labels[row.labels as usize]);
-                builder.push_row(row.moved(context, labels));
-            }
+        let mut profiles = profiles.into_iter();
+        let first = profiles.next().ok_or(MergeError::Nothing)?;
+        let mut merging = Merging::new(first);
+        merging.add(first)?;
+        for profile in profiles {
+            merging.about = together(merging.about, &profile.about);
+            merging.add(profile)?;
         }
-        if types.is_empty() {
-            return Err(MergeError::NothingInCommon);
-        }
-        for &sample_type in &types {
-            if totals[sample_type.index()] > Self::MOST as f64 {
-                return Err(MergeError::TooMuch { sample_type });
-            }
-        }
-        let is_difference = |sample_type: SampleType| are_differences[sample_type.index()];
-        let types = SampleTypes::of(types).with_differences(is_difference);
-        if sampled_every.is_none() {
-            builder.keep_values(types);
-        }
-        let mut merged = builder.finish(types, label_sets, None, about)?;
-        // The largest makes uncertainties upper bounds.
-        let intervals: Option<Vec<f64>> = intervals.into_iter().collect();
-        let largest = intervals.and_then(|of| of.into_iter().reduce(f64::max));
-        merged.infer_interval(largest);
-        merged.sampled_every = sampled_every;
-        Ok(merged)
+        merging.finish()
     }
 
     /// The sample types that [`merge`](Self::merge) leaves out: some of the profiles have them, and
@@ -160,6 +95,110 @@ impl HeapProfile {
         }
         let is_left_out = |of: &SampleType| had[of.index()] && lacked[of.index()];
         SampleType::ALL.into_iter().filter(is_left_out).collect()
+    }
+}
+
+/// The sum of the profiles so far.
+struct Merging {
+    builder: StackBuilder,
+    label_sets: LabelSets,
+    about: About,
+    /// Those that all have.
+    types: Vec<SampleType>,
+    /// By sample type, whether a profile has a difference.
+    are_differences: [bool; 4],
+    /// By sample type, what all values come to, whatever their signs.
+    totals: [f64; 4],
+    intervals: Vec<Option<f64>>,
+    /// The interval of all profiles' samples, if their rows hold numbers of samples of the same
+    /// kinds: these add up, as each stands for the same.
+    sampled_every: Option<u64>,
+    sample_types: SampleTypes,
+}
+
+impl Merging {
+    /// Nothing yet, of profiles the first of which is known.
+    fn new(first: &HeapProfile) -> Self {
+        Self {
+            builder: StackBuilder::new((&**first.root().function()).into()),
+            label_sets: LabelSets::default(),
+            about: first.about.clone(),
+            types: SampleType::ALL.into(),
+            are_differences: [false; 4],
+            totals: [0.0; 4],
+            intervals: Vec::new(),
+            sampled_every: first.sampled_every,
+            sample_types: first.sample_types,
+        }
+    }
+
+    /// Adds all but what is known of the profile as a whole.
+    fn add(&mut self, profile: &HeapProfile) -> Result<(), NodesError> {
+        for sample_type in SampleType::ALL {
+            self.are_differences[sample_type.index()] |= profile.is_difference(sample_type);
+        }
+        self.types.retain(|&sample_type| profile.has(sample_type));
+        self.intervals.push(profile.interval());
+        self.sampled_every = self.sampled_every.filter(|_| {
+            self.sampled_every == profile.sampled_every && self.sample_types == profile.sample_types
+        });
+        let contexts = self.contexts(profile)?;
+        let labels: Vec<u32> =
+            profile.label_sets().map(|set| self.label_sets.push(set.to_vec())).collect();
+        for row in &profile.rows {
+            let totals = self.totals.iter_mut().zip(row.values());
+            totals.for_each(|(total, value)| *total += value.abs());
+            let (context, labels) = (contexts[row.context as usize], labels[row.labels as usize]);
+            self.builder.push_row(row.moved(context, labels));
+        }
+        Ok(())
+    }
+
+    /// By context of a profile, the one in the sum.
+    fn contexts(&mut self, profile: &HeapProfile) -> Result<Vec<u32>, NodesError> {
+        let mut functions = vec![NONE; profile.functions.len()];
+        let mut contexts: Vec<u32> = Vec::with_capacity(profile.len());
+        for (rank, &function) in profile.function_of.iter().enumerate() {
+            let parent = profile.parents[rank];
+            contexts.push(if parent == NONE {
+                StackBuilder::ROOT
+            } else {
+                let number = &mut functions[function as usize];
+                if *number == NONE {
+                    let function = &*profile.functions[function as usize];
+                    let script_id = function.script_id;
+                    *number = self.builder.functions.number(FunctionParts {
+                        script_id: script_id.filter(|_| function.script_name.is_empty()),
+                        ..function.into()
+                    });
+                }
+                self.builder.callee(contexts[parent as usize], *number)?
+            });
+        }
+        Ok(contexts)
+    }
+
+    fn finish(mut self) -> Result<HeapProfile, MergeError> {
+        if self.types.is_empty() {
+            return Err(MergeError::NothingInCommon);
+        }
+        for &sample_type in &self.types {
+            if self.totals[sample_type.index()] > HeapProfile::MOST as f64 {
+                return Err(MergeError::TooMuch { sample_type });
+            }
+        }
+        let is_difference = |sample_type: SampleType| self.are_differences[sample_type.index()];
+        let types = SampleTypes::of(self.types).with_differences(is_difference);
+        if self.sampled_every.is_none() {
+            self.builder.keep_values(types);
+        }
+        let mut merged = self.builder.finish(types, self.label_sets, None, self.about)?;
+        // The largest makes uncertainties upper bounds.
+        let intervals: Option<Vec<f64>> = self.intervals.into_iter().collect();
+        let largest = intervals.and_then(|of| of.into_iter().reduce(f64::max));
+        merged.infer_interval(largest);
+        merged.sampled_every = self.sampled_every;
+        Ok(merged)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is said if a profile does not have the values that are asked for.
 
-use crate::profile::SampleType;
 use super::whole::HeapProfile;
+use crate::profile::SampleType;
 
 /// A profile does not have the values that are asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

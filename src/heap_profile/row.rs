@@ -38,7 +38,12 @@ impl RowData {
 
     /// A row of samples of objects of one size: of so many that were allocated, and so many of
     /// them in use, each of which stands for a number of objects.
-    pub(crate) fn of_samples(context: u32, size: u64, n: [u32; 2], objects_per_sample: f64) -> Self {
+    pub(crate) fn of_samples(
+        context: u32,
+        size: u64,
+        n: [u32; 2],
+        objects_per_sample: f64,
+    ) -> Self {
         let [alloc, inuse] = n.map(f64::from);
         let values = [alloc * objects_per_sample, alloc, inuse * objects_per_sample, inuse];
         Self { context, labels: LabelSets::NONE, size: size | IS_OF_SAMPLES, values }

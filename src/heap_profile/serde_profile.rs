@@ -5,9 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::collection::{Collection, OwnWork};
 use super::whole::HeapProfile;
-use crate::profile::{
-    HeapStatistics, KeepDead, Node, Sample, SampleId, SamplerOptions, Timestamp,
-};
+use crate::profile::{HeapStatistics, KeepDead, Node, Sample, SampleId, SamplerOptions, Timestamp};
 
 impl HeapProfile {
     /// The version of the form that serde writes.
@@ -137,8 +135,7 @@ impl<'de> Deserialize<'de> for HeapProfile {
             samples,
         } = WrittenProfile::deserialize(deserializer)?;
         let options = options.into();
-        let collection =
-            Collection { options, started, collected, heap_at_start, heap, own_work };
+        let collection = Collection { options, started, collected, heap_at_start, heap, own_work };
         Self::of_nodes_and_samples(&nodes, samples, collection).map_err(serde::de::Error::custom)
     }
 }

@@ -360,7 +360,8 @@ impl HeapProfile {
     pub(crate) fn contexts_with_rows(&self) -> impl Iterator<Item = (Context<'_>, Range<usize>)> {
         let mut start = 0;
         self.contexts().map(move |context| {
-            let of_context = self.rows[start..].iter().take_while(|row| row.context == context.rank);
+            let of_context =
+                self.rows[start..].iter().take_while(|row| row.context == context.rank);
             let rows = start..start + of_context.count();
             start = rows.end;
             (context, rows)

@@ -73,9 +73,8 @@ impl FileSources {
         for folder in self.root.iter().chain(folders) {
             // Its own entry is found only by those who may enter it.
             let entered = folder.canonicalize().and_then(|path| fs::metadata(path.join(".")));
-            let checked = entered.and_then(|about| match about.is_dir() {
-                true => Ok(()),
-                false => Err(io::ErrorKind::NotADirectory.into()),
+            let checked = entered.and_then(|about| {
+                if about.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }
             });
             checked.map_err(|error| {
                 io::Error::new(error.kind(), format!("{}: {error}", folder.display()))

@@ -256,76 +256,101 @@ pub fn list<C>(
     provider: &mut dyn SourceProvider,
     options: &ListOptions,
 ) -> Listing<C> {
-    let mut listing = Listing { files: Vec::new(), unlisted: Vec::new() };
+    let mut unlisted = Vec::new();
+    let by_script = by_script(functions, &mut unlisted);
+    let files = by_script
+        .into_iter()
+        .filter_map(|functions| functions.list(provider, options, &mut unlisted))
+        .collect();
+    Listing { files, unlisted }
+}
+
+/// The functions of one script or original file.
+struct OfScript<C> {
+    id: Option<ScriptId>,
+    name: Name,
+    functions: Vec<ListedFunction<C>>,
+}
+
+/// The functions of each script, in the order in which they named it first.
+fn by_script<C>(
+    functions: impl IntoIterator<Item = ListedFunction<C>>,
+    unlisted: &mut Vec<Unlisted<C>>,
+) -> Vec<OfScript<C>> {
     let mut places: HashMap<(Option<ScriptId>, Name), usize> = HashMap::new();
-    let mut by_file: Vec<(Option<ScriptId>, Name, Vec<ListedFunction<C>>)> = Vec::new();
-    for listed in functions {
-        let Some(Script { id, name }) = Script::shown(&listed.function) else {
+    let mut scripts: Vec<OfScript<C>> = Vec::new();
+    for function in functions {
+        let Some(Script { id, name }) = Script::shown(&function.function) else {
             let reason = "it is of no script".to_owned();
-            listing.unlisted.push(Unlisted { function: listed, reason });
+            unlisted.push(Unlisted { function, reason });
             continue;
         };
         let name = Name::from(name);
-        let place = *places.entry((id, name.clone())).or_insert(by_file.len());
-        if place == by_file.len() {
-            by_file.push((id, name, Vec::new()));
+        let place = *places.entry((id, name.clone())).or_insert(scripts.len());
+        if place == scripts.len() {
+            scripts.push(OfScript { id, name, functions: Vec::new() });
         }
-        by_file[place].2.push(listed);
+        scripts[place].functions.push(function);
     }
-    for (script_id, name, functions) in by_file {
-        let unlist = |reason: &str| {
-            let reason = reason.to_owned();
-            move |function| Unlisted { function, reason: reason.clone() }
+    scripts
+}
+
+impl<C> OfScript<C> {
+    /// The file with the lines of its functions, if there are any.
+    fn list(
+        self,
+        provider: &mut dyn SourceProvider,
+        options: &ListOptions,
+        unlisted: &mut Vec<Unlisted<C>>,
+    ) -> Option<ListedFile<C>> {
+        let Self { id: script_id, name, functions } = self;
+        let reason = match provider.source(Script { id: script_id, name: &name }) {
+            Ok(Some(text)) => {
+                let text = Text::new(&text);
+                let starts = starts(&text, functions, unlisted);
+                let lines = lines(&text, starts, options);
+                return (!lines.is_empty()).then_some(ListedFile { name, script_id, lines });
+            }
+            Ok(None) => "its source is not at hand".to_owned(),
+            Err(error) => format!("its source cannot be read: {error}"),
         };
-        let text = match provider.source(Script { id: script_id, name: &name }) {
-            Ok(Some(text)) => text,
-            Ok(None) => {
-                listing
-                    .unlisted
-                    .extend(functions.into_iter().map(unlist("its source is not at hand")));
-                continue;
-            }
-            Err(error) => {
-                let reason = format!("its source cannot be read: {error}");
-                listing.unlisted.extend(functions.into_iter().map(unlist(&reason)));
-                continue;
-            }
-        };
-        let text = Text::new(&text);
-        let mut starts = Vec::new();
-        for listed in functions {
-            let (_, line, column) = listed.function.shown_place();
-            match written_line(line) as usize {
-                0 => {
-                    let unlisted = unlist("its line is not known")(listed);
-                    listing.unlisted.push(unlisted);
-                }
-                line if line > text.line_count() => {
-                    let reason = format!(
-                        "the source at hand has {} lines: it is not the one that ran",
-                        text.line_count()
-                    );
-                    listing.unlisted.push(unlist(&reason)(listed));
-                }
-                line => starts.push((line, written_line(column) as usize, listed)),
-            }
-        }
-        if !starts.is_empty() {
-            // Stable: those at one place stay in the order in which they came.
-            starts.sort_by_key(|&(line, column, _)| (line, column));
-            let lines = lines(&text, starts, options);
-            listing.files.push(ListedFile { name, script_id, lines });
-        }
+        let unlist = |function| Unlisted { function, reason: reason.clone() };
+        unlisted.extend(functions.into_iter().map(unlist));
+        None
     }
-    listing
+}
+
+/// A function with the line and column where it starts in the text.
+type Start<C> = (usize, usize, ListedFunction<C>);
+
+/// Where functions start in their text, in ascending order.
+fn starts<C>(
+    text: &Text<'_>,
+    functions: Vec<ListedFunction<C>>,
+    unlisted: &mut Vec<Unlisted<C>>,
+) -> Vec<Start<C>> {
+    let mut starts = Vec::new();
+    for function in functions {
+        let (_, line, column) = function.function.shown_place();
+        let line = written_line(line) as usize;
+        let reason = if line == 0 {
+            "its line is not known".to_owned()
+        } else if line > text.line_count() {
+            let count = text.line_count();
+            format!("the source at hand has {count} lines: it is not the one that ran")
+        } else {
+            starts.push((line, written_line(column) as usize, function));
+            continue;
+        };
+        unlisted.push(Unlisted { function, reason });
+    }
+    // Stable: those at one place stay in the order in which they came.
+    starts.sort_by_key(|&(line, column, _)| (line, column));
+    starts
 }
 
 /// The lines around the places where functions start, which are in ascending order.
-fn lines<C>(
-    text: &Text<'_>,
-    starts: Vec<(usize, usize, ListedFunction<C>)>,
-    options: &ListOptions,
-) -> Vec<ListedLine<C>> {
+fn lines<C>(text: &Text<'_>, starts: Vec<Start<C>>, options: &ListOptions) -> Vec<ListedLine<C>> {
     let mut lines: Vec<ListedLine<C>> = Vec::new();
     let plain = |number: usize| {
         let line = text.line(number - 1).unwrap_or_default();
@@ -382,64 +407,90 @@ impl<C: fmt::Display> fmt::Display for Listing<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "V8 records where a function starts, not the line that allocates: costs stand at first lines."
+            "V8 records where a function starts, not the line that allocates: costs stand at \
+             first lines."
         )?;
-        let listed = self
-            .files
-            .iter()
-            .flat_map(|file| &file.lines)
-            .filter_map(|line| line.function.as_ref());
-        let all = listed.chain(self.unlisted.iter().map(|unlisted| &unlisted.function));
-        let width_of = |cost: &C| format!("{cost:#}").chars().count();
-        let widths = all.map(|listed| [width_of(&listed.own), width_of(&listed.total)]);
-        let [own, total] =
-            widths.fold([10, 10], |[own, total], [one, other]| [own.max(one), total.max(other)]);
+        let widths = self.widths();
         for file in &self.files {
-            match (file.name.as_str(), file.script_id) {
-                ("", Some(id)) => writeln!(f, "\nFILE ======================== (script {id})")?,
-                (name, _) => writeln!(f, "\nFILE ======================== {}", plain_text(name))?,
-            }
-            writeln!(f, "{:>own$} {:>total$}", "self", "total", own = own + 2, total = total + 1)?;
-            let mut last = None;
-            for line in &file.lines {
-                if last.is_some_and(|last| last + 1 < line.number) {
-                    writeln!(f, "{:>1$}", "...", own + total + 11)?;
-                }
-                last = Some(line.number);
-                let text = plain_text(&line.text);
-                let Some(listed) = &line.function else {
-                    write!(f, "  {:>own$}  {:>total$} {:>6}:{text}", ".", ".", line.number)?;
-                    writeln!(f)?;
-                    continue;
-                };
-                let costs = [&listed.own, &listed.total].map(|cost| format!("{cost:#}"));
-                write!(f, "  {:>own$}  {:>total$} {:>6}:{text}", costs[0], costs[1], line.number)?;
-                // Compiled names, and those that V8 makes up, are not in the text.
-                let name = listed.function.shown_name();
-                if line.text.contains(name.as_str()) {
-                    writeln!(f)?;
-                } else {
-                    writeln!(f, "  <- {}", plain_text(name))?;
-                }
-            }
+            file.show(widths, f)?;
         }
         if self.unlisted.is_empty() {
             return Ok(());
         }
         writeln!(f, "\nWITHOUT SOURCE ==============")?;
         for Unlisted { function: listed, reason } in &self.unlisted {
-            let costs = [&listed.own, &listed.total].map(|cost| format!("{cost:#}"));
+            let [own, total] = widths.pad(listed);
             let function = listed.function.to_string();
-            writeln!(
-                f,
-                "  {:>own$}  {:>total$}  {} ({})",
-                costs[0],
-                costs[1],
-                plain_text(&function),
-                plain_text(reason)
-            )?;
+            writeln!(f, "  {own}  {total}  {} ({})", plain_text(&function), plain_text(reason))?;
         }
         Ok(())
+    }
+}
+
+/// How many characters the columns of costs are wide.
+#[derive(Clone, Copy)]
+struct Widths {
+    own: usize,
+    total: usize,
+}
+
+impl Widths {
+    /// The costs of a function, in the width of their columns.
+    fn pad<C: fmt::Display>(self, listed: &ListedFunction<C>) -> [String; 2] {
+        let pad = |cost: &C, width: usize| format!("{:>width$}", format!("{cost:#}"));
+        [pad(&listed.own, self.own), pad(&listed.total, self.total)]
+    }
+}
+
+impl<C: fmt::Display> Listing<C> {
+    fn widths(&self) -> Widths {
+        let lines = self.files.iter().flat_map(|file| &file.lines);
+        let listed = lines.filter_map(|line| line.function.as_ref());
+        let all = listed.chain(self.unlisted.iter().map(|unlisted| &unlisted.function));
+        let width_of = |cost: &C| format!("{cost:#}").chars().count();
+        all.fold(Widths { own: 10, total: 10 }, |widths, listed| Widths {
+            own: widths.own.max(width_of(&listed.own)),
+            total: widths.total.max(width_of(&listed.total)),
+        })
+    }
+}
+
+impl<C: fmt::Display> ListedFile<C> {
+    fn show(&self, widths: Widths, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.name.as_str(), self.script_id) {
+            ("", Some(id)) => writeln!(f, "\nFILE ======================== (script {id})")?,
+            (name, _) => writeln!(f, "\nFILE ======================== {}", plain_text(name))?,
+        }
+        let Widths { own, total } = widths;
+        writeln!(f, "{:>own$} {:>total$}", "self", "total", own = own + 2, total = total + 1)?;
+        let mut last = None;
+        for line in &self.lines {
+            if last.is_some_and(|last| last + 1 < line.number) {
+                writeln!(f, "{:>1$}", "...", own + total + 11)?;
+            }
+            last = Some(line.number);
+            line.show(widths, f)?;
+        }
+        Ok(())
+    }
+}
+
+impl<C: fmt::Display> ListedLine<C> {
+    fn show(&self, widths: Widths, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = plain_text(&self.text);
+        let Some(listed) = &self.function else {
+            let Widths { own, total } = widths;
+            return writeln!(f, "  {:>own$}  {:>total$} {:>6}:{text}", ".", ".", self.number);
+        };
+        let [own, total] = widths.pad(listed);
+        write!(f, "  {own}  {total} {:>6}:{text}", self.number)?;
+        // Compiled names, and those that V8 makes up, are not in the text.
+        let name = listed.function.shown_name();
+        if self.text.contains(name.as_str()) {
+            writeln!(f)
+        } else {
+            writeln!(f, "  <- {}", plain_text(name))
+        }
     }
 }
 

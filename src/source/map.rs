@@ -39,7 +39,7 @@ pub(super) type FileNumber = (usize, u32);
 
 /// A place in an original file; line and column from 0, in UTF-16 units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct OriginalPlace {
     pub(super) file: FileNumber,
     pub(super) line: usize,
     pub(super) column: usize,
@@ -149,7 +149,7 @@ impl Map {
 
 impl<'m> Found<'m> {
     /// The original place; `None` for code of no original file.
-    pub(super) fn place(self) -> Option<Place> {
+    pub(super) fn place(self) -> Option<OriginalPlace> {
         // Damaged maps count below 0, which the decoder has wrap around.
         const MOST: u32 = i32::MAX as u32;
         let (line, column) = self.token.get_src();
@@ -157,7 +157,7 @@ impl<'m> Found<'m> {
             && line < MOST
             && column < MOST
             && self.token.get_source().is_some_and(|source| !source.is_empty());
-        is_known.then(|| Place {
+        is_known.then(|| OriginalPlace {
             file: (self.section, self.token.get_src_id()),
             line: line as usize,
             column: column as usize,
@@ -197,9 +197,10 @@ fn last_token(map: &SourceMap, place: (u32, u32)) -> Option<Token<'_>> {
     let (mut after, mut end) = (0, map.get_token_count() as usize);
     while after < end {
         let middle = after + (end - after) / 2;
-        match map.get_token(middle).is_some_and(|token| token.get_dst() <= place) {
-            true => after = middle + 1,
-            false => end = middle,
+        if map.get_token(middle).is_some_and(|token| token.get_dst() <= place) {
+            after = middle + 1;
+        } else {
+            end = middle;
         }
     }
     map.get_token(after.checked_sub(1)?)

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use super::map::{Found, Map, Originals, Place};
+use super::map::{Found, Map, OriginalPlace, Originals};
 use super::text::Text;
 use crate::profile::Function;
 
@@ -21,7 +21,7 @@ pub(super) struct Resolver<'m> {
 
 /// Where a function stands in the original.
 pub(super) struct Resolved {
-    pub(super) place: Place,
+    pub(super) place: OriginalPlace,
     /// Whether the column is known too.
     pub(super) has_column: bool,
     /// If it is not the one in the script.
@@ -73,7 +73,7 @@ impl<'m> Resolver<'m> {
         let name = head.and_then(|head| {
             let between = head.since(found.column);
             let exact = matches!(between, Some("" | "("));
-            self.renamed(&head, function, line, place).or_else(|| {
+            self.renamed(&head, function, place).or_else(|| {
                 let is_anonymous = function.name.is_empty() && !is_script;
                 (is_anonymous && has_column).then(|| self.declared(&head, place, exact))?
             })
@@ -90,8 +90,8 @@ impl<'m> Resolver<'m> {
         head: &Head<'_>,
         line: usize,
         found: Found<'_>,
-        place: Place,
-    ) -> Option<(Place, bool)> {
+        place: OriginalPlace,
+    ) -> Option<(OriginalPlace, bool)> {
         let between = head.since(found.column)?;
         if found.is_range() || between.is_empty() || is_head(between) {
             return Some((place, true));
@@ -109,7 +109,7 @@ impl<'m> Resolver<'m> {
             // A map that knows little more than lines, of text that was taken over as it was.
             if original.starts_with(between) {
                 let column = place.column + between.encode_utf16().count();
-                return Some((Place { column, ..place }, true));
+                return Some((OriginalPlace { column, ..place }, true));
             }
         }
         self.map.is_alone(line, found).then_some((place, false))
@@ -117,7 +117,7 @@ impl<'m> Resolver<'m> {
 
     /// For an arrow function that has lost the parentheses of its parameter, at which `place` is:
     /// where they start in the original.
-    fn parenthesis_before(&self, place: Place) -> Place {
+    fn parenthesis_before(&self, place: OriginalPlace) -> OriginalPlace {
         let parenthesis = || {
             let text = self.originals.text(place.file)?;
             let line = text.line(place.line)?;
@@ -132,7 +132,11 @@ impl<'m> Resolver<'m> {
                 before = without_comment(text.line(number)?);
             }
             let before = before.strip_suffix('(')?;
-            Some(Place { line: number, column: text.column_of(number, before.len()), ..place })
+            Some(OriginalPlace {
+                line: number,
+                column: text.column_of(number, before.len()),
+                ..place
+            })
         };
         parenthesis().unwrap_or(place)
     }
@@ -142,8 +146,7 @@ impl<'m> Resolver<'m> {
         &self,
         head: &Head<'_>,
         function: &Function,
-        line: usize,
-        place: Place,
+        place: OriginalPlace,
     ) -> Option<String> {
         let name = function.name.as_str();
         let accessor = ["get ", "set "].into_iter().find(|accessor| name.starts_with(accessor));
@@ -157,25 +160,34 @@ impl<'m> Resolver<'m> {
         if let Some(rest) = before.strip_suffix(bare)
             && !rest.ends_with(is_identifier_part)
         {
-            let at = head.column_of(rest.len());
-            let named = self.map.find_exactly(line, at);
-            let original = named.and_then(Found::name);
-            // Terser has the token of a method's name at the `(`.
-            let at_start = || {
-                let found = self.map.find_exactly(line, head.column)?;
-                found.name().filter(|_| head.after.starts_with('('))
-            };
-            let original = original.or_else(at_start).map(str::to_owned);
-            let original = original.or_else(|| {
-                let place = named.and_then(Found::place).filter(|_| !self.map.has_names())?;
-                self.identifier_at(place)
-            })?;
+            let original = self.renamed_in_place(head, head.column_of(rest.len()))?;
             let sharp = if bare.starts_with('#') && !original.starts_with('#') { "#" } else { "" };
             return Some(format!("{accessor}{sharp}{original}"));
         }
         if before.ends_with("constructor") && head.after.starts_with('(') {
             return self.class_name(head, bare, place);
         }
+        self.renamed_assignment(before, head, bare)
+    }
+
+    /// The original of a name that stands in the script at a column, right before the function's
+    /// start.
+    fn renamed_in_place(&self, head: &Head<'_>, column: usize) -> Option<String> {
+        let named = self.map.find_exactly(head.line, column);
+        // Terser has the token of a method's name at the `(`.
+        let at_start = || {
+            let found = self.map.find_exactly(head.line, head.column)?;
+            found.name().filter(|_| head.after.starts_with('('))
+        };
+        let original = named.and_then(Found::name).or_else(at_start).map(str::to_owned);
+        original.or_else(|| {
+            let place = named.and_then(Found::place).filter(|_| !self.map.has_names())?;
+            self.identifier_at(place)
+        })
+    }
+
+    /// The original of a name to which the function is assigned by what stands `before` it.
+    fn renamed_assignment(&self, before: &str, head: &Head<'_>, name: &str) -> Option<String> {
         // `name=(`, `name:function(`, `object.name=async function*(`.
         let before = before.strip_suffix('*').map_or(before, str::trim_end);
         let before = without_word(without_word(before, "function"), "async");
@@ -198,18 +210,18 @@ impl<'m> Resolver<'m> {
         // As V8 makes names up: `A.f` for `A.prototype.f`.
         parts.retain(|&(_, part)| part != "prototype");
         let join = |parts: Vec<String>| parts.join(".");
-        if join(parts.iter().map(|&(_, part)| part.to_owned()).collect()) != bare {
+        if join(parts.iter().map(|&(_, part)| part.to_owned()).collect()) != name {
             return None;
         }
         let original = |&(start, part): &(usize, &str)| {
-            let found = self.map.find_exactly(line, head.column_of(start));
+            let found = self.map.find_exactly(head.line, head.column_of(start));
             found.and_then(Found::name).unwrap_or(part).to_owned()
         };
         Some(join(parts.iter().map(original).collect()))
     }
 
     /// The original name of the class whose constructor the function is, found before it.
-    fn class_name(&self, head: &Head<'_>, name: &str, place: Place) -> Option<String> {
+    fn class_name(&self, head: &Head<'_>, name: &str, place: OriginalPlace) -> Option<String> {
         /// Classes start close to their constructors.
         const FAR: usize = 256 << 10;
         let text = self.text.as_ref()?;
@@ -229,7 +241,7 @@ impl<'m> Resolver<'m> {
 
     /// The name that the original gives a function that has none in the script: minifiers take it
     /// away where nothing refers to it.
-    fn declared(&self, head: &Head<'_>, place: Place, exact: bool) -> Option<String> {
+    fn declared(&self, head: &Head<'_>, place: OriginalPlace, exact: bool) -> Option<String> {
         let text = self.originals.text(place.file)?;
         let line = text.line(place.line)?;
         let (before, after) = line.split_at(text.byte_of(place.line, place.column)?);
@@ -252,7 +264,7 @@ impl<'m> Resolver<'m> {
     }
 
     /// The identifier at a place of the original.
-    fn identifier_at(&self, place: Place) -> Option<String> {
+    fn identifier_at(&self, place: OriginalPlace) -> Option<String> {
         let text = self.originals.text(place.file)?;
         let at = text.byte_of(place.line, place.column)?;
         let rest = &text.line(place.line)?[at..];

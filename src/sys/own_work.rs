@@ -17,7 +17,7 @@ use std::sync::OnceLock;
 use super::Mismatch;
 use super::cross_check;
 use super::layout::RawSample;
-use crate::heap_profile::{OwnWork, SampledObject, ContextTree};
+use crate::heap_profile::{ContextTree, OwnWork, SampledObject};
 use crate::profile::{Node, Objects};
 
 /// V8's size of a global handle, by which its number of bytes tells the number of handles.
@@ -221,7 +221,11 @@ impl OwnCounts {
 
 /// Takes contexts out of a tree that have no samples but V8's own, those at `places`, unless they
 /// lead to others; and then their callers that are left without either. The root stays.
-pub(super) fn remove_empty(tree: &mut ContextTree, samples: &mut [SampledObject], places: &[usize]) {
+pub(super) fn remove_empty(
+    tree: &mut ContextTree,
+    samples: &mut [SampledObject],
+    places: &[usize],
+) {
     let contexts = tree.parents.len();
     if places.is_empty() {
         return;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::{Mismatch, WalkError};
 use super::gc_watch::{EnteredForGc, GcWatch};
 use super::isolate::{Entered, RawIsolate, allows_javascript};
 use super::layout::RawSample;
@@ -12,9 +11,10 @@ use super::profile::OwnedProfile;
 use super::symbols;
 use super::version;
 use super::walk::{Expected, walk_nodes, walk_tree};
+use super::{Mismatch, WalkError};
 use crate::callgraph::IdIndex;
 use crate::error::{Error, Result};
-use crate::heap_profile::{OwnWork, SampledObject, ContextTree};
+use crate::heap_profile::{ContextTree, OwnWork, SampledObject};
 use crate::profile::{Node, NodeId, SampleId, SamplerOptions};
 
 /// Lives in a slot of the isolate for as long as a sampler of ours runs there.
@@ -187,11 +187,7 @@ impl Session {
     fn read_profile<T>(
         &mut self,
         isolate: &mut v8::Isolate,
-        read: impl FnOnce(
-            &mut Self,
-            &mut v8::PinScope<'_, '_, ()>,
-            v8::HeapStatistics,
-        ) -> Result<T>,
+        read: impl FnOnce(&mut Self, &mut v8::PinScope<'_, '_, ()>, v8::HeapStatistics) -> Result<T>,
     ) -> Result<T> {
         self.check(isolate)?;
         if self.force_gc {
@@ -212,11 +208,7 @@ impl Session {
     fn read_unchecked<T>(
         &mut self,
         isolate: &mut v8::Isolate,
-        read: impl FnOnce(
-            &mut Self,
-            &mut v8::PinScope<'_, '_, ()>,
-            v8::HeapStatistics,
-        ) -> Result<T>,
+        read: impl FnOnce(&mut Self, &mut v8::PinScope<'_, '_, ()>, v8::HeapStatistics) -> Result<T>,
     ) -> Result<T> {
         // SAFETY: our reference to the isolate outlives the value.
         let _entered = unsafe { EnteredForGc::new(isolate) };
@@ -370,10 +362,7 @@ pub(crate) fn collect_garbage(isolate: &mut v8::Isolate) -> Result<()> {
 /// # Safety
 ///
 /// The isolate is alive and used by this thread alone.
-unsafe fn start_sampling(
-    isolate: RawIsolate,
-    options: &SamplerOptions,
-) -> Result<bool, Mismatch> {
+unsafe fn start_sampling(isolate: RawIsolate, options: &SamplerOptions) -> Result<bool, Mismatch> {
     let mut flags = 0;
     if options.keep_dead.keeps_major() {
         flags |= symbols::SAMPLING_INCLUDE_MAJOR_GC;

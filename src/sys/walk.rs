@@ -332,11 +332,7 @@ impl<S: Sink> Walk<'_, S> {
 
     /// Takes a node and returns its children.
     #[inline]
-    fn push<'p>(
-        &mut self,
-        raw: &'p RawNode,
-        parent: u32,
-    ) -> Result<&'p [&'p RawNode], Mismatch> {
+    fn push<'p>(&mut self, raw: &'p RawNode, parent: u32) -> Result<&'p [&'p RawNode], Mismatch> {
         if self.rank >= NONE as usize {
             return Err(Mismatch::new(format_args!("number of nodes: more than 32 bits")));
         }

@@ -9,14 +9,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use foldhash::fast::RandomState;
 use prost::Message;
+use prost::encoding::decode_varint;
 
 use super::messages::{self, Header, Location, Sample, field};
 use super::{anonymous_name, generated_parts, named_differences};
-use crate::format::read::{Limit, MOST_TO_CHECK, ReadOptions, too_long};
+use crate::format::limit::{Limit, MOST_TO_CHECK, too_long};
 use crate::format::read_error::ReadError;
-use crate::heap_profile::{About, FunctionParts, HeapProfile, Label, LabelSets, OriginalParts, RowData, StackBuilder, push};
-use crate::profile::{SampleType, SampleTypes};
+use crate::format::read_options::ReadOptions;
+use crate::heap_profile::{
+    About, FunctionParts, HeapProfile, Label, LabelSets, OriginalParts, RowData, StackBuilder, push,
+};
 use crate::profile::{Bytes, Function, ScriptId};
+use crate::profile::{SampleType, SampleTypes};
 
 /// Reads a profile that is not compressed.
 pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfile, ReadError> {
@@ -34,36 +38,18 @@ pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfi
     });
     parts.tables += about.comments.capacity() * size_of::<String>()
         + about.comments.iter().map(String::capacity).sum::<usize>();
-    let mut stacks = Stacks::new(&parts, options.call_lines);
+    let mut stacks = LocationStacks::new(&parts, options.call_lines);
     let mut labels = Labels::default();
     let mut totals = [0.0; 4];
     for (number, sample) in parts.samples().enumerate() {
-        let at = |field: fmt::Arguments<'_>| format!("sample[{number}].{field}");
         // What is left for a sample, and then for contexts and labels.
         let held = parts.bytes() + stacks.bytes() + labels.bytes;
         limit.check(held + DECODED * sample.len())?;
-        let sample = Sample::decode(sample).map_err(|e| wrong(at(format_args!("")), e))?;
+        let sample = Sample::decode(sample).map_err(|e| wrong(format!("sample[{number}]"), e))?;
         let decoded = sample.location_id.capacity() * size_of::<u64>()
             + sample.value.capacity() * size_of::<i64>()
             + sample.label.capacity() * size_of::<messages::Label>();
-        if sample.value.len() != types.len() {
-            let (has, of) = (sample.value.len(), types.len());
-            let problem = format!("there are {has} values for {of} sample types");
-            return Err(wrong(at(format_args!("value")), problem));
-        }
-        let mut values = [0.0; 4];
-        for (place, (&value, sample_type)) in sample.value.iter().zip(&types).enumerate() {
-            let Some(sample_type) = sample_type else { continue };
-            // A negative one is a difference.
-            if value.unsigned_abs() > HeapProfile::MOST {
-                let problem = format!("{value} is not from -2^53 to 2^53");
-                return Err(wrong(at(format_args!("value[{place}]")), problem));
-            }
-            values[sample_type.index()] += value as f64;
-            if value < 0 && !differences.contains(sample_type) {
-                differences.push(*sample_type);
-            }
-        }
+        let values = values(&sample.value, number, &types, &mut differences)?;
         for (total, value) in totals.iter_mut().zip(values) {
             // More and less do not cancel out here, so that no part of the sum can be more.
             *total += value.abs();
@@ -84,6 +70,34 @@ pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfi
     Ok(stacks.builder.finish(present, labels.sets, None, about)?)
 }
 
+/// The values of a sample, by sample type; notes in `differences` of which types one is negative.
+fn values(
+    values: &[i64],
+    sample: usize,
+    types: &[Option<SampleType>],
+    differences: &mut Vec<SampleType>,
+) -> Result<[f64; 4], ReadError> {
+    if values.len() != types.len() {
+        let (has, of) = (values.len(), types.len());
+        let problem = format!("there are {has} values for {of} sample types");
+        return Err(wrong(format!("sample[{sample}].value"), problem));
+    }
+    let mut by_type = [0.0; 4];
+    for (place, (&value, sample_type)) in values.iter().zip(types).enumerate() {
+        let Some(sample_type) = sample_type else { continue };
+        // A negative one is a difference.
+        if value.unsigned_abs() > HeapProfile::MOST {
+            let problem = format!("{value} is not from -2^53 to 2^53");
+            return Err(wrong(format!("sample[{sample}].value[{place}]"), problem));
+        }
+        by_type[sample_type.index()] += value as f64;
+        if value < 0 && !differences.contains(sample_type) {
+            differences.push(*sample_type);
+        }
+    }
+    Ok(by_type)
+}
+
 /// What goes wrong at once is most likely no pprof profile.
 fn unknown(error: ReadError, seen: usize) -> ReadError {
     match error {
@@ -95,8 +109,7 @@ fn unknown(error: ReadError, seen: usize) -> ReadError {
 }
 
 fn wrong(field: impl Into<String>, problem: impl fmt::Display) -> ReadError {
-    let field: String = field.into();
-    ReadError::Pprof { field: field.trim_end_matches('.').to_owned(), problem: problem.to_string() }
+    ReadError::Pprof { field: field.into(), problem: problem.to_string() }
 }
 
 /// A profile in its parts, which refer to each other and can come in any order.
@@ -126,7 +139,7 @@ impl Parts {
             string_ends: Vec::new(),
             tables: 0,
         };
-        let mut fields = Fields::new(reader);
+        let mut fields = MessageFields::new(reader);
         // The fields that are no lists of any length, with their tags.
         let mut header = Vec::new();
         let mut message = Vec::new();
@@ -174,45 +187,52 @@ impl Parts {
                 reserve(&mut self.samples, content.len());
                 self.samples.extend_from_slice(content);
             }
-            field::LOCATION => {
-                let field = || format!("location[{}]", self.locations.len());
-                limit.check(self.bytes() + DECODED * content.len())?;
-                let location = Location::decode(content).map_err(|e| wrong(field(), e))?;
-                self.tables += 2 * size_of::<(u64, Location)>()
-                    + location.line.capacity() * size_of::<messages::Line>();
-                let id = location.id;
-                if self.locations.contains_key(&id) {
-                    return Err(wrong(field() + ".id", format!("{id} is used twice")));
-                }
-                self.locations.insert(id, location);
-            }
-            field::FUNCTION => {
-                let field = || format!("function[{}]", self.functions.len());
-                let function =
-                    messages::Function::decode(content).map_err(|e| wrong(field(), e))?;
-                self.tables += 2 * size_of::<(u64, messages::Function)>();
-                let id = function.id;
-                if self.functions.contains_key(&id) {
-                    return Err(wrong(field() + ".id", format!("{id} is used twice")));
-                }
-                self.functions.insert(id, function);
-            }
-            field::STRING_TABLE => {
-                let text = std::str::from_utf8(content).map_err(|error| {
-                    wrong(format!("string_table[{}]", self.string_ends.len()), error)
-                })?;
-                if self.strings.capacity() - self.strings.len() < text.len() {
-                    self.strings.reserve_exact(text.len().max(self.strings.len() / 4));
-                }
-                self.strings.push_str(text);
-                push(&mut self.string_ends, self.strings.len());
-            }
+            field::LOCATION => self.take_location(content, limit)?,
+            field::FUNCTION => self.take_function(content)?,
+            field::STRING_TABLE => self.take_string(content)?,
             field::MAPPING => {}
             _ => {
                 reserve(header, message.len());
                 header.extend_from_slice(message);
             }
         }
+        Ok(())
+    }
+
+    fn take_location(&mut self, content: &[u8], limit: Limit) -> Result<(), ReadError> {
+        let field = || format!("location[{}]", self.locations.len());
+        limit.check(self.bytes() + DECODED * content.len())?;
+        let location = Location::decode(content).map_err(|e| wrong(field(), e))?;
+        self.tables += 2 * size_of::<(u64, Location)>()
+            + location.line.capacity() * size_of::<messages::Line>();
+        let id = location.id;
+        if self.locations.contains_key(&id) {
+            return Err(wrong(field() + ".id", format!("{id} is used twice")));
+        }
+        self.locations.insert(id, location);
+        Ok(())
+    }
+
+    fn take_function(&mut self, content: &[u8]) -> Result<(), ReadError> {
+        let field = || format!("function[{}]", self.functions.len());
+        let function = messages::Function::decode(content).map_err(|e| wrong(field(), e))?;
+        self.tables += 2 * size_of::<(u64, messages::Function)>();
+        let id = function.id;
+        if self.functions.contains_key(&id) {
+            return Err(wrong(field() + ".id", format!("{id} is used twice")));
+        }
+        self.functions.insert(id, function);
+        Ok(())
+    }
+
+    fn take_string(&mut self, content: &[u8]) -> Result<(), ReadError> {
+        let text = std::str::from_utf8(content)
+            .map_err(|error| wrong(format!("string_table[{}]", self.string_ends.len()), error))?;
+        if self.strings.capacity() - self.strings.len() < text.len() {
+            self.strings.reserve_exact(text.len().max(self.strings.len() / 4));
+        }
+        self.strings.push_str(text);
+        push(&mut self.string_ends, self.strings.len());
         Ok(())
     }
 
@@ -343,7 +363,7 @@ fn reserve(bytes: &mut Vec<u8>, more: usize) {
 }
 
 /// Builds contexts of stacks of locations.
-struct Stacks<'p> {
+struct LocationStacks<'p> {
     builder: StackBuilder,
     /// The frames of each location: functions by number, the innermost first.
     frames: HashMap<u64, Range<usize>, RandomState>,
@@ -358,7 +378,7 @@ struct Stacks<'p> {
     call_lines: bool,
 }
 
-impl<'p> Stacks<'p> {
+impl<'p> LocationStacks<'p> {
     fn new(parts: &'p Parts, call_lines: bool) -> Self {
         let root = FunctionParts { name: "(root)", ..FunctionParts::default() };
         let mut builder = StackBuilder::new(root);
@@ -493,17 +513,18 @@ impl<'p> Stacks<'p> {
         };
         let start_line = number(function.start_line, "start_line")?;
         // V8 knows where functions start, and nothing of calls: who gives no start line for its
-        // functions, as `@datadog/pprof`, has that as the line. The line of a location in a binary is the
-        // one that calls; there Go before 1.20 gives no start line, and that is not known.
+        // functions, as `@datadog/pprof`, has that as the line. The line of a location in a binary
+        // is the one that calls; there Go before 1.20 gives no start line, and that is not known.
         let is_in_binary = location.address != 0 || location.mapping_id != 0;
         let line = if is_in_binary { *line } else { unpacked(line) };
         let is_place = match start_line {
             0 => self.call_lines || !is_in_binary,
             _ => self.call_lines && line.line != 0 || i64::from(start_line) == line.line,
         };
-        let (line_number, column_number) = match is_place {
-            true => (number(line.line, "line.line")?, number(line.column, "line.column")?),
-            false => (start_line, 0),
+        let (line_number, column_number) = if is_place {
+            (number(line.line, "line.line")?, number(line.column, "line.column")?)
+        } else {
+            (start_line, 0)
         };
         let mut parts = FunctionParts {
             name,
@@ -514,9 +535,10 @@ impl<'p> Stacks<'p> {
         };
         // A script without a name goes by its id there, which tells its functions from others'.
         parts.script_id = unnamed_script(&parts);
-        match is_anonymous(&parts) {
-            true => parts.name = "",
-            false => parts.script_id = None,
+        if is_anonymous(&parts) {
+            parts.name = "";
+        } else {
+            parts.script_id = None;
         }
         // It is there in nearly all profiles, and mostly says the same as the name.
         let system_name = match function.system_name {
@@ -658,13 +680,13 @@ const DECODED: usize = 32;
 const LENGTH_DELIMITED: u8 = 2;
 
 /// The fields of a message, one after the other.
-struct Fields<R> {
+struct MessageFields<R> {
     reader: io::BufReader<R>,
     /// Where the next field starts.
     offset: u64,
 }
 
-impl<R: Read> Fields<R> {
+impl<R: Read> MessageFields<R> {
     fn new(reader: R) -> Self {
         Self { reader: io::BufReader::with_capacity(64 * 1024, reader), offset: 0 }
     }
@@ -729,14 +751,10 @@ impl<R: Read> Fields<R> {
             self.offset += 1;
             message.push(byte);
             if byte < 0x80 || message.len() - start == 10 {
-                // `prost` reads fields, not numbers alone: as the field of a message.
-                let number = &message[start..];
-                let mut field = [1 << 3; 11];
-                field[1..=number.len()].copy_from_slice(number);
-                return match u64::decode(&field[..=number.len()]) {
-                    Ok(number) => Ok(Some(number)),
-                    Err(error) => Err(wrong(format!("byte {}", self.offset), error)),
-                };
+                let number = decode_varint(&mut &message[start..]);
+                return number
+                    .map(Some)
+                    .map_err(|error| wrong(format!("byte {}", self.offset), error));
             }
         }
     }

@@ -1,0 +1,198 @@
+//! What was found, and how it is shown.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::analysis::change::Change;
+use crate::analysis::joined::shown_stack;
+use crate::analysis::share::percent;
+use crate::analysis::significance::shown_p;
+use crate::analysis::table::Table;
+use crate::estimate::Estimate;
+use crate::estimate::shown;
+use crate::profile::SampleType;
+use crate::profile::{Bytes, Function, Objects};
+
+/// What a [`Rate`] is per.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RateUnit {
+    /// Per second.
+    Second,
+    /// From one snapshot to the next, where their times are not known.
+    Snapshot,
+}
+
+/// How fast something grows: an estimate with its 95 % limits.
+///
+/// Displayed as `+1.2 MB/s (1.0 to 1.4)`, per second, minute or hour.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Rate {
+    /// Bytes or objects.
+    pub sample_type: SampleType,
+    /// Per what.
+    pub per: RateUnit,
+    /// So many.
+    pub value: f64,
+    /// The lower limit.
+    pub lower: f64,
+    /// The upper limit.
+    pub upper: f64,
+}
+
+/// What grows: see [`leaks`](super::leaks).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Leaks {
+    /// Which value.
+    pub sample_type: SampleType,
+    /// How many snapshots there are.
+    pub snapshots: usize,
+    /// From the first to the last; `None` if their times are not known.
+    pub duration: Option<Duration>,
+    /// Whether the snapshots are of one session, so that single objects were followed.
+    pub same_session: bool,
+    /// How fast the whole grows.
+    pub total: Rate,
+    /// Whether the whole grows and goes on growing, by the tests that the rows have: also where no
+    /// row by itself does.
+    pub whole_leaks: bool,
+    /// The rows: leaks first, and among these the fastest first.
+    pub rows: Vec<Leak>,
+    /// How many rows there would be if none was cut off.
+    pub all: usize,
+    /// How many leaks there are.
+    pub leaks: usize,
+    /// How large a part of these may be none, on average.
+    pub false_discovery_rate: f64,
+    #[serde(skip)]
+    pub(super) by: String,
+}
+
+/// A row of [`Leaks`]: how a function, a script, ... grows.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Leak {
+    /// What it is of, as it is shown.
+    pub name: String,
+    /// The function, where the rows are functions.
+    #[serde(serialize_with = "crate::analysis::place::serialize_some")]
+    pub function: Option<Arc<Function>>,
+    /// How fast it grows.
+    pub rate: Rate,
+    /// How much of the growth of the whole that is; `None` if the whole does not grow. More than 1
+    /// if something else shrinks.
+    pub share: Option<f64>,
+    /// How likely such growth is if none goes on; `None` if it cannot be said.
+    pub p_value: Option<f64>,
+    /// The least false discovery rate at which it is a leak; `None` if it cannot be said.
+    pub q_value: Option<f64>,
+    /// Whether it grows and goes on growing, at the false discovery rate that was asked for.
+    pub is_leak: bool,
+    /// What there was in each snapshot.
+    pub levels: Vec<Estimate>,
+    /// The stacks that have grown most from the first snapshot to the last, of leaks.
+    pub paths: Vec<LeakPath>,
+}
+
+/// A stack that has grown.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct LeakPath {
+    /// The functions, the outermost first.
+    #[serde(serialize_with = "crate::analysis::place::serialize_all")]
+    pub stack: Vec<Arc<Function>>,
+    /// By how much, from the first snapshot to the last.
+    pub change: Change,
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // In a unit of time in which it is a number that can be imagined.
+        let (times, unit) = match (self.per, self.value.abs()) {
+            (RateUnit::Snapshot, _) => (1.0, "snapshot"),
+            (_, value) if value >= 1000.0 => (1.0, "s"),
+            (_, value) if value * 60.0 >= 1000.0 => (60.0, "min"),
+            _ => (3600.0, "h"),
+        };
+        let number = |value: f64| {
+            if self.sample_type.is_bytes() {
+                shown::<Bytes>(value * times, 0.0)
+            } else {
+                shown::<Objects>(value * times, 0.0)
+            }
+        };
+        let sign = if self.value > 0.0 { "+" } else { "" };
+        let (lower, upper) = (number(self.lower), number(self.upper));
+        f.pad(&format!("{sign}{}/{unit} ({lower} to {upper})", number(self.value)))
+    }
+}
+
+impl fmt::Display for Leaks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {} snapshots", self.sample_type, self.snapshots)?;
+        if let Some(duration) = self.duration {
+            write!(f, " in {duration:.1?}")?;
+        }
+        writeln!(f, ": {} (95 % intervals)", self.total)?;
+        writeln!(
+            f,
+            "{} of {} grow and go on growing (marked *; false discovery rate {} %)",
+            self.leaks,
+            self.all,
+            self.false_discovery_rate * 100.0
+        )?;
+        if self.rows.iter().any(|row| row.q_value.is_none()) {
+            writeln!(
+                f,
+                "of those with ? it cannot be said: the profiles do not tell how sure they are"
+            )?;
+        }
+        if self.whole_leaks && self.leaks == 0 {
+            writeln!(
+                f,
+                "all of them together do: code that is optimised meanwhile is charged to the \
+                 functions that it is inlined into; look by script or package, too"
+            )?;
+        }
+        write!(f, "{}", self.table())
+    }
+}
+
+impl Leaks {
+    /// The rows, and below each its paths.
+    fn table(&self) -> Table {
+        let mut table = Table::new(["", "growth", "of all growth", "q", "first", "last", &self.by]);
+        for row in &self.rows {
+            let [first, last] = [row.levels.first(), row.levels.last()]
+                .map(|level| level.map(Estimate::short).unwrap_or_default());
+            table.push([
+                if row.is_leak { "*" } else { "" }.to_owned(),
+                row.rate.to_string(),
+                row.share.map_or_else(String::new, percent),
+                row.q_value.map_or("?".to_owned(), shown_p),
+                first,
+                last,
+                row.name.clone(),
+            ]);
+            for path in &row.paths {
+                let stack: Vec<_> = path.stack.iter().rev().cloned().collect();
+                let none = String::new();
+                table.push([
+                    none.clone(),
+                    path.change.to_string(),
+                    none.clone(),
+                    none.clone(),
+                    none.clone(),
+                    none,
+                    format!("  {}", shown_stack(&stack)),
+                ]);
+            }
+        }
+        table
+    }
+}

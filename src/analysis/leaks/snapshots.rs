@@ -1,0 +1,42 @@
+//! Snapshots of one process, in order.
+
+use super::clock::Clock;
+use super::error::LeakError;
+use super::options::LeakOptions;
+use crate::analysis::GroupBy;
+use crate::analysis::evidence::Evidence;
+use crate::heap_profile::HeapProfile;
+
+pub(super) struct Snapshots<'p> {
+    pub(super) profiles: Vec<&'p HeapProfile>,
+    pub(super) evidence: Vec<Evidence<'p>>,
+    pub(super) clock: Clock,
+    pub(super) same_session: bool,
+}
+
+impl<'p> Snapshots<'p> {
+    /// Snapshots in which leaks can be looked for.
+    pub(super) fn new(
+        profiles: Vec<&'p HeapProfile>,
+        options: &LeakOptions,
+    ) -> Result<Self, LeakError> {
+        if profiles.len() < 3 {
+            return Err(LeakError::TooFew { snapshots: profiles.len() });
+        }
+        if matches!(options.by, GroupBy::Label(_)) {
+            return Err(LeakError::Labels);
+        }
+        let evidence = (1..).zip(&profiles).map(|(at, profile)| {
+            let sample_type = options.sample_type;
+            if profile.is_difference(sample_type) {
+                return Err(LeakError::Difference { at, sample_type });
+            }
+            Evidence::new(profile, sample_type)
+                .map_err(|error| LeakError::NoSuchValues { at, error })
+        });
+        let evidence = evidence.collect::<Result<Vec<_>, _>>()?;
+        let same_session =
+            profiles.windows(2).all(|pair| options.sessions.are_same(pair[0], pair[1]));
+        Ok(Self { clock: Clock::of(&profiles)?, profiles, evidence, same_session })
+    }
+}
