@@ -1,8 +1,8 @@
 //! What can go wrong, said so that the reader knows what to do.
 
 use crate::callgraph::NodesError;
-use crate::heap_profile::ProfileError;
-use crate::profile::OptionsError;
+use crate::model::OptionsError;
+use crate::profile::ProfileError;
 
 /// The result of the crate's fallible operations.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

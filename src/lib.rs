@@ -99,7 +99,7 @@
 //!
 //! # Answers
 //!
-//! [`mod@analysis`] turns a [`HeapProfile`], wherever it comes from, into tables, trees, differences with
+//! [`mod@analysis`] turns a [`Profile`], wherever it comes from, into tables, trees, differences with
 //! their significance, and leaks; each number with its uncertainty.
 //!
 //! # Heap tests
@@ -114,14 +114,14 @@
 //!
 //! # Formats
 //!
-//! [`HeapProfile`] is a profile as numbers by calling context, wherever it comes from. It is what the
+//! [`Profile`] is a profile as numbers by calling context, wherever it comes from. It is what the
 //! standard [formats](mod@format) carry: what is collected opens in Chrome DevTools, `go tool pprof`,
 //! speedscope and others, and what they and other runtimes write is read.
 //!
 //! # Source maps and source lines
 //!
-//! [`HeapProfile::map_sources`] says which original function a compiled, bundled or minified one was, and
-//! [`HeapProfile::listing`] shows the lines where functions start with what they allocated: see
+//! [`Profile::map_sources`] says which original function a compiled, bundled or minified one was, and
+//! [`Profile::listing`] shows the lines where functions start with what they allocated: see
 //! [`source`].
 //!
 //! # Features
@@ -135,7 +135,7 @@
 //! - `firefox`: the Firefox Profiler's format.
 //! - `formats`: all of the above but `v8`.
 //! - `regex`: [`analysis::Pattern::regex`].
-//! - `sourcemap`: source maps, [`HeapProfile::map_sources`].
+//! - `sourcemap`: source maps, [`Profile::map_sources`].
 
 #![deny(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -151,7 +151,7 @@ mod callgraph;
 mod error;
 mod estimate;
 pub mod format;
-mod heap_profile;
+mod model;
 mod profile;
 #[cfg(feature = "v8")]
 mod sampler;
@@ -165,15 +165,15 @@ pub use callgraph::{
 };
 pub use error::{Error, Result};
 pub use estimate::{Confidence, ConfidenceError, ConfidenceInterval, Estimate, Uncertainty};
-pub use heap_profile::{
-    About, Collection, Context, Contexts, HeapProfile, Label, LabelValue, MergeError,
-    OrdinalSample, OwnWork, ProfileError, Row,
-};
-pub use petgraph;
-pub use profile::{
+pub use model::{
     Allocation, Allocations, Bytes, ChildIds, Counted, Function, HeapStatistics, KeepDead, Name,
     Node, NodeId, Objects, OptionsError, Original, PseudoFrame, Sample, SampleId, SampleType,
     SamplerOptions, ScriptId, ShortVec, Timestamp, Unit, UnknownSampleType, V8Estimate,
+};
+pub use petgraph;
+pub use profile::{
+    Collection, Context, Contexts, Label, LabelValue, MergeError, Metadata, OrdinalSample, OwnWork,
+    Profile, ProfileError, Row,
 };
 #[cfg(feature = "v8")]
 pub use sampler::{CollectOptions, HeapSampler};

@@ -5,8 +5,8 @@ use std::ops::{Deref, DerefMut};
 
 use crate::callgraph::Callgraph;
 use crate::error::Result;
-use crate::heap_profile::{Collection, HeapProfile};
-use crate::profile::{Bytes, HeapStatistics, Node, SamplerOptions, Timestamp};
+use crate::model::{Bytes, HeapStatistics, Node, SamplerOptions, Timestamp};
+use crate::profile::{Collection, Profile};
 use crate::sys::{Collected, Session};
 
 /// Samples the heap allocations of an isolate for as long as it lives.
@@ -245,14 +245,14 @@ impl<'a> HeapSampler<'a> {
     ///
     /// [`Error::Profile`]: crate::Error::Profile
     /// [`KeepDead`]: crate::KeepDead
-    pub fn profile(&mut self) -> Result<HeapProfile> {
+    pub fn profile(&mut self) -> Result<Profile> {
         let collected = Timestamp::now();
         let Collected { tree, samples, own_work, heap } = self.session.collect(self.isolate)?;
         let mut collection = Collection::new(self.options.clone());
         (collection.started, collection.collected) = (self.started, collected);
         (collection.heap_at_start, collection.heap) = (self.heap_at_start, heap_statistics(&heap));
         collection.own_work = own_work;
-        Ok(HeapProfile::of_collection(tree, samples, collection)?)
+        Ok(Profile::of_collection(tree, samples, collection)?)
     }
 
     /// The profile of everything since the last window, or since sampling started; then samples
@@ -295,7 +295,7 @@ impl<'a> HeapSampler<'a> {
     ///     // ... serve requests ...
     ///     let window = sampler.take_window()?;
     ///     let allocated = window.total(SampleType::AllocSpace).expect("dead objects are kept");
-    ///     let duration = window.about.duration.expect("it was collected here");
+    ///     let duration = window.metadata.duration.expect("it was collected here");
     ///     println!("{:.0} bytes/s", allocated / duration.as_secs_f64());
     /// }
     /// # Ok::<(), v8_heap_sampler::Error>(())
@@ -307,7 +307,7 @@ impl<'a> HeapSampler<'a> {
     /// does. A collected window is never lost: if sampling cannot be started again, which nobody
     /// has seen yet, the next call says so ([`Error::NotSampling`](crate::Error::NotSampling)). As
     /// [`stop`](Self::stop) where V8 may be collecting garbage.
-    pub fn take_window(&mut self) -> Result<HeapProfile> {
+    pub fn take_window(&mut self) -> Result<Profile> {
         self.session.check_stop(self.isolate)?;
         let window = self.profile()?;
         let heap_at_start = heap_statistics(&self.isolate.get_heap_statistics());
@@ -395,7 +395,7 @@ impl<'a> HeapSampler<'a> {
     /// As [`profile`](Self::profile). Sampling is stopped all the same, unless the
     /// isolate was replaced, and so cannot be reached, the session is somebody else's, or V8 may be
     /// collecting garbage (see [there](Self#gc-callbacks-and-finalizers)).
-    pub fn finish(mut self) -> Result<HeapProfile> {
+    pub fn finish(mut self) -> Result<Profile> {
         self.profile()
     }
 }

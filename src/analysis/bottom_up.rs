@@ -7,7 +7,7 @@ use super::group::{self, Group, GroupBy};
 use super::share::fraction;
 use super::tree::{Tree, TreeOptions, TreeRow};
 use crate::callgraph::NONE;
-use crate::heap_profile::{HeapProfile, NoSuchValues};
+use crate::profile::{NoSuchValues, Profile};
 
 /// What one row of the profile adds to an inverted context.
 #[derive(Clone, Copy)]
@@ -33,7 +33,7 @@ struct Inverted {
     value: f64,
 }
 
-impl HeapProfile {
+impl Profile {
     /// The tree of calls from the inside out: the functions that allocate, and below each its
     /// callers, by which what it allocated itself is split.
     ///
@@ -43,7 +43,7 @@ impl HeapProfile {
     /// rows.
     ///
     /// ```
-    /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SampleType,
     /// #     SamplerOptions};
     /// # let mut nodes: Vec<_> = ["(root)", "main", "parse"].into_iter().zip(1..)
     /// #     .map(|(name, id)| Node::new(NodeId(id), name)).collect();
@@ -54,7 +54,7 @@ impl HeapProfile {
     /// # let profile = Profile::new(nodes, (1..=400).map(sample).collect(), options);
     /// use v8_heap_sampler::analysis::TreeOptions;
     ///
-    /// let profile = HeapProfile::from_profile(&profile)?;
+    /// let profile = Profile::from_profile(&profile)?;
     /// let tree = profile.bottom_up(&TreeOptions::new(SampleType::InuseSpace))?;
     /// assert_eq!(tree.to_string(), "\
     /// inuse_space: 1.65 MB ± 0.17 (400 samples, one per 4096 bytes; 95 % intervals)
@@ -85,7 +85,7 @@ impl HeapProfile {
 
 /// What an inverted tree is made of.
 struct Inversion<'p> {
-    profile: &'p HeapProfile,
+    profile: &'p Profile,
     evidence: &'p Evidence<'p>,
     groups: Vec<Group>,
     /// By number of a function, its group.

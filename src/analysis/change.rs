@@ -9,7 +9,7 @@ use super::evidence::Evidence;
 use super::significance::p_value;
 use crate::estimate::Estimate;
 use crate::estimate::{Confidence, ConfidenceInterval, Sum, shown_change};
-use crate::profile::{Bytes, Objects};
+use crate::model::{Bytes, Objects};
 
 /// A change from one profile to another, with its uncertainty.
 ///

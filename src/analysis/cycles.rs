@@ -14,11 +14,11 @@ use super::table::Table;
 use super::totals::of_groups;
 use crate::callgraph::NONE;
 use crate::estimate::Estimate;
-use crate::heap_profile::{HeapProfile, NoSuchValues};
-use crate::profile::Function;
-use crate::profile::SampleType;
+use crate::model::Function;
+use crate::model::SampleType;
+use crate::profile::{NoSuchValues, Profile};
 
-/// The cycles of the call graph: see [`HeapProfile::cycles`].
+/// The cycles of the call graph: see [`Profile::cycles`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Cycles {
@@ -45,7 +45,7 @@ pub struct Cycle {
     pub total: Estimate,
 }
 
-impl HeapProfile {
+impl Profile {
     /// The cycles of the call graph, direct and indirect recursion, and what they hold.
     ///
     /// Linear in contexts, calls and values.

@@ -17,9 +17,9 @@ use super::table::Table;
 use super::top::Measure;
 use super::totals::{GroupSums, group_sums, of_groups};
 use crate::estimate::Sum;
-use crate::heap_profile::{HeapProfile, NoSuchValues};
-use crate::profile::Function;
-use crate::profile::SampleType;
+use crate::model::Function;
+use crate::model::SampleType;
+use crate::profile::{NoSuchValues, Profile};
 
 /// By what profiles are compared.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -187,7 +187,7 @@ pub struct DiffRow {
 /// that are not cut off come on top.
 ///
 /// ```
-/// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+/// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SampleType,
 /// #     SamplerOptions};
 /// # let profile = |parses: u64| {
 /// #     let mut nodes: Vec<_> = ["(root)", "main", "parse"].into_iter().zip(1..)
@@ -198,7 +198,7 @@ pub struct DiffRow {
 /// #         |id: u64| Sample::new(NodeId(2 + u32::from(id > 40)), 56, SampleId(id), true);
 /// #     let options = SamplerOptions::new().interval_bytes(4096);
 /// #     let samples = (1..=40 + parses).map(sample).collect();
-/// #     HeapProfile::from_profile(&Profile::new(nodes, samples, options))
+/// #     Profile::from_profile(&Profile::new(nodes, samples, options))
 /// # };
 /// # let (before, after) = (profile(10)?, profile(60)?);
 /// use v8_heap_sampler::analysis::{DiffOptions, diff};
@@ -214,8 +214,8 @@ pub struct DiffRow {
 ///
 /// [`NoSuchValues`] if either profile does not have the sample type.
 pub fn diff(
-    before: &HeapProfile,
-    after: &HeapProfile,
+    before: &Profile,
+    after: &Profile,
     options: &DiffOptions,
 ) -> Result<Diff, NoSuchValues> {
     let [of_before, of_after] =

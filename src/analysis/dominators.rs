@@ -16,11 +16,11 @@ use super::table::Table;
 use crate::callgraph::NONE;
 use crate::estimate::Estimate;
 use crate::estimate::Sum;
-use crate::heap_profile::{HeapProfile, NoSuchValues};
-use crate::profile::Function;
-use crate::profile::SampleType;
+use crate::model::Function;
+use crate::model::SampleType;
+use crate::profile::{NoSuchValues, Profile};
 
-/// The dominators of the call graph: see [`HeapProfile::dominators`].
+/// The dominators of the call graph: see [`Profile::dominators`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Dominators {
@@ -56,7 +56,7 @@ pub struct Dominator {
     pub functions: usize,
 }
 
-impl HeapProfile {
+impl Profile {
     /// The immediate dominators of the call graph's functions: which single function all ways from
     /// the root to a function pass through, and what would go with it.
     ///

@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use super::sample_sums::SampleSums;
 use crate::estimate::{Confidence, Estimate, Sum, Uncertainty};
-use crate::heap_profile::{Context, HeapProfile, NoSuchValues, RowData};
-use crate::profile::{Bytes, Objects, SampleType};
+use crate::model::{Bytes, Objects, SampleType};
+use crate::profile::{Context, NoSuchValues, Profile, RowData};
 
 /// The values of a sample type, row by row, with what is known of their uncertainty.
 pub(crate) struct Evidence<'p> {
-    profile: &'p HeapProfile,
+    profile: &'p Profile,
     pub(super) sample_type: SampleType,
     pub(super) uncertainty: Uncertainty,
     pub(super) interval: Option<f64>,
@@ -18,16 +18,13 @@ pub(crate) struct Evidence<'p> {
 }
 
 impl<'p> Evidence<'p> {
-    pub(crate) fn new(
-        profile: &'p HeapProfile,
-        sample_type: SampleType,
-    ) -> Result<Self, NoSuchValues> {
+    pub(crate) fn new(profile: &'p Profile, sample_type: SampleType) -> Result<Self, NoSuchValues> {
         profile.require(sample_type)?;
         let rows = profile.row_data();
         let has_sizes = rows.iter().all(|row| row.raw_size() > 0 || row.value(sample_type) == 0.0);
         let counted = sample_type.counted();
         let has_mean = profile.has(counted.objects()) && profile.has(counted.space());
-        let told = profile.sampled_every().or(profile.about.interval.map(|interval| interval.0));
+        let told = profile.sampled_every().or(profile.metadata.interval.map(|interval| interval.0));
         let told = told.filter(|&interval| interval >= 1);
         let mut evidence = Self {
             profile,
@@ -168,7 +165,7 @@ impl<'p> Evidence<'p> {
 
 /// What samples say of rows without sizes: each stands for so many bytes, and from these follows
 /// the size of its object.
-fn of_samples(profile: &HeapProfile, sample_type: SampleType, interval: f64) -> Option<Vec<Sum>> {
+fn of_samples(profile: &Profile, sample_type: SampleType, interval: f64) -> Option<Vec<Sum>> {
     let rows = profile.row_data();
     let samples = profile.samples()?;
     // A context's samples cannot be divided between its rows.
@@ -193,7 +190,7 @@ fn of_samples(profile: &HeapProfile, sample_type: SampleType, interval: f64) -> 
     Some(sums)
 }
 
-impl HeapProfile {
+impl Profile {
     /// The sum over the whole profile with its uncertainty; `None` if it does not have the sample
     /// type. Linear in the contexts that have values.
     ///
@@ -254,8 +251,8 @@ impl Context<'_> {
     /// The amount that the context allocated itself, with its uncertainty; `None` if the profile
     /// does not have the sample type.
     ///
-    /// Linear in the values of the profile: for those of all contexts see [`HeapProfile::values`],
-    /// and [`HeapProfile::top_down`].
+    /// Linear in the values of the profile: for those of all contexts see [`Profile::values`],
+    /// and [`Profile::top_down`].
     #[must_use]
     pub fn own(self, sample_type: SampleType) -> Option<Estimate> {
         self.sum_of(sample_type, self.index()..self.index() + 1)

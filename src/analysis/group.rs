@@ -9,9 +9,9 @@ use foldhash::fast::RandomState;
 use super::package::{package_of, without_query};
 use super::place::{OwnedPlace, Place};
 use crate::callgraph::NONE;
-use crate::heap_profile::HeapProfile;
-use crate::profile::SampleType;
-use crate::profile::{Function, plain_text};
+use crate::model::SampleType;
+use crate::model::{Function, plain_text};
+use crate::profile::Profile;
 
 /// By what an answer adds values up.
 ///
@@ -136,7 +136,7 @@ impl<K: Eq + Hash> Numbers<K> {
 
 /// The groups of a profile's functions, and the group of each, by its number. The root, which is no
 /// function, is in none. Not for labels, which are not the functions'.
-pub(super) fn of_functions(profile: &HeapProfile, by: &GroupBy) -> (Vec<Group>, Vec<u32>) {
+pub(super) fn of_functions(profile: &Profile, by: &GroupBy) -> (Vec<Group>, Vec<u32>) {
     let functions = profile.functions();
     let mut groups = Vec::new();
     let mut group_of = vec![NONE; functions.len()];
@@ -187,7 +187,7 @@ pub(super) fn of_functions(profile: &HeapProfile, by: &GroupBy) -> (Vec<Group>, 
 /// The groups of functions, and behind them one of the root if it is asked for: then all values of
 /// the profile are in a group.
 pub(super) fn of_contexts(
-    profile: &HeapProfile,
+    profile: &Profile,
     by: &GroupBy,
     with_root: bool,
 ) -> (Vec<Group>, Vec<u32>) {
@@ -203,7 +203,7 @@ pub(super) fn of_contexts(
 
 /// Whether the root of any of the profiles has values of its own, which no function has.
 pub(super) fn has_root_values<'p>(
-    profiles: impl IntoIterator<Item = &'p HeapProfile>,
+    profiles: impl IntoIterator<Item = &'p Profile>,
     sample_type: SampleType,
 ) -> bool {
     profiles.into_iter().any(|profile| {

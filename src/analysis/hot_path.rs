@@ -13,11 +13,11 @@ use super::totals::walk;
 use super::tree::indented;
 use crate::estimate::Estimate;
 use crate::estimate::Sum;
-use crate::heap_profile::{HeapProfile, NoSuchValues};
-use crate::profile::Function;
-use crate::profile::SampleType;
+use crate::model::Function;
+use crate::model::SampleType;
+use crate::profile::{NoSuchValues, Profile};
 
-/// The way from the root along the largest callees: see [`HeapProfile::hot_path`].
+/// The way from the root along the largest callees: see [`Profile::hot_path`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct HotPath {
@@ -48,7 +48,7 @@ pub struct HotStep {
     pub total: Estimate,
 }
 
-impl HeapProfile {
+impl Profile {
     /// The hot path: from the root to the largest callee, and on, until a context allocated more
     /// itself than its largest callee and all below that. Of a difference, the largest callee is
     /// the one that has changed most, up or down.

@@ -7,8 +7,8 @@ use foldhash::fast::RandomState;
 
 use super::group::{self, Group, GroupBy, ROOT, join};
 use crate::callgraph::NONE;
-use crate::heap_profile::HeapProfile;
-use crate::profile::Function;
+use crate::model::Function;
+use crate::profile::Profile;
 
 /// One tree of the calling contexts of two profiles, functions matched by name and place.
 pub(super) struct JoinedTree {
@@ -19,14 +19,14 @@ pub(super) struct JoinedTree {
 
 impl JoinedTree {
     /// The tree, and the context in it of each context of the two.
-    pub(super) fn new(before: &HeapProfile, after: &HeapProfile) -> (Self, [Vec<u32>; 2]) {
+    pub(super) fn new(before: &Profile, after: &Profile) -> (Self, [Vec<u32>; 2]) {
         let by = GroupBy::Function;
         let ((mut groups, of_before), (groups_after, mut of_after)) =
             (group::of_functions(before, &by), group::of_functions(after, &by));
         join(&mut groups, groups_after, &mut of_after, &by);
         let mut contexts: Vec<(u32, u32)> = vec![(NONE, NONE)];
         let mut numbers: HashMap<(u32, u32), u32, RandomState> = HashMap::default();
-        let mut add = |profile: &HeapProfile, group_of: &[u32]| {
+        let mut add = |profile: &Profile, group_of: &[u32]| {
             let mut joined: Vec<u32> = Vec::with_capacity(profile.len());
             for (rank, &function) in profile.function_numbers().iter().enumerate() {
                 let parent = profile.parents()[rank];

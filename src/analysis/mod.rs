@@ -1,15 +1,15 @@
 //! Answers: tables, trees, queries and comparisons of heap profiles.
 //!
-//! All of it is about [`HeapProfile`](crate::HeapProfile), wherever it comes from, and needs no V8:
+//! All of it is about [`Profile`](crate::Profile), wherever it comes from, and needs no V8:
 //!
 //! | question | answer |
 //! | --- | --- |
-//! | which functions, scripts, packages allocate most? | [`top`](crate::HeapProfile::top) |
-//! | where does it go from the outside in? | [`top_down`](crate::HeapProfile::top_down), [`hot_path`](crate::HeapProfile::hot_path) |
-//! | who calls what allocates? | [`bottom_up`](crate::HeapProfile::bottom_up) |
-//! | what of one function? | [`peek`](crate::HeapProfile::peek) |
-//! | which single function does all of this pass through? | [`dominators`](crate::HeapProfile::dominators) |
-//! | what does recursion hold? | [`cycles`](crate::HeapProfile::cycles) |
+//! | which functions, scripts, packages allocate most? | [`top`](crate::Profile::top) |
+//! | where does it go from the outside in? | [`top_down`](crate::Profile::top_down), [`hot_path`](crate::Profile::hot_path) |
+//! | who calls what allocates? | [`bottom_up`](crate::Profile::bottom_up) |
+//! | what of one function? | [`peek`](crate::Profile::peek) |
+//! | which single function does all of this pass through? | [`dominators`](crate::Profile::dominators) |
+//! | what does recursion hold? | [`cycles`](crate::Profile::cycles) |
 //! | and without that library, from this function on? | [`Query`] |
 //! | what has changed? | [`diff()`] |
 //! | what leaks? | [`leaks()`] |
@@ -17,7 +17,7 @@
 //! Every number is an [`Estimate`](crate::Estimate), which knows how sure it is.
 //! All answers can be written by serde, and displayed as text.
 //!
-//! A profile that is a [difference](crate::HeapProfile::is_difference) is answered about with
+//! A profile that is a [difference](crate::Profile::is_difference) is answered about with
 //! signs, the largest change first, up or down; shares and intervals make no sense of it, and there
 //! are none.
 //!
@@ -52,7 +52,7 @@ mod totals;
 mod tree;
 mod trend;
 
-pub use crate::heap_profile::NoSuchValues;
+pub use crate::profile::NoSuchValues;
 pub use change::Change;
 pub use cycles::{Cycle, Cycles};
 pub use diff::{Diff, DiffBy, DiffOptions, DiffRow, diff};

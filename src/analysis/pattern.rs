@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::profile::Function;
+use crate::model::Function;
 
 /// Says of functions whether they are meant.
 ///

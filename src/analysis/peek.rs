@@ -14,11 +14,11 @@ use super::totals::{GroupSums, of_groups, walk};
 use crate::callgraph::NONE;
 use crate::estimate::Estimate;
 use crate::estimate::Sum;
-use crate::heap_profile::{HeapProfile, NoSuchValues};
-use crate::profile::Function;
-use crate::profile::SampleType;
+use crate::model::Function;
+use crate::model::SampleType;
+use crate::profile::{NoSuchValues, Profile};
 
-/// Functions with their callers and callees: see [`HeapProfile::peek`].
+/// Functions with their callers and callees: see [`Profile::peek`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Peek {
@@ -61,14 +61,14 @@ pub struct PeekedCall {
     pub total: Estimate,
 }
 
-impl HeapProfile {
+impl Profile {
     /// The functions that match, each with its callers and callees, as `go tool pprof -peek` has
     /// them.
     ///
     /// Linear in contexts and values, and in the calls of the functions that match.
     ///
     /// ```
-    /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SampleType,
     /// #     SamplerOptions};
     /// # let mut nodes: Vec<_> = ["(root)", "main", "parse"].into_iter().zip(1..)
     /// #     .map(|(name, id)| Node::new(NodeId(id), name)).collect();
@@ -78,7 +78,7 @@ impl HeapProfile {
     /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
     /// use v8_heap_sampler::analysis::Pattern;
     ///
-    /// let profile = HeapProfile::from_profile(&profile)?;
+    /// let profile = Profile::from_profile(&profile)?;
     /// let peek = profile.peek(SampleType::InuseSpace, &Pattern::text("parse"))?;
     /// let caller = &peek.functions[0].callers[0];
     /// assert_eq!(caller.function.as_ref().unwrap().name, "main");

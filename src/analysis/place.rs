@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use crate::profile::{Function, Original, ScriptId, written_line};
+use crate::model::{Function, Original, ScriptId, written_line};
 
 /// The identity of a function across sessions, isolates and loads of its script: its name, the name of
 /// its script, and the place in it; the original ones where these are known.

@@ -7,7 +7,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::group::{self, Group, GroupBy};
 use crate::callgraph::NONE;
-use crate::heap_profile::HeapProfile;
+use crate::profile::Profile;
 
 /// The graph of functions, by name and place: those of a script that was loaded twice are the same, which
 /// a [`Callgraph`](crate::Callgraph) keeps apart.
@@ -22,7 +22,7 @@ pub(super) struct PlaceGraph {
 
 impl PlaceGraph {
     /// Linear in the contexts.
-    pub(super) fn new(profile: &HeapProfile) -> Self {
+    pub(super) fn new(profile: &Profile) -> Self {
         let (groups, group_of) = group::of_functions(profile, &GroupBy::Function);
         let mut graph = DiGraph::new();
         (0..=groups.len()).for_each(|_| {

@@ -6,9 +6,9 @@ use super::pattern::Pattern;
 use super::place::Place;
 use super::share::fraction;
 use crate::callgraph::{NONE, NodesError};
-use crate::heap_profile::{FunctionParts, HeapProfile, NoSuchValues, StackBuilder};
-use crate::profile::Function;
-use crate::profile::SampleType;
+use crate::model::Function;
+use crate::model::SampleType;
+use crate::profile::{FunctionParts, NoSuchValues, Profile, StackBuilder};
 
 /// What is to be done about recursion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,7 +28,7 @@ pub enum Recursion {
 /// which they stand here, whatever the order of the calls.
 ///
 /// ```
-/// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+/// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SampleType,
 /// #     SamplerOptions};
 /// # let mut nodes: Vec<_> = ["(root)", "main", "map", "parse"].into_iter().zip(1..)
 /// #     .map(|(name, id)| Node::new(NodeId(id), name)).collect();
@@ -37,7 +37,7 @@ pub enum Recursion {
 /// # let profile = Profile::new(nodes, samples.collect(), SamplerOptions::exact());
 /// use v8_heap_sampler::analysis::{Pattern, Query};
 ///
-/// let profile = HeapProfile::from_profile(&profile)?; // main calls map, and that calls parse
+/// let profile = Profile::from_profile(&profile)?; // main calls map, and that calls parse
 /// let query = Query::new().focus(Pattern::text("map")).hide(Pattern::builtin());
 /// let without_builtins = profile.query(&Query::new().hide(Pattern::text("map")))?;
 /// let stack: Vec<_> = without_builtins.contexts().map(|at| at.function().to_string()).collect();
@@ -122,7 +122,7 @@ pub enum QueryError {
     Nodes(#[from] NodesError),
 }
 
-impl HeapProfile {
+impl Profile {
     /// The profile that answers a query. This one stays as it is.
     ///
     /// Values, labels, sizes and samples go along with their stacks; ids of contexts are lost.
@@ -240,7 +240,7 @@ struct Kept {
 }
 
 impl Matches {
-    fn new(profile: &HeapProfile, query: &Query) -> Self {
+    fn new(profile: &Profile, query: &Query) -> Self {
         let matches = |pattern: &Option<Pattern>, none: bool| -> Vec<bool> {
             let of = |function: &Function| pattern.as_ref().map_or(none, |it| it.matches(function));
             profile.functions().iter().map(|function| of(function)).collect()
@@ -264,7 +264,7 @@ impl Matches {
         }
     }
 
-    fn kept(&self, profile: &HeapProfile) -> Kept {
+    fn kept(&self, profile: &Profile) -> Kept {
         let mut stacks = Vec::with_capacity(profile.len());
         let mut frames = Vec::with_capacity(profile.len());
         // The stacks of the contexts above, each with the end of its subtree.
@@ -307,7 +307,7 @@ impl Matches {
 
 /// The profile that is being made.
 struct Answer<'p> {
-    profile: &'p HeapProfile,
+    profile: &'p Profile,
     builder: StackBuilder,
     /// By the functions' numbers in the profile, those in the answer.
     functions: Vec<u32>,
@@ -325,7 +325,7 @@ struct Answer<'p> {
 }
 
 impl<'p> Answer<'p> {
-    fn new(profile: &'p HeapProfile) -> Self {
+    fn new(profile: &'p Profile) -> Self {
         let builder = StackBuilder::new((&**profile.root().function()).into());
         let functions = vec![NONE; profile.functions().len()];
         let mut firsts = HashMap::new();
@@ -411,7 +411,7 @@ impl<'p> Answer<'p> {
     }
 
     /// The answer, in which the values of each context are those of another, or of none.
-    fn finish(mut self, contexts: &[u32]) -> Result<HeapProfile, NodesError> {
+    fn finish(mut self, contexts: &[u32]) -> Result<Profile, NodesError> {
         let profile = self.profile;
         for row in profile.row_data() {
             let context = contexts[row.context as usize];
@@ -430,7 +430,7 @@ impl<'p> Answer<'p> {
             profile.types(),
             profile.labels().clone(),
             samples,
-            profile.about.clone(),
+            profile.metadata.clone(),
         )
     }
 }

@@ -6,8 +6,8 @@ use foldhash::fast::RandomState;
 
 use super::evidence::Evidence;
 use crate::estimate::Sum;
-use crate::heap_profile::OrdinalSample;
-use crate::profile::SampleType;
+use crate::model::SampleType;
+use crate::profile::OrdinalSample;
 
 /// What single samples stand for, worked out once for each size.
 pub(super) struct SampleSums {

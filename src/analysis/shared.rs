@@ -1,7 +1,7 @@
 //! Samples that two profiles of one session have in common.
 
-use crate::heap_profile::{HeapProfile, OrdinalSample};
-use crate::profile::Counted;
+use crate::model::Counted;
+use crate::profile::{OrdinalSample, Profile};
 
 /// Whether two profiles are of one session, in which a sample stays the same sample.
 ///
@@ -22,9 +22,9 @@ pub enum Sessions {
 
 impl Sessions {
     /// Whether samples of the two are to be matched.
-    pub(super) fn are_same(self, one: &HeapProfile, other: &HeapProfile) -> bool {
+    pub(super) fn are_same(self, one: &Profile, other: &Profile) -> bool {
         let have_samples = one.samples().is_some() && other.samples().is_some();
-        let (one, other) = (&one.about, &other.about);
+        let (one, other) = (&one.metadata, &other.metadata);
         have_samples
             && match self {
                 Self::Same => true,
@@ -41,8 +41,8 @@ impl Sessions {
 
 /// The samples of the later profile that the earlier one has too, in the order of allocation.
 pub(super) fn shared_samples<'p>(
-    before: &'p HeapProfile,
-    after: &'p HeapProfile,
+    before: &'p Profile,
+    after: &'p Profile,
     counted: Counted,
 ) -> impl Iterator<Item = &'p OrdinalSample> {
     let is_counted =

@@ -9,12 +9,12 @@ use super::joined::JoinedTree;
 use super::sample_sums::SampleSums;
 use super::shared::shared_samples;
 use crate::estimate::Sum;
-use crate::heap_profile::HeapProfile;
-use crate::profile::Function;
+use crate::model::Function;
+use crate::profile::Profile;
 
 /// An earlier profile and a later one, with the samples that both have.
 pub(super) struct Sides<'p> {
-    pub(super) profiles: [&'p HeapProfile; 2],
+    pub(super) profiles: [&'p Profile; 2],
     pub(super) evidence: [&'p Evidence<'p>; 2],
     /// Whether they are of one session, and tell single samples.
     pub(super) same_session: bool,
@@ -24,7 +24,7 @@ pub(super) struct Sides<'p> {
 
 impl<'p> Sides<'p> {
     pub(super) fn new(
-        profiles: [&'p HeapProfile; 2],
+        profiles: [&'p Profile; 2],
         evidence: [&'p Evidence<'p>; 2],
         are_of_one_session: bool,
     ) -> Self {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::estimate::Estimate;
-use crate::profile::plain_text;
+use crate::model::plain_text;
 
 /// A table whose columns are aligned to the right, but for the last one.
 pub(crate) struct Table {

@@ -12,9 +12,9 @@ use super::share::{fraction, percent, share};
 use super::table::Table;
 use super::totals::{GroupSums, of_groups};
 use crate::estimate::Estimate;
-use crate::heap_profile::{HeapProfile, LabelValue, NoSuchValues};
-use crate::profile::Function;
-use crate::profile::SampleType;
+use crate::model::Function;
+use crate::model::SampleType;
+use crate::profile::{LabelValue, NoSuchValues, Profile};
 
 /// Which of a function's two figures is meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
@@ -27,7 +27,7 @@ pub enum Measure {
     Total,
 }
 
-/// What a [`top`](HeapProfile::top) table shows.
+/// What a [`top`](Profile::top) table shows.
 ///
 /// ```
 /// use v8_heap_sampler::SampleType;
@@ -88,7 +88,7 @@ impl TopOptions {
     }
 }
 
-/// The table of who allocates most: see [`HeapProfile::top`].
+/// The table of who allocates most: see [`Profile::top`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Top {
@@ -124,16 +124,16 @@ pub struct TopRow {
     pub contexts: u32,
 }
 
-impl HeapProfile {
+impl Profile {
     /// The table of who allocates most: by function, script, directory, package or label.
     ///
     /// Displayed in columns as of `go tool pprof -top`, with intervals. Linear in contexts and
     /// values; beyond the profile it holds the rows, and a sum for each call on the longest stack.
-    /// A [difference](HeapProfile::is_difference) has signs and no shares, here and in all other
+    /// A [difference](Profile::is_difference) has signs and no shares, here and in all other
     /// answers.
     ///
     /// ```
-    /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SampleType,
     /// #     SamplerOptions};
     /// # let mut nodes: Vec<_> = ["(root)", "main", "parse"].into_iter().zip(1..)
     /// #     .map(|(name, id)| Node::new(NodeId(id), name)).collect();
@@ -144,7 +144,7 @@ impl HeapProfile {
     /// # let profile = Profile::new(nodes, (1..=400).map(sample).collect(), options);
     /// use v8_heap_sampler::analysis::TopOptions;
     ///
-    /// let profile = HeapProfile::from_profile(&profile)?;
+    /// let profile = Profile::from_profile(&profile)?;
     /// let top = profile.top(&TopOptions::new(SampleType::InuseSpace).count(20))?;
     /// assert_eq!(top.rows[0].name, "parse");
     /// assert_eq!(top.to_string(), "\

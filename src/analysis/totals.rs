@@ -2,14 +2,14 @@
 
 use super::evidence::Evidence;
 use crate::estimate::Sum;
-use crate::heap_profile::HeapProfile;
+use crate::profile::Profile;
 
 /// A pass over all contexts in preorder, with what each allocated itself and in all.
 ///
 /// `enter` is called with each context when it is met, and says something to keep; `leave` with the
 /// context, that, and its sums, when all below it has been left. Memory is linear in the depth alone.
 pub(super) fn walk<T>(
-    profile: &HeapProfile,
+    profile: &Profile,
     evidence: &Evidence<'_>,
     enter: impl FnMut(u32) -> T,
     leave: impl FnMut(u32, T, &Sum, &Sum),
@@ -18,7 +18,7 @@ pub(super) fn walk<T>(
 }
 
 /// What contexts allocated themselves, asked for in preorder.
-fn own_values(profile: &HeapProfile, evidence: &Evidence<'_>) -> impl FnMut(u32) -> Sum {
+fn own_values(profile: &Profile, evidence: &Evidence<'_>) -> impl FnMut(u32) -> Sum {
     let rows = profile.row_data();
     let mut row = 0;
     move |rank| {
@@ -34,7 +34,7 @@ fn own_values(profile: &HeapProfile, evidence: &Evidence<'_>) -> impl FnMut(u32)
 /// The same pass, over other values than the profile's; `own_of` is asked for each context in
 /// preorder.
 fn walk_sums<T>(
-    profile: &HeapProfile,
+    profile: &Profile,
     mut own_of: impl FnMut(u32) -> Sum,
     mut enter: impl FnMut(u32) -> T,
     mut leave: impl FnMut(u32, T, &Sum, &Sum),
@@ -81,7 +81,7 @@ pub(crate) struct GroupSums {
 /// The sums of groups of functions, which are numbered by the numbers of their functions; what has
 /// [`NONE`](crate::callgraph::NONE) is in no group.
 pub(crate) fn of_groups(
-    profile: &HeapProfile,
+    profile: &Profile,
     evidence: &Evidence<'_>,
     groups: usize,
     group_of: &[u32],
@@ -92,7 +92,7 @@ pub(crate) fn of_groups(
 /// The sums of groups of functions, of other values than the profile's; `own_of` is asked for each
 /// context in preorder.
 pub(super) fn group_sums(
-    profile: &HeapProfile,
+    profile: &Profile,
     groups: usize,
     group_of: &[u32],
     own_of: impl FnMut(u32) -> Sum,

@@ -12,12 +12,12 @@ use super::totals::walk;
 use crate::callgraph::NONE;
 use crate::estimate::Estimate;
 use crate::estimate::Sum;
-use crate::heap_profile::{HeapProfile, NoSuchValues};
-use crate::profile::Function;
-use crate::profile::SampleType;
+use crate::model::Function;
+use crate::model::SampleType;
+use crate::profile::{NoSuchValues, Profile};
 
-/// What a tree shows: [`top_down`](HeapProfile::top_down) and
-/// [`bottom_up`](HeapProfile::bottom_up).
+/// What a tree shows: [`top_down`](Profile::top_down) and
+/// [`bottom_up`](Profile::bottom_up).
 ///
 /// ```
 /// use v8_heap_sampler::SampleType;
@@ -94,14 +94,14 @@ pub struct TreeRow {
     pub left_out: usize,
 }
 
-impl HeapProfile {
+impl Profile {
     /// The tree of calls from the outside in: what each context and all below it allocated.
     ///
     /// Linear in contexts and values; beyond the profile it holds 12 bytes a context, 20 of a
     /// difference.
     ///
     /// ```
-    /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SampleType,
     /// #     SamplerOptions};
     /// # let mut nodes: Vec<_> = ["(root)", "main", "parse"].into_iter().zip(1..)
     /// #     .map(|(name, id)| Node::new(NodeId(id), name)).collect();
@@ -112,7 +112,7 @@ impl HeapProfile {
     /// # let profile = Profile::new(nodes, (1..=400).map(sample).collect(), options);
     /// use v8_heap_sampler::analysis::TreeOptions;
     ///
-    /// let profile = HeapProfile::from_profile(&profile)?;
+    /// let profile = Profile::from_profile(&profile)?;
     /// let tree = profile.top_down(&TreeOptions::new(SampleType::InuseSpace))?;
     /// assert_eq!(tree.to_string(), "\
     /// inuse_space: 1.65 MB ± 0.17 (400 samples, one per 4096 bytes; 95 % intervals)

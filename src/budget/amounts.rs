@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::estimate::Estimate;
-use crate::profile::{Counted, SampleType};
+use crate::model::{Counted, SampleType};
 
 /// Objects and their bytes, counted or estimated from the same samples.
 ///

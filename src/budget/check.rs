@@ -7,8 +7,8 @@ use super::amounts::{Amounts, Usage, in_full};
 use super::limits::{Budget, FunctionBudget, Which};
 use super::measurement::{Measurement, is_outside_javascript};
 use crate::estimate::{ConfidenceInterval, Sum};
-use crate::heap_profile::Context;
-use crate::profile::{Counted, Function, SampleType, plain_text};
+use crate::model::{Counted, Function, SampleType, plain_text};
+use crate::profile::Context;
 
 /// The budget was not kept: what was exceeded, and by whom.
 ///
@@ -402,14 +402,14 @@ mod tests {
 
     use super::*;
     use crate::estimate::Confidence;
-    use crate::heap_profile::HeapProfile;
-    use crate::profile::{
+    use crate::model::{
         KeepDead, Node, NodeId, PseudoFrame, Sample, SampleId, SamplerOptions, ScriptId,
     };
+    use crate::profile::Profile;
 
     /// `(root)` -> `(PARSER)` and `main` -> `rows` -> `row` -> `rows` -> `row`, and `main` ->
     /// `row`.
-    fn profile(options: SamplerOptions) -> HeapProfile {
+    fn profile(options: SamplerOptions) -> Profile {
         let names = ["(root)", "(PARSER)", "main", "rows", "row", "rows", "row", "row"];
         let children: [&[u32]; 8] = [&[2, 3], &[], &[4, 8], &[5], &[6], &[7], &[], &[]];
         let mut nodes: Vec<Node> =
@@ -436,7 +436,7 @@ mod tests {
             .flat_map(|&(id, n, size, alive)| (0..n).map(move |at| (id, size, at < alive)))
             .zip(1..)
             .map(|((id, size, is_live), at)| Sample::new(NodeId(id), size, SampleId(at), is_live));
-        HeapProfile::from_samples(&nodes, samples, &options).unwrap()
+        Profile::from_samples(&nodes, samples, &options).unwrap()
     }
 
     fn every(interval: u64) -> SamplerOptions {

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::estimate::Confidence;
-use crate::profile::Function;
-use crate::profile::SampleType;
+use crate::model::Function;
+use crate::model::SampleType;
 
 /// At most so much of each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

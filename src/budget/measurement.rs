@@ -9,8 +9,8 @@ use super::check::{OverBudget, check};
 use super::limits::Budget;
 use crate::analysis::{Evidence, GroupSums, Table, of_groups};
 use crate::estimate::{Sum, Uncertainty};
-use crate::heap_profile::{Context, HeapProfile};
-use crate::profile::{Bytes, Counted, Function, KeepDead, PseudoFrame, SampleType};
+use crate::model::{Bytes, Counted, Function, KeepDead, PseudoFrame, SampleType};
+use crate::profile::{Context, Profile};
 
 /// The objects that some work allocated, and those of them that are alive after a full garbage
 /// collection: in all, and by function.
@@ -41,7 +41,7 @@ use crate::profile::{Bytes, Counted, Function, KeepDead, PseudoFrame, SampleType
 /// ```
 #[derive(Clone, Debug)]
 pub struct Measurement {
-    profile: HeapProfile,
+    profile: Profile,
 }
 
 /// The amounts of one function in all its contexts, or of several functions together.
@@ -93,7 +93,7 @@ impl Measurement {
     /// # Errors
     ///
     /// [`MeasurementError`] if the profile was not sampled as it must be.
-    pub fn new(profile: HeapProfile) -> Result<Self, MeasurementError> {
+    pub fn new(profile: Profile) -> Result<Self, MeasurementError> {
         let keeps_dead =
             |collection: &crate::Collection| collection.options.keep_dead == KeepDead::Both;
         if profile.collection().is_some_and(|collection| !keeps_dead(collection)) {
@@ -228,7 +228,7 @@ impl Measurement {
     /// The profile, to be analysed, or written in a [format](mod@crate::format) and looked at
     /// elsewhere.
     #[must_use]
-    pub fn profile(&self) -> &HeapProfile {
+    pub fn profile(&self) -> &Profile {
         &self.profile
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use super::check::OverBudget;
 use super::limits::Budget;
 use super::measurement::Measurement;
-use crate::profile::SampleType;
+use crate::model::SampleType;
 
 /// What several runs of the same work allocated and retained, each by itself.
 ///

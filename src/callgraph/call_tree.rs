@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::nodes_error::NodesError;
 use super::topology::{IdIndex, NONE, Topology, inverted};
-use crate::profile::{Node, NodeId, V8Estimate};
+use crate::model::{Node, NodeId, V8Estimate};
 
 /// The tree of calling contexts, exactly as V8 recorded it.
 ///

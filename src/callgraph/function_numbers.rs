@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use crate::profile::Function;
+use crate::model::Function;
 
 /// Numbers functions from 0 in the order in which they are first seen.
 ///

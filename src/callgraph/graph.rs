@@ -17,7 +17,7 @@ use super::nodes_error::NodesError;
 use super::on_path::OnPath;
 use super::topology::{NONE, Topology};
 use super::weight::{Own, Weight, merge_sizes};
-use crate::profile::{Function, Node, NodeId, V8Estimate};
+use crate::model::{Function, Node, NodeId, V8Estimate};
 
 /// A function in a [`Callgraph`], with what all its contexts allocated.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,7 +78,7 @@ pub struct RemovedCall<W = V8Estimate> {
 /// [`without_cycles`](Self::without_cycles) cuts them.
 ///
 /// Weighed in V8's rounded counts if it is of [`Node`]s, and in one value if it is of a
-/// [`HeapProfile`](crate::HeapProfile): see [`Weight`].
+/// [`Profile`](crate::Profile): see [`Weight`].
 ///
 /// ```
 /// use v8_heap_sampler::{Allocation, Callgraph, Node, NodeId};

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::call_tree::CallTree;
-use crate::profile::Node;
+use crate::model::Node;
 
 impl CallTree {
     /// Writes the tree as nested JSON: each node with the fields of [`Node`], and its child nodes

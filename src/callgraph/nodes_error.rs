@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::profile::{NodeId, plain_text};
+use crate::model::{NodeId, plain_text};
 
 /// Why a list of nodes does not form a call tree, or a graph is not sound.
 ///

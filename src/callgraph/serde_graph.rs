@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::graph::{Call, Callgraph, FunctionNode};
 use super::nodes_error::NodesError;
 use super::topology::check_count;
-use crate::profile::{
+use crate::model::{
     Allocations, Function, Name, Original, ScriptId, V8Estimate, written_line,
     written_start_position,
 };

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use foldhash::fast::RandomState;
 
 use super::nodes_error::NodesError;
-use crate::profile::{Node, NodeId};
+use crate::model::{Node, NodeId};
 
 /// Stands for "no position" among positions.
 pub(crate) const NONE: u32 = u32::MAX;

@@ -4,12 +4,12 @@ use std::cmp::Ordering;
 use std::fmt::Debug;
 use std::ops::AddAssign;
 
-use crate::profile::{Allocation, Allocations, Node, V8Estimate};
+use crate::model::{Allocation, Allocations, Node, V8Estimate};
 
 /// What functions and calls of a [`Callgraph`](crate::Callgraph) are weighed in.
 ///
 /// [`V8Estimate`] for a graph of [`Node`]s; `f64` for one of any heap profile, in the unit of the
-/// sample type that was asked for: see [`HeapProfile::callgraph`](crate::HeapProfile::callgraph).
+/// sample type that was asked for: see [`Profile::callgraph`](crate::Profile::callgraph).
 pub trait Weight: sealed::Sealed + Copy + Debug + Default + PartialEq + AddAssign {
     /// What is known of the sizes of a function's objects: [`Allocations`], or nothing, `()`.
     type Sizes: Clone + Debug + Default + PartialEq;

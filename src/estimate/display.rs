@@ -2,7 +2,7 @@
 
 use super::interval::Confidence;
 use super::sum::Sum;
-use crate::profile::Unit;
+use crate::model::Unit;
 
 /// Up to this ratio of its two sides an interval is shown as one `±`.
 const LOPSIDED: f64 = 1.5;
@@ -68,7 +68,7 @@ fn decimals(doubt: f64, scale: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::{Bytes, Objects};
+    use crate::model::{Bytes, Objects};
 
     #[test]
     fn doubt_decides_the_digits() {

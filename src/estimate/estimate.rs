@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use super::display::{shown, shown_change};
 use super::interval::{Confidence, ConfidenceInterval};
 use super::sum::Sum;
-use crate::profile::{Bytes, Objects, SampleType, Unit};
+use crate::model::{Bytes, Objects, SampleType, Unit};
 
 /// The source of a value's uncertainty, the surest first.
 ///

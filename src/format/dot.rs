@@ -7,9 +7,9 @@ use petgraph::visit::EdgeRef;
 
 use super::write_error::WriteError;
 use crate::callgraph::{Call, FunctionNode};
-use crate::heap_profile::HeapProfile;
-use crate::profile::SampleType;
-use crate::profile::{Function, plain_text};
+use crate::model::SampleType;
+use crate::model::{Function, plain_text};
+use crate::profile::Profile;
 
 /// What to show of a call graph.
 ///
@@ -59,7 +59,7 @@ impl DotOptions {
     }
 }
 
-impl HeapProfile {
+impl Profile {
     /// Writes the call graph in Graphviz' language DOT, pruned to what matters: `dot -Tsvg` lays it
     /// out.
     ///
@@ -73,7 +73,7 @@ impl HeapProfile {
     /// a buffered writer.
     ///
     /// ```
-    /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SampleType,
     /// #     SamplerOptions};
     /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
     /// # nodes[0].child_ids.push(NodeId(2));
@@ -81,7 +81,7 @@ impl HeapProfile {
     /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
     /// use v8_heap_sampler::format::DotOptions;
     ///
-    /// let profile = HeapProfile::from_profile(&profile)?;
+    /// let profile = Profile::from_profile(&profile)?;
     /// let mut dot = Vec::new();
     /// profile.write_dot(&mut dot, &DotOptions::new(SampleType::InuseSpace))?;
     /// assert!(String::from_utf8(dot)?.contains(r#"label="main\n64 B (100.0 %)""#));

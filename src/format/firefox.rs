@@ -4,17 +4,17 @@ use std::io::Write;
 use std::time::UNIX_EPOCH;
 
 use fxprof_processed_profile::{
-    CategoryColor, Frame, FrameFlags, FrameInfo, Profile, ReferenceTimestamp, SamplingInterval,
-    StackHandle, Timestamp,
+    CategoryColor, Frame, FrameFlags, FrameInfo, Profile as Document, ReferenceTimestamp,
+    SamplingInterval, StackHandle, Timestamp,
 };
 
 use super::rounding::Rounding;
 use super::write_error::{DEFAULT_LIMIT, WriteError};
-use crate::heap_profile::HeapProfile;
-use crate::profile::Bytes;
-use crate::profile::SampleType;
+use crate::model::Bytes;
+use crate::model::SampleType;
+use crate::profile::Profile;
 
-/// Options of the Firefox Profiler's format: see [`HeapProfile::write_firefox`].
+/// Options of the Firefox Profiler's format: see [`Profile::write_firefox`].
 ///
 /// ```
 /// use v8_heap_sampler::{Bytes, format::FirefoxOptions};
@@ -62,7 +62,7 @@ const FUNCTION: usize = 500;
 
 const FORMAT: &str = "Firefox Profiler";
 
-impl HeapProfile {
+impl Profile {
     /// Writes the bytes in the Firefox Profiler's processed format, as its native allocations.
     ///
     /// If the profile has both, "Allocated memory" is `alloc_space` and "Retained memory" is
@@ -74,12 +74,12 @@ impl HeapProfile {
     /// as much as the profile; up to [`FirefoxOptions::memory_limit`]. Pass a buffered writer.
     ///
     /// ```
-    /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SamplerOptions};
+    /// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SamplerOptions};
     /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
     /// # nodes[0].child_ids.push(NodeId(2));
     /// # let samples = vec![Sample::new(NodeId(2), 64, SampleId(1), true)];
     /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
-    /// let profile = HeapProfile::from_profile(&profile)?;
+    /// let profile = Profile::from_profile(&profile)?;
     /// let mut json = Vec::new();
     /// profile.write_firefox(&mut json, "my server")?;
     /// let json: serde_json::Value = serde_json::from_slice(&json)?;
@@ -105,10 +105,10 @@ impl HeapProfile {
         }
         self.check_firefox_memory(frees, memory_limit)?;
 
-        let start = self.about.started.unwrap_or(UNIX_EPOCH);
+        let start = self.metadata.started.unwrap_or(UNIX_EPOCH);
         let reference = ReferenceTimestamp::from_system_time(start);
         // There is no time between samples; the format wants one.
-        let mut profile = Profile::new(&product, reference, SamplingInterval::from_millis(1));
+        let mut profile = Document::new(&product, reference, SamplingInterval::from_millis(1));
         // Or it asks a symbol server about names.
         profile.set_symbolicated(true);
         let at = Timestamp::from_nanos_since_reference(0);

@@ -10,9 +10,9 @@ use super::folded::{digits, frame};
 use super::stack_walk::{Stack, StackWalk};
 use super::write_error::{DEFAULT_LIMIT, WriteError};
 use crate::callgraph::NodesError;
-use crate::heap_profile::{FunctionParts, HeapProfile, StackBuilder};
-use crate::profile::SampleType;
-use crate::profile::{Bytes, Name};
+use crate::model::SampleType;
+use crate::model::{Bytes, Name};
+use crate::profile::{FunctionParts, Profile, StackBuilder};
 
 const FORMAT: &str = "flame graph";
 
@@ -87,18 +87,18 @@ impl FlamegraphOptions {
     }
 }
 
-impl HeapProfile {
+impl Profile {
     /// Draws a flame graph of one of the values as an SVG, which browsers show, search and zoom.
     ///
     /// Each box is a calling context, as wide as its value; of a
-    /// [difference](HeapProfile::is_difference), as wide as all that has changed in it, red where
+    /// [difference](Profile::is_difference), as wide as all that has changed in it, red where
     /// it has grown and blue where it has shrunk itself. What is too narrow to be seen is part of
     /// its caller. Memory beyond the profile: the tree of frames, and the folded stacks of what is
     /// drawn. Each of these has all of its frames, so that they grow with the square of the depth,
     /// up to [`FlamegraphOptions::memory_limit`].
     ///
     /// ```
-    /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SampleType,
     /// #     SamplerOptions};
     /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
     /// # nodes[0].child_ids.push(NodeId(2));
@@ -106,7 +106,7 @@ impl HeapProfile {
     /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
     /// use v8_heap_sampler::format::FlamegraphOptions;
     ///
-    /// let profile = HeapProfile::from_profile(&profile)?;
+    /// let profile = Profile::from_profile(&profile)?;
     /// let mut svg = Vec::new();
     /// profile.write_flamegraph(&mut svg, &FlamegraphOptions::new(SampleType::InuseSpace))?;
     /// assert!(String::from_utf8(svg)?.contains("<title>main (64 bytes, 100.00%)</title>"));
@@ -134,7 +134,7 @@ impl HeapProfile {
     /// has grown, blue where it has shrunk.
     ///
     /// Contexts are matched by their frames, as they are written. What is gone has no width: swap
-    /// the two to see it. If either profile is a [difference](HeapProfile::is_difference), what one
+    /// the two to see it. If either profile is a [difference](Profile::is_difference), what one
     /// has more or less than the other is drawn as one. Memory as
     /// [`write_flamegraph`](Self::write_flamegraph), for both.
     ///
@@ -191,7 +191,7 @@ impl Flames {
     /// Adds a profile's values.
     fn add(
         &mut self,
-        profile: &HeapProfile,
+        profile: &Profile,
         sample_type: SampleType,
         place: usize,
     ) -> Result<(), WriteError> {

@@ -4,11 +4,11 @@ use std::io::Write;
 
 use super::stack_walk::{Extent, Stack, StackWalk};
 use super::write_error::{DEFAULT_LIMIT, WriteError};
-use crate::heap_profile::HeapProfile;
-use crate::profile::SampleType;
-use crate::profile::{Bytes, Function, plain_text};
+use crate::model::SampleType;
+use crate::model::{Bytes, Function, plain_text};
+use crate::profile::Profile;
 
-/// Options of folded stacks: see [`HeapProfile::write_folded`].
+/// Options of folded stacks: see [`Profile::write_folded`].
 ///
 /// ```
 /// use v8_heap_sampler::{Bytes, SampleType, format::FoldedOptions};
@@ -44,7 +44,7 @@ impl From<SampleType> for FoldedOptions {
     }
 }
 
-impl HeapProfile {
+impl Profile {
     /// Writes folded stacks of one of the values: for each context that has some, a line with its
     /// frames from the outermost, separated by `;`, and the value, rounded such that the sum is
     /// right.
@@ -57,13 +57,13 @@ impl HeapProfile {
     /// one line. Pass a buffered writer. The format is that of Brendan Gregg's FlameGraph.
     ///
     /// ```
-    /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SampleType,
     /// #     SamplerOptions};
     /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
     /// # nodes[0].child_ids.push(NodeId(2));
     /// # let samples = vec![Sample::new(NodeId(2), 64, SampleId(1), true)];
     /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
-    /// let profile = HeapProfile::from_profile(&profile)?;
+    /// let profile = Profile::from_profile(&profile)?;
     /// let mut folded = Vec::new();
     /// profile.write_folded(&mut folded, SampleType::InuseSpace)?;
     /// assert_eq!(folded, b"main 64\n");

@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use super::rounding::Rounding;
 use super::write_error::WriteError;
 use crate::callgraph::Nesting;
-use crate::heap_profile::HeapProfile;
-use crate::profile::Counted;
-use crate::profile::{Function, ScriptId, written_line};
+use crate::model::Counted;
+use crate::model::{Function, ScriptId, written_line};
+use crate::profile::Profile;
 
-impl HeapProfile {
+impl Profile {
     /// Writes one of the values as a `.heapprofile`: what Chrome DevTools ("Memory", "Load
     /// profile"), VS Code and others open, and what Node's `--heap-prof` writes.
     ///
@@ -23,13 +23,13 @@ impl HeapProfile {
     /// Pass a buffered writer. Memory beyond the profile: the functions' text, and 8 bytes a level.
     ///
     /// ```
-    /// # use v8_heap_sampler::{Counted, HeapProfile, Node, NodeId, Profile, Sample, SampleId,
+    /// # use v8_heap_sampler::{Counted, Profile, Node, NodeId, Profile, Sample, SampleId,
     /// #     SamplerOptions};
     /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
     /// # nodes[0].child_ids.push(NodeId(2));
     /// # let samples = vec![Sample::new(NodeId(2), 64, SampleId(1), true)];
     /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
-    /// let profile = HeapProfile::from_profile(&profile)?;
+    /// let profile = Profile::from_profile(&profile)?;
     /// let mut json = Vec::new();
     /// profile.write_heapprofile(&mut json, Counted::InUse)?;
     /// let json: serde_json::Value = serde_json::from_slice(&json)?;

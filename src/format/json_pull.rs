@@ -6,7 +6,7 @@ use jiter::{Jiter, JiterErrorType, JsonErrorType, NumberAny, NumberInt, Peek};
 
 use super::limit::{Limit, too_long};
 use super::read_error::ReadError;
-use crate::heap_profile::{HeapProfile, push};
+use crate::profile::{Profile, push};
 
 /// JSON from a reader, token by token: `jiter` on a window that moves over the text.
 ///
@@ -408,7 +408,7 @@ pub(crate) fn amount(json: &mut Jiter<'_>, field: &'static str) -> Result<f64, P
         NumberAny::Int(NumberInt::Int(number)) => number as f64,
         NumberAny::Float(number) => number,
     };
-    if (0.0..=HeapProfile::MOST as f64).contains(&number) {
+    if (0.0..=Profile::MOST as f64).contains(&number) {
         return Ok(number);
     }
     let problem = format!("{number} is not from 0 to 2^53");

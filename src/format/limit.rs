@@ -1,7 +1,7 @@
 //! How much reading may take.
 
 use super::read_error::ReadError;
-use crate::profile::Bytes;
+use crate::model::Bytes;
 
 /// How much memory may be held: so much that all of it can be one list that grows by a quarter, old
 /// and new at a time, within what may be taken.

@@ -1,6 +1,6 @@
 //! Standard formats: writing what other tools open, and reading what they and other runtimes write.
 //!
-//! All of it is about [`HeapProfile`](crate::HeapProfile), whose methods the writers are:
+//! All of it is about [`Profile`](crate::Profile), whose methods the writers are:
 //!
 //! | format | written by | read | feature |
 //! | --- | --- | --- | --- |
@@ -23,22 +23,22 @@
 //! and nodes carry the generated one as well, and reading them gives both back; a `.heapprofile`
 //! has the generated one alone, as its viewers apply source maps themselves.
 //!
-//! [`write_heapprofile`]: crate::HeapProfile::write_heapprofile
-//! [`write_pprof`]: crate::HeapProfile::write_pprof
-//! [`write_pprof_diff`]: crate::HeapProfile::write_pprof_diff
-//! [`write_speedscope`]: crate::HeapProfile::write_speedscope
-//! [`write_folded`]: crate::HeapProfile::write_folded
-//! [`write_flamegraph`]: crate::HeapProfile::write_flamegraph
-//! [`write_flamegraph_diff`]: crate::HeapProfile::write_flamegraph_diff
-//! [`write_dot`]: crate::HeapProfile::write_dot
-//! [`write_firefox`]: crate::HeapProfile::write_firefox
-//! [`write_nodes`]: crate::HeapProfile::write_nodes
-//! [`write_nested_nodes`]: crate::HeapProfile::write_nested_nodes
+//! [`write_heapprofile`]: crate::Profile::write_heapprofile
+//! [`write_pprof`]: crate::Profile::write_pprof
+//! [`write_pprof_diff`]: crate::Profile::write_pprof_diff
+//! [`write_speedscope`]: crate::Profile::write_speedscope
+//! [`write_folded`]: crate::Profile::write_folded
+//! [`write_flamegraph`]: crate::Profile::write_flamegraph
+//! [`write_flamegraph_diff`]: crate::Profile::write_flamegraph_diff
+//! [`write_dot`]: crate::Profile::write_dot
+//! [`write_firefox`]: crate::Profile::write_firefox
+//! [`write_nodes`]: crate::Profile::write_nodes
+//! [`write_nested_nodes`]: crate::Profile::write_nested_nodes
 //!
 //! # Differences
 //!
 //! A pprof profile can have negative values: it is a
-//! [difference](crate::HeapProfile::is_difference), sample type by sample type. pprof carries it
+//! [difference](crate::Profile::is_difference), sample type by sample type. pprof carries it
 //! with its signs, flame graphs and DOT draw it red and blue. Other formats have no negative
 //! values, and writing one is a [`WriteError::Difference`].
 //!
@@ -105,4 +105,4 @@ pub use read_error::ReadError;
 pub use read_options::ReadOptions;
 pub use write_error::WriteError;
 
-pub use crate::profile::plain_text;
+pub use crate::model::plain_text;

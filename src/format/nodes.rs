@@ -9,11 +9,11 @@ use foldhash::fast::RandomState;
 use super::rounding::Rounding;
 use super::write_error::WriteError;
 use crate::callgraph::{Nesting, merge_sizes, write_open};
-use crate::heap_profile::{HeapProfile, RowData};
-use crate::profile::Counted;
-use crate::profile::{Allocation, ChildIds, Node};
+use crate::model::Counted;
+use crate::model::{Allocation, ChildIds, Node};
+use crate::profile::{Profile, RowData};
 
-impl HeapProfile {
+impl Profile {
     /// Writes the contexts as a flat list of [`Node`]s, which spell the tree out by ids.
     ///
     /// Nodes list objects by size and number, and numbers are rounded such that the sum over all
@@ -21,13 +21,13 @@ impl HeapProfile {
     /// writer. Memory beyond the profile: one node, and 32 bytes for each distinct size.
     ///
     /// ```
-    /// # use v8_heap_sampler::{Counted, HeapProfile, Node, NodeId, Profile, Sample, SampleId,
+    /// # use v8_heap_sampler::{Counted, Profile, Node, NodeId, Profile, Sample, SampleId,
     /// #     SamplerOptions};
     /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
     /// # nodes[0].child_ids.push(NodeId(2));
     /// # let samples = vec![Sample::new(NodeId(2), 64, SampleId(1), true)];
     /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
-    /// let profile = HeapProfile::from_profile(&profile)?;
+    /// let profile = Profile::from_profile(&profile)?;
     /// let mut json = Vec::new();
     /// profile.write_nodes(&mut json, Counted::InUse)?;
     /// let nodes: Vec<Node> = serde_json::from_slice(&json)?;

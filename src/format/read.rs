@@ -8,7 +8,7 @@ use super::limit::MOST_TO_CHECK;
 use super::read_error::ReadError;
 use super::read_options::ReadOptions;
 use super::utf16::Utf16;
-use crate::heap_profile::HeapProfile;
+use crate::profile::Profile;
 
 /// Reads a profile of any format that the crate reads, compressed by gzip or not, from any reader.
 ///
@@ -24,7 +24,7 @@ use crate::heap_profile::HeapProfile;
 /// println!("{} contexts of {} functions", profile.len(), profile.functions().len());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn read(reader: impl Read) -> Result<HeapProfile, ReadError> {
+pub fn read(reader: impl Read) -> Result<Profile, ReadError> {
     ReadOptions::new().read(reader)
 }
 
@@ -39,7 +39,7 @@ impl ReadOptions {
     /// # Errors
     ///
     /// [`ReadError`] says what is wrong and where.
-    pub fn read(&self, mut reader: impl Read) -> Result<HeapProfile, ReadError> {
+    pub fn read(&self, mut reader: impl Read) -> Result<Profile, ReadError> {
         let (reader, first) = peek(&mut reader)?;
         if first == GZIP {
             return self.read_gzip(reader);
@@ -48,7 +48,7 @@ impl ReadOptions {
     }
 
     #[cfg(feature = "gzip")]
-    fn read_gzip(&self, reader: impl Read) -> Result<HeapProfile, ReadError> {
+    fn read_gzip(&self, reader: impl Read) -> Result<Profile, ReadError> {
         let reader = io::BufReader::with_capacity(64 * 1024, reader);
         let mut reader = super::gunzip::Gunzip::new(reader);
         let (reader, first) = peek(&mut reader)?;
@@ -68,12 +68,12 @@ impl ReadOptions {
     }
 
     #[cfg(not(feature = "gzip"))]
-    fn read_gzip(&self, _: impl Read) -> Result<HeapProfile, ReadError> {
+    fn read_gzip(&self, _: impl Read) -> Result<Profile, ReadError> {
         Err(ReadError::FeatureMissing { what: "compressed files", feature: "gzip" })
     }
 
     /// Reads what is not compressed.
-    fn read_plain(&self, mut reader: impl Read) -> Result<HeapProfile, ReadError> {
+    fn read_plain(&self, mut reader: impl Read) -> Result<Profile, ReadError> {
         // JSON begins with a bracket, after white space at most (or a byte order mark); the first
         // byte of a pprof profile is the tag of a field.
         let mut skipped = Vec::new();
@@ -126,22 +126,22 @@ impl ReadOptions {
     }
 
     #[cfg(feature = "read")]
-    fn read_json(&self, reader: impl Read) -> Result<HeapProfile, ReadError> {
+    fn read_json(&self, reader: impl Read) -> Result<Profile, ReadError> {
         super::read_json::read(reader, self)
     }
 
     #[cfg(not(feature = "read"))]
-    fn read_json(&self, _: impl Read) -> Result<HeapProfile, ReadError> {
+    fn read_json(&self, _: impl Read) -> Result<Profile, ReadError> {
         Err(ReadError::FeatureMissing { what: "JSON", feature: "read" })
     }
 
     #[cfg(feature = "pprof")]
-    fn read_pprof(&self, reader: impl Read) -> Result<HeapProfile, ReadError> {
+    fn read_pprof(&self, reader: impl Read) -> Result<Profile, ReadError> {
         super::pprof::read(reader, self)
     }
 
     #[cfg(not(feature = "pprof"))]
-    fn read_pprof(&self, _: impl Read) -> Result<HeapProfile, ReadError> {
+    fn read_pprof(&self, _: impl Read) -> Result<Profile, ReadError> {
         Err(ReadError::FeatureMissing { what: "pprof profiles", feature: "pprof" })
     }
 }

@@ -3,8 +3,8 @@
 use std::io;
 
 use crate::callgraph::NodesError;
-use crate::heap_profile::{HeapProfile, ProfileError};
-use crate::profile::{Bytes, plain_text};
+use crate::model::{Bytes, plain_text};
+use crate::profile::{Profile, ProfileError};
 
 /// Why a profile cannot be read.
 ///
@@ -102,7 +102,7 @@ pub enum ReadError {
 impl ReadError {
     /// Sums beyond what numbers can say exactly are refused.
     pub(super) fn check_total(total: f64) -> Result<(), Self> {
-        if total <= HeapProfile::MOST as f64 {
+        if total <= Profile::MOST as f64 {
             return Ok(());
         }
         Err(Self::TooMuch { total: Bytes(total as u64) })

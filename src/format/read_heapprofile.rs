@@ -11,11 +11,11 @@ use super::read_error::ReadError;
 use super::read_options::ReadOptions;
 use super::read_tree::{CHILDREN, NodeFields, read_tree};
 use crate::callgraph::IdIndex;
-use crate::heap_profile::{
-    About, Builder, FunctionParts, HeapProfile, LabelSets, OrdinalSample, RowData, push,
+use crate::model::Counted;
+use crate::model::{Bytes, NodeId, ScriptId};
+use crate::profile::{
+    Builder, FunctionParts, LabelSets, Metadata, OrdinalSample, Profile, RowData, push,
 };
-use crate::profile::Counted;
-use crate::profile::{Bytes, NodeId, ScriptId};
 
 /// Reads the rest of the object whose first key, `key`, has been read, and of those `around` it.
 pub(crate) fn read<R: Read>(
@@ -23,7 +23,7 @@ pub(crate) fn read<R: Read>(
     mut key: String,
     around: usize,
     options: &ReadOptions,
-) -> Result<HeapProfile, ReadError> {
+) -> Result<Profile, ReadError> {
     let mut builder = Builder::default();
     let mut fields = ProtocolFields::new(options.unnamed);
     // With node ids in place of ranks, as they can come before the nodes.
@@ -60,14 +60,14 @@ pub(crate) fn read<R: Read>(
     // An empty list stands for none, as writers put it where they have none.
     let samples = samples.unwrap_or_default();
     let has_samples = !samples.is_empty();
-    let mut about = About::default();
+    let mut metadata = Metadata::default();
     if has_ids {
-        about.unattributed_samples = add_samples(json, samples, &mut builder, fields.total)?;
+        metadata.unattributed_samples = add_samples(json, samples, &mut builder, fields.total)?;
     } else if has_samples {
         return Err(json.field_error("samples", "they name nodes by id, and the nodes have none"));
     }
     let types = options.unnamed.sample_types(false);
-    Ok(builder.finish(types, LabelSets::default(), has_samples, about))
+    Ok(builder.finish(types, LabelSets::default(), has_samples, metadata))
 }
 
 /// Adds samples, which have node ids in place of ranks, to nodes whose bytes are `total` in all;

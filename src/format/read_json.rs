@@ -9,9 +9,9 @@ use super::other_json::{check_kind, check_member, error_reply, is_error};
 use super::read_error::ReadError;
 use super::read_options::ReadOptions;
 use super::{read_heapprofile, read_nodes, read_profile};
-use crate::heap_profile::HeapProfile;
+use crate::profile::Profile;
 
-pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfile, ReadError> {
+pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<Profile, ReadError> {
     let json = &mut JsonPull::new(reader, options.limit());
     let is_list = json.peek()? == Peek::Array;
     let mut ahead = json.keys_ahead()?;

@@ -15,11 +15,11 @@ use super::read_error::ReadError;
 use super::read_options::ReadOptions;
 use super::read_tree::{CHILDREN, NodeFields, Start, read_fields, read_tree};
 use crate::callgraph::{IdIndex, NONE, NodesError};
-use crate::heap_profile::{
-    About, Builder, FunctionParts, Functions, HeapProfile, LabelSets, OriginalParts, RowData, push,
+use crate::model::Counted;
+use crate::model::{Allocation, Node, NodeId, ScriptId};
+use crate::profile::{
+    Builder, FunctionParts, Functions, LabelSets, Metadata, OriginalParts, Profile, RowData, push,
 };
-use crate::profile::Counted;
-use crate::profile::{Allocation, Node, NodeId, ScriptId};
 
 const ID: u16 = 1;
 const NAME: u16 = 1 << 1;
@@ -39,7 +39,7 @@ pub(crate) fn read_nested<R: Read>(
     json: &mut JsonPull<R>,
     key: &str,
     options: &ReadOptions,
-) -> Result<HeapProfile, ReadError> {
+) -> Result<Profile, ReadError> {
     let mut builder = Builder::default();
     let mut fields = CrateFields::new(options);
     // The tree is in the nesting.
@@ -54,14 +54,14 @@ pub(crate) fn read_nested<R: Read>(
         builder.forget_ids();
     }
     let types = options.unnamed.sample_types(true);
-    Ok(builder.finish(types, LabelSets::default(), false, About::default()))
+    Ok(builder.finish(types, LabelSets::default(), false, Metadata::default()))
 }
 
 /// As [`read_nested`], of an object whose first key was `name`, and which may be anything.
 pub(crate) fn read_named<R: Read>(
     json: &mut JsonPull<R>,
     options: &ReadOptions,
-) -> Result<HeapProfile, ReadError> {
+) -> Result<Profile, ReadError> {
     let is_text = json.peek()? == Peek::String;
     let read = read_nested(json, "name", options);
     match read {
@@ -78,14 +78,14 @@ pub(crate) fn read_named<R: Read>(
 pub(crate) fn read_flat<R: Read>(
     json: &mut JsonPull<R>,
     options: &ReadOptions,
-) -> Result<HeapProfile, ReadError> {
+) -> Result<Profile, ReadError> {
     let List { mut nodes, ids, .. } = read_list(json, "nodes", options, 0, true)?;
     json.finish()?;
     match ids {
-        Ids::Numbers => Ok(HeapProfile::from_nodes(&nodes, options.unnamed)?),
+        Ids::Numbers => Ok(Profile::from_nodes(&nodes, options.unnamed)?),
         Ids::Texts => {
             number_in_preorder(&mut nodes)?;
-            let mut profile = HeapProfile::from_nodes(&nodes, options.unnamed)?;
+            let mut profile = Profile::from_nodes(&nodes, options.unnamed)?;
             profile.forget_ids();
             Ok(profile)
         }
@@ -507,7 +507,7 @@ fn read_allocation(json: &mut Jiter<'_>) -> Result<Allocation, Problem> {
             _ => None,
         }
     }
-    const MOST: i64 = HeapProfile::MOST as i64;
+    const MOST: i64 = Profile::MOST as i64;
     let (mut count, mut size) = (None, None);
     each_field(json, "allocations", is_size, |is_size, json| {
         if is_size {

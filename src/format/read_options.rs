@@ -1,8 +1,8 @@
 //! Within which bounds profiles are read, and as what.
 
 use super::limit::Limit;
-use crate::profile::Bytes;
-use crate::profile::Counted;
+use crate::model::Bytes;
+use crate::model::Counted;
 
 /// How to read profiles.
 ///

@@ -9,17 +9,17 @@ use super::json_pull::{JsonPull, Problem, each_field, integer, of};
 use super::read_error::ReadError;
 use super::read_nodes::{Ids, read_list};
 use super::read_options::ReadOptions;
-use crate::heap_profile::{
-    AllOptions, Collection, HeapProfile, OrdinalSample, OwnWork, ProfileError, RowData, push,
+use crate::model::{HeapStatistics, Node, NodeId, Sample, SampleId, SamplerOptions, Timestamp};
+use crate::profile::{
+    AllOptions, Collection, OrdinalSample, OwnWork, Profile, ProfileError, RowData, push,
 };
-use crate::profile::{HeapStatistics, Node, NodeId, Sample, SampleId, SamplerOptions, Timestamp};
 
 /// Reads the rest of the object whose first key has been read.
 pub(crate) fn read<R: Read>(
     json: &mut JsonPull<R>,
     mut key: String,
     options: &ReadOptions,
-) -> Result<HeapProfile, ReadError> {
+) -> Result<Profile, ReadError> {
     let mut members = Members::default();
     loop {
         if members.read(json, &key, options)? {
@@ -94,7 +94,7 @@ impl Members {
     }
 
     /// The profile, if no member is `missing`.
-    fn profile(self, missing: impl Fn(&str) -> ReadError) -> Result<HeapProfile, ReadError> {
+    fn profile(self, missing: impl Fn(&str) -> ReadError) -> Result<Profile, ReadError> {
         if !self.has_version {
             return Err(missing("version"));
         }
@@ -106,7 +106,7 @@ impl Members {
         collection.heap_at_start = self.heap_at_start.ok_or_else(|| missing("heap_at_start"))?;
         collection.heap = self.heap.ok_or_else(|| missing("heap"))?;
         collection.own_work = self.own_work.ok_or_else(|| missing("own_work"))?;
-        let profile = HeapProfile::of_nodes_and_samples(&nodes, samples, collection);
+        let profile = Profile::of_nodes_and_samples(&nodes, samples, collection);
         profile.map_err(|error| match error {
             ProfileError::Nodes(error) => error.into(),
             error => error.into(),
@@ -116,12 +116,12 @@ impl Members {
 
 fn check_version<R: Read>(json: &mut JsonPull<R>) -> Result<(), ReadError> {
     let version = json.integer("version", 0, i64::MAX)?;
-    if version == i64::from(HeapProfile::VERSION) {
+    if version == i64::from(Profile::VERSION) {
         return Ok(());
     }
     let found = format!(
         "a profile of version {version}, where this version of v8-heap-sampler reads {}",
-        HeapProfile::VERSION
+        Profile::VERSION
     );
     Err(ReadError::UnknownFormat { found })
 }

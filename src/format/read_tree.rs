@@ -6,7 +6,7 @@ use jiter::Jiter;
 
 use super::json_pull::{JsonPull, Problem, of};
 use super::read_error::ReadError;
-use crate::heap_profile::{Builder, push};
+use crate::profile::{Builder, push};
 
 /// The fields of a node, as a format names them.
 ///

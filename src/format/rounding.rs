@@ -1,8 +1,8 @@
 //! Rounding that keeps totals right.
 
 use super::write_error::WriteError;
-use crate::heap_profile::{HeapProfile, RowData};
-use crate::profile::SampleType;
+use crate::model::SampleType;
+use crate::profile::{Profile, RowData};
 
 /// Rounds numbers one after the other so that their sum is off by at most one half at every moment:
 /// what is cut off one is added to a later one.
@@ -28,7 +28,7 @@ impl Rounding {
     }
 }
 
-impl HeapProfile {
+impl Profile {
     /// The contexts that have values of one type, with these as whole numbers.
     pub(crate) fn whole_values(&self, sample_type: SampleType) -> impl Iterator<Item = (u32, i64)> {
         let mut rounding = Rounding::default();

@@ -4,11 +4,11 @@ use std::io::{self, Write};
 
 use super::stack_walk::{Extent, Stack, StackWalk};
 use super::write_error::WriteError;
-use crate::heap_profile::HeapProfile;
-use crate::profile::Function;
-use crate::profile::SampleType;
+use crate::model::Function;
+use crate::model::SampleType;
+use crate::profile::Profile;
 
-impl HeapProfile {
+impl Profile {
     /// Writes speedscope's JSON, with one profile for each value that there is, the one that
     /// [`default_sample_type`](Self::default_sample_type) names in front of the user.
     ///
@@ -19,12 +19,12 @@ impl HeapProfile {
     /// this is smaller: what is written does not grow with the depth.
     ///
     /// ```
-    /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SamplerOptions};
+    /// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SamplerOptions};
     /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
     /// # nodes[0].child_ids.push(NodeId(2));
     /// # let samples = vec![Sample::new(NodeId(2), 64, SampleId(1), true)];
     /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
-    /// let profile = HeapProfile::from_profile(&profile)?;
+    /// let profile = Profile::from_profile(&profile)?;
     /// let mut json = Vec::new();
     /// profile.write_speedscope(&mut json, "request 17")?;
     /// let json: serde_json::Value = serde_json::from_slice(&json)?;

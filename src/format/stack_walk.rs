@@ -1,6 +1,6 @@
 //! From context to context in preorder, with the stack of each.
 
-use crate::heap_profile::HeapProfile;
+use crate::profile::Profile;
 
 /// A stack in the form that a format wants, which frames are put on and taken off.
 pub(crate) trait Stack {
@@ -16,7 +16,7 @@ pub(crate) trait Stack {
 
 /// Goes from context to context in preorder: most of a stack is that of the one before.
 pub(crate) struct StackWalk<'p, S> {
-    profile: &'p HeapProfile,
+    profile: &'p Profile,
     stack: S,
     /// The open contexts: the end of each's subtree, and how long the stack was without it.
     open: Vec<(u32, usize)>,
@@ -25,7 +25,7 @@ pub(crate) struct StackWalk<'p, S> {
 
 impl<'p, S: Stack> StackWalk<'p, S> {
     /// With a stack that is empty.
-    pub(crate) fn new(profile: &'p HeapProfile, stack: S) -> Self {
+    pub(crate) fn new(profile: &'p Profile, stack: S) -> Self {
         Self { profile, stack, open: Vec::new(), next: 0 }
     }
 
@@ -73,7 +73,7 @@ impl Extent {
     /// The extent of the stacks of some contexts, in preorder, if each function's frame has a
     /// length of its own. Linear in the contexts, however deep they are.
     pub(crate) fn of(
-        profile: &HeapProfile,
+        profile: &Profile,
         contexts: impl Iterator<Item = u32>,
         length: impl Fn(u32) -> usize,
     ) -> Self {

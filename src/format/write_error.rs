@@ -2,9 +2,9 @@
 
 use std::io;
 
-use crate::heap_profile::{NoSuchValues, listed};
-use crate::profile::SampleType;
-use crate::profile::{Bytes, plain_text};
+use crate::model::SampleType;
+use crate::model::{Bytes, plain_text};
+use crate::profile::{NoSuchValues, listed};
 
 /// The default of writers' limits, of memory and of size: 1 GiB. Few programs open larger files.
 pub(super) const DEFAULT_LIMIT: Bytes = Bytes(1 << 30);
@@ -36,7 +36,7 @@ pub enum WriteError {
     NoSizes,
 
     /// The format has no negative values, and those of the profile are a
-    /// [difference](crate::HeapProfile::is_difference).
+    /// [difference](crate::Profile::is_difference).
     #[error(
         "{format}: {sample_type} is a difference, and the format has no negative values: write a flame \
          graph, DOT or pprof instead"
@@ -54,7 +54,7 @@ pub enum WriteError {
     /// square of the depth.
     #[error(
         "{format}: that would take {needed} or more, and the limit is {limit}: make stacks shorter or \
-         fewer (HeapProfile::query: collapse_recursion, prune_below, trim), or raise the limit \
+         fewer (Profile::query: collapse_recursion, prune_below, trim), or raise the limit \
          ({option})"
     )]
     TooLarge {

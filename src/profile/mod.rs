@@ -1,34 +1,38 @@
-//! What was collected, as owned data: flat nodes, samples, ids, names, times, the heap as a whole,
-//! and the options that were in force.
+//! A heap profile as numbers by calling context: what every format carries more or less of.
 //!
-//! Nothing here, nor in any module that builds on it, needs V8.
+//! Made of what was collected, or by the readers of [`format`](mod@crate::format); the writers there
+//! write it.
 
-mod function;
-mod heap_statistics;
-mod id;
-mod name;
-mod node;
-mod options;
-mod original;
-mod plain_text;
+// Each format needs other parts of this, and has a feature of its own.
+#![cfg_attr(not(feature = "formats"), allow(dead_code, unused_imports))]
+
+mod build;
+mod collection;
+mod from_nodes;
+mod from_samples;
+mod graph;
+mod labels;
+mod merge;
+mod no_such_values;
+#[expect(clippy::module_inception, reason = "the room is named for its one type")]
+mod profile;
+mod profile_error;
+mod row;
 mod sample;
-mod sample_type;
-mod short_vec;
-mod timestamp;
-mod units;
+mod serde_profile;
 
-pub use function::{Function, PseudoFrame};
-pub use heap_statistics::HeapStatistics;
-pub use id::{NodeId, ScriptId};
-pub use name::Name;
-pub use node::{Allocation, Allocations, ChildIds, Node, V8Estimate};
-pub(crate) use node::{written_line, written_start_position};
-pub use options::{KeepDead, OptionsError, SamplerOptions};
-pub use original::Original;
-pub use plain_text::plain_text;
-pub use sample::{Sample, SampleId};
-pub(crate) use sample_type::SampleTypes;
-pub use sample_type::{Counted, SampleType, UnknownSampleType};
-pub use short_vec::ShortVec;
-pub use timestamp::Timestamp;
-pub use units::{Bytes, Objects, Unit};
+pub(crate) use build::{Builder, FunctionParts, Functions, OriginalParts, StackBuilder, push};
+pub use collection::{Collection, OwnWork};
+pub(crate) use from_nodes::ContextTree;
+pub(crate) use from_samples::SampledObject;
+pub(crate) use labels::LabelSets;
+pub use merge::MergeError;
+pub use no_such_values::NoSuchValues;
+pub(crate) use no_such_values::listed;
+pub use profile::{Context, Contexts, Metadata, Profile};
+pub use profile_error::ProfileError;
+pub(crate) use row::RowData;
+pub use row::{Label, LabelValue, Row};
+pub use sample::OrdinalSample;
+#[cfg(feature = "read")]
+pub(crate) use serde_profile::AllOptions;

@@ -1,55 +1,53 @@
-//! One sampled object.
+//! The sampled objects of a profile.
 
-use std::fmt;
+use std::num::NonZeroU64;
 
-use serde::{Deserialize, Serialize};
+use crate::model::Bytes;
 
-use super::NodeId;
-
-/// An object that V8 sampled when it was allocated.
+/// A sampled object with its place in the order of allocation: see [`Profile::samples`].
 ///
-/// Mirrors `v8::AllocationProfile::Sample`, without its `count`: that is `1 / p` rounded to a whole
-/// number for every sample alone, which for sizes near the interval is wrong by up to a third.
-/// [`Profile::estimates`](crate::Profile::estimates) has the unrounded estimate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// Mirrors `SamplingHeapProfileSample` in V8's `js_protocol.pdl`, and `AllocationProfile::Sample`
+/// in its `v8-profiler.h`.
+///
+/// [`Profile::samples`]: crate::Profile::samples
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Sample {
-    /// The calling context that allocated the object.
-    pub node_id: NodeId,
-    /// The size that the object was allocated with, in bytes. (V8 can shrink an object later.)
+pub struct OrdinalSample {
+    /// The context that allocated it, by [`Context::index`](crate::Context::index).
+    pub context: u32,
+    /// Whether the object is known to have died.
+    pub is_dead: bool,
+    /// The number of the sample, ascending in the order of allocation.
+    pub ordinal: u64,
+    /// The bytes that the sample stands for: an estimate.
+    pub bytes: f64,
+    size: Option<NonZeroU64>,
+}
+
+impl OrdinalSample {
+    /// A sample of an object of `size` bytes, which stands for `bytes`; `size` is 0 where the
+    /// source does not tell it.
+    pub(crate) const fn new(
+        context: u32,
+        is_dead: bool,
+        ordinal: u64,
+        size: u64,
+        bytes: f64,
+    ) -> Self {
+        Self { context, is_dead, ordinal, bytes, size: NonZeroU64::new(size) }
+    }
+
+    /// The sample in another tree.
+    pub(crate) const fn moved(self, context: u32) -> Self {
+        Self { context, ..self }
+    }
+
+    /// The size that the object was allocated with, exact; `None` where the source tells only what
+    /// the sample stands for.
     ///
     /// Where optimised code allocated several objects in one go, it is the size of the group.
-    pub size: u64,
-    /// Ascending in the order of allocation, from 1 in every session and window.
-    pub sample_id: SampleId,
-    /// Whether no garbage collection has found the object dead yet.
-    ///
-    /// Always true if dead objects are not kept, as their samples are gone.
-    pub is_live: bool,
-}
-
-impl Sample {
-    /// A sample of an object, for tests and for readers of other formats.
     #[must_use]
-    pub const fn new(node_id: NodeId, size: u64, sample_id: SampleId, is_live: bool) -> Self {
-        Self { node_id, size, sample_id, is_live }
-    }
-}
-
-/// The number of a [`Sample`] within its session: later samples have higher ones.
-///
-/// Mirrors `v8::AllocationProfile::Sample::sample_id`.
-///
-/// ```
-/// use v8_heap_sampler::SampleId;
-/// assert!(SampleId(7) < SampleId(8));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct SampleId(pub u64);
-
-impl fmt::Display for SampleId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+    pub fn size(&self) -> Option<Bytes> {
+        self.size.map(|size| Bytes(size.get()))
     }
 }

@@ -11,9 +11,9 @@ use super::provider::{Script, SourceProvider};
 use super::text::Text;
 use crate::analysis::{NoSuchValues, TopOptions, TopRow};
 use crate::estimate::Estimate;
-use crate::heap_profile::HeapProfile;
-use crate::profile::SampleType;
-use crate::profile::{Function, Name, ScriptId, plain_text, written_line};
+use crate::model::SampleType;
+use crate::model::{Function, Name, ScriptId, plain_text, written_line};
+use crate::profile::Profile;
 
 /// Which lines a listing shows.
 ///
@@ -127,7 +127,7 @@ impl<C: Serialize> Serialize for ListedFunction<C> {
 /// V8 records where a function *starts*, not the line that allocates: a cost stands at its
 /// function's first line, and the line to blame is somewhere below.
 ///
-/// Made by [`HeapProfile::listing`] or [`list`]; displayed as a text with aligned columns, like
+/// Made by [`Profile::listing`] or [`list`]; displayed as a text with aligned columns, like
 /// that of `go tool pprof -list`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -173,7 +173,7 @@ pub struct Unlisted<C> {
     pub reason: String,
 }
 
-impl HeapProfile {
+impl Profile {
     /// Shows the source around the first lines of the functions for which `is_wanted`, with one of
     /// the profile's values for each, those that allocated most first; `None` if the profile does
     /// not have the sample type.
@@ -183,13 +183,13 @@ impl HeapProfile {
     ///
     /// ```
     /// # use std::num::NonZeroU32;
-    /// # use v8_heap_sampler::{Allocation, Counted, HeapProfile, Node, NodeId, SampleType};
+    /// # use v8_heap_sampler::{Allocation, Counted, Profile, Node, NodeId, SampleType};
     /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "rows")];
     /// # nodes[0].child_ids.push(NodeId(2));
     /// # nodes[1].allocations.push(Allocation { count: 100, size: 8016 });
     /// # nodes[1].script_name = "app.js".into();
     /// # nodes[1].line_number = NonZeroU32::new(2);
-    /// # let profile = HeapProfile::from_nodes(&nodes, Counted::InUse)?;
+    /// # let profile = Profile::from_nodes(&nodes, Counted::InUse)?;
     /// use v8_heap_sampler::source::{ListOptions, MemorySources};
     ///
     /// let mut sources = MemorySources::new();
@@ -231,7 +231,7 @@ impl HeapProfile {
 
 /// Shows the source around the first lines of functions, with their costs, whatever these are.
 ///
-/// [`HeapProfile::listing`] does so with a profile's values. [`ListOptions::callers`] does not
+/// [`Profile::listing`] does so with a profile's values. [`ListOptions::callers`] does not
 /// matter here: all functions are listed. Linear in the functions and in the length of the texts.
 ///
 /// ```

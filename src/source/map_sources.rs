@@ -12,10 +12,10 @@ use super::names::Resolver;
 use super::provider::{Script, SourceProvider};
 use super::report::{MapProblem, MapReport, ScriptReport};
 use super::urls::resolve;
-use crate::heap_profile::HeapProfile;
-use crate::profile::{Function, Name, Original, ScriptId};
+use crate::model::{Function, Name, Original, ScriptId};
+use crate::profile::Profile;
 
-impl HeapProfile {
+impl Profile {
     /// Finds the source maps of the profile's scripts, and notes for each function where it stands in
     /// the [original](Function::original) source. All views and formats show that then.
     ///
@@ -36,13 +36,13 @@ impl HeapProfile {
     ///
     /// ```
     /// # use std::num::NonZeroU32;
-    /// # use v8_heap_sampler::{Counted, HeapProfile, Node, NodeId};
+    /// # use v8_heap_sampler::{Counted, Profile, Node, NodeId};
     /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "a")];
     /// # nodes[0].child_ids.push(NodeId(2));
     /// # nodes[1].script_name = "/srv/dist/app.js".into();
     /// # nodes[1].line_number = NonZeroU32::new(1);
     /// # nodes[1].column_number = NonZeroU32::new(11);
-    /// # let mut profile = HeapProfile::from_nodes(&nodes, Counted::InUse)?;
+    /// # let mut profile = Profile::from_nodes(&nodes, Counted::InUse)?;
     /// use v8_heap_sampler::source::MemorySources;
     ///
     /// assert_eq!(profile.functions()[1].to_string(), "a /srv/dist/app.js:1:11");

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::provider::{Script, SourceProvider};
-use crate::profile::ScriptId;
+use crate::model::ScriptId;
 
 /// Texts and source maps in memory, by the names of the scripts.
 ///

@@ -1,14 +1,14 @@
 //! The source text behind a profile: which original function a compiled or minified one was, and
 //! listings of the lines where functions start.
 //!
-//! Nothing here needs V8: it works on a [`HeapProfile`](crate::HeapProfile) from any reader. Where the
+//! Nothing here needs V8: it works on a [`Profile`](crate::Profile) from any reader. Where the
 //! text of scripts and their source maps come from is for a [`SourceProvider`] to say: what the
 //! embedder has in memory ([`MemorySources`]), files ([`FileSources`]), one after the other (a pair of
 //! providers), or something of its own.
 //!
-//! - [`HeapProfile::map_sources`](crate::HeapProfile::map_sources) applies source maps (feature
+//! - [`Profile::map_sources`](crate::Profile::map_sources) applies source maps (feature
 //!   `sourcemap`).
-//! - [`HeapProfile::listing`](crate::HeapProfile::listing) shows source lines with what the functions
+//! - [`Profile::listing`](crate::Profile::listing) shows source lines with what the functions
 //!   that start there allocated, as `pprof -list` does; [`list`] does so with costs of any type.
 
 #[cfg(feature = "sourcemap")]

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use super::map::{Found, Map, OriginalPlace, Originals};
 use super::text::Text;
-use crate::profile::Function;
+use crate::model::Function;
 
 /// The original place and name of functions of one script.
 pub(super) struct Resolver<'m> {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io;
 
-use crate::profile::{Function, ScriptId};
+use crate::model::{Function, ScriptId};
 
 /// A script, or an original file, whose text or source map is asked for.
 ///

@@ -4,9 +4,9 @@ use std::fmt;
 use std::io;
 
 use super::memory::MemorySources;
-use crate::profile::{Name, ScriptId, plain_text};
+use crate::model::{Name, ScriptId, plain_text};
 
-/// What [`HeapProfile::map_sources`](crate::HeapProfile::map_sources) has done, script by script.
+/// What [`Profile::map_sources`](crate::Profile::map_sources) has done, script by script.
 ///
 /// Displayed as a line for each script.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ pub struct MapReport {
     /// profile's functions name them.
     pub scripts: Vec<ScriptReport>,
     /// The text of the original files that functions were mapped to, as far as the maps carry it: a
-    /// provider for [`HeapProfile::listing`](crate::HeapProfile::listing).
+    /// provider for [`Profile::listing`](crate::Profile::listing).
     pub originals: MemorySources,
 }
 

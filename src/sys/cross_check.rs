@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 
 use super::layout::RawSample;
 use super::{Mismatch, WalkError};
-use crate::profile::{Allocation, Node};
+use crate::model::{Allocation, Node};
 
 /// The fast check, for every collection: takes the number of samples back from each count, and
 /// compares nodes and samples as multisets of (node, size), by their sums of a 64-bit hash.
@@ -152,7 +152,7 @@ pub(super) fn in_detail(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::NodeId;
+    use crate::model::NodeId;
 
     /// V8's own lines, `SamplingHeapProfiler::ScaleSample`, in Rust.
     fn v8_count(n: u32, size: u64, interval: u64) -> u64 {

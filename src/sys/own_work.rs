@@ -17,8 +17,8 @@ use std::sync::OnceLock;
 use super::Mismatch;
 use super::cross_check;
 use super::layout::RawSample;
-use crate::heap_profile::{ContextTree, OwnWork, SampledObject};
-use crate::profile::{Node, Objects};
+use crate::model::{Node, Objects};
+use crate::profile::{ContextTree, OwnWork, SampledObject};
 
 /// V8's size of a global handle, by which its number of bytes tells the number of handles.
 #[derive(Clone, Copy, Debug)]
@@ -287,7 +287,7 @@ fn remove_if_empty(nodes: &mut Vec<Node>, mut at: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::{Allocation, Bytes, NodeId};
+    use crate::model::{Allocation, Bytes, NodeId};
 
     fn sample(node_id: u32, size: usize, sample_id: u64) -> RawSample {
         RawSample { node_id, size, count: 1, sample_id, is_live: 1 }

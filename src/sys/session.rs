@@ -14,8 +14,8 @@ use super::walk::{Expected, walk_nodes, walk_tree};
 use super::{Mismatch, WalkError};
 use crate::callgraph::IdIndex;
 use crate::error::{Error, Result};
-use crate::heap_profile::{ContextTree, OwnWork, SampledObject};
-use crate::profile::{Node, NodeId, SampleId, SamplerOptions};
+use crate::model::{Node, NodeId, SampleId, SamplerOptions};
+use crate::profile::{ContextTree, OwnWork, SampledObject};
 
 /// Lives in a slot of the isolate for as long as a sampler of ours runs there.
 ///

@@ -13,10 +13,8 @@ use super::own_work::OwnCounts;
 use super::profile::OwnedProfile;
 use super::{Mismatch, WalkError};
 use crate::callgraph::{FunctionNumbers, NONE};
-use crate::heap_profile::ContextTree;
-use crate::profile::{
-    Allocation, ChildIds, Function, Name, Node, NodeId, SamplerOptions, ScriptId,
-};
+use crate::model::{Allocation, ChildIds, Function, Name, Node, NodeId, SamplerOptions, ScriptId};
+use crate::profile::ContextTree;
 
 /// What a session's options say about its profiles, and how large the last one was.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::error::LeakError;
 use super::report::RateUnit;
-use crate::heap_profile::HeapProfile;
+use crate::profile::Profile;
 
 /// When the snapshots were taken.
 pub(super) struct Clock {
@@ -14,9 +14,9 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    pub(super) fn of(profiles: &[&HeapProfile]) -> Result<Self, LeakError> {
-        let taken = |profile: &&HeapProfile| -> Option<SystemTime> {
-            profile.about.started?.checked_add(profile.about.duration?)
+    pub(super) fn of(profiles: &[&Profile]) -> Result<Self, LeakError> {
+        let taken = |profile: &&Profile| -> Option<SystemTime> {
+            profile.metadata.started?.checked_add(profile.metadata.duration?)
         };
         let by_number = || Self {
             per: RateUnit::Snapshot,

@@ -1,7 +1,7 @@
 //! Why leaks cannot be looked for.
 
-use crate::heap_profile::NoSuchValues;
-use crate::profile::SampleType;
+use crate::model::SampleType;
+use crate::profile::NoSuchValues;
 
 /// Why leaks cannot be looked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +24,7 @@ pub enum LeakError {
         "leaks are followed by function, script or package, not by label: focus on one instead"
     )]
     Labels,
-    /// A snapshot is no snapshot, but a [difference](HeapProfile::is_difference).
+    /// A snapshot is no snapshot, but a [difference](Profile::is_difference).
     #[error(
         "snapshot {at}: {sample_type} is a difference of two profiles: pass profiles of the whole \
          heap, each of one moment"

@@ -7,7 +7,7 @@ use super::survivors::{Cohorts, Survivors};
 use super::thresholds::ENOUGH_TO_SURVIVE;
 use crate::analysis::significance::q_values;
 use crate::estimate::Sum;
-use crate::profile::SampleType;
+use crate::model::SampleType;
 
 /// A p-value and the rate that goes with it.
 pub(super) struct Finding {

@@ -6,7 +6,7 @@ use crate::analysis::group::{self, Group, join};
 use crate::analysis::pattern::Pattern;
 use crate::callgraph::NONE;
 use crate::estimate::Sum;
-use crate::heap_profile::HeapProfile;
+use crate::profile::Profile;
 
 /// The groups of all snapshots together.
 pub(super) struct Groups {
@@ -39,7 +39,7 @@ impl Groups {
 }
 
 /// The group of each context: that of its function, or of its caller where the function is folded.
-fn by_context(profile: &HeapProfile, group_of: &[u32], folded: Option<&Pattern>) -> Vec<u32> {
+fn by_context(profile: &Profile, group_of: &[u32], folded: Option<&Pattern>) -> Vec<u32> {
     let is_folded: Vec<bool> = profile
         .functions()
         .iter()

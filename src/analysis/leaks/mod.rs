@@ -20,7 +20,7 @@ pub use report::{Leak, LeakPath, Leaks, Rate, RateUnit};
 use snapshots::Snapshots;
 
 use super::share::fraction;
-use crate::heap_profile::HeapProfile;
+use crate::profile::Profile;
 
 /// What leaks: the functions whose live bytes grow and go on growing over three or more snapshots
 /// of one process, in the order in which they were taken.
@@ -70,7 +70,7 @@ use crate::heap_profile::HeapProfile;
 /// # #[cfg(feature = "v8")] {
 /// # let (mut isolate, realm) = fixtures::realm();
 /// use v8_heap_sampler::analysis::{LeakOptions, leaks};
-/// use v8_heap_sampler::{HeapProfile, HeapSampler, SamplerOptions};
+/// use v8_heap_sampler::{Profile, HeapSampler, SamplerOptions};
 ///
 /// # realm.run(&mut isolate, "server.js", "const kept = [];
 /// #     function handle() { kept.push(Array.from({ length: 100 }, (_, i) => ({ i }))); } ''");
@@ -80,7 +80,7 @@ use crate::heap_profile::HeapProfile;
 /// for _ in 0..8 {
 /// #   realm.run(&mut sampler, "load.js", "for (let i = 0; i < 20; i++) handle(); ''");
 ///     // ... some work ...
-///     snapshots.push(HeapProfile::from_profile(&sampler.collect_profile()?)?);
+///     snapshots.push(Profile::from_profile(&sampler.collect_profile()?)?);
 /// }
 /// let leaks = leaks(&snapshots, &LeakOptions::new())?;
 /// assert!(leaks.rows[0].is_leak && leaks.rows[0].name.contains(" server.js"));
@@ -94,7 +94,7 @@ use crate::heap_profile::HeapProfile;
 /// [`LeakError`] if there are fewer than three snapshots, they are not in order, or one does not
 /// have the values, or has a difference of them.
 pub fn leaks<'p>(
-    snapshots: impl IntoIterator<Item = &'p HeapProfile>,
+    snapshots: impl IntoIterator<Item = &'p Profile>,
     options: &LeakOptions,
 ) -> Result<Leaks, LeakError> {
     let snapshots = Snapshots::new(snapshots.into_iter().collect(), options)?;

@@ -1,7 +1,7 @@
 //! What to look for.
 
 use crate::analysis::{GroupBy, Sessions};
-use crate::profile::SampleType;
+use crate::model::SampleType;
 
 /// What [`leaks`](super::leaks) looks for.
 ///

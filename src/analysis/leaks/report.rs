@@ -13,8 +13,8 @@ use crate::analysis::significance::shown_p;
 use crate::analysis::table::Table;
 use crate::estimate::Estimate;
 use crate::estimate::shown;
-use crate::profile::SampleType;
-use crate::profile::{Bytes, Function, Objects};
+use crate::model::SampleType;
+use crate::model::{Bytes, Function, Objects};
 
 /// What a [`Rate`] is per.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]

@@ -5,10 +5,10 @@ use super::error::LeakError;
 use super::options::LeakOptions;
 use crate::analysis::GroupBy;
 use crate::analysis::evidence::Evidence;
-use crate::heap_profile::HeapProfile;
+use crate::profile::Profile;
 
 pub(super) struct Snapshots<'p> {
-    pub(super) profiles: Vec<&'p HeapProfile>,
+    pub(super) profiles: Vec<&'p Profile>,
     pub(super) evidence: Vec<Evidence<'p>>,
     pub(super) clock: Clock,
     pub(super) same_session: bool,
@@ -17,7 +17,7 @@ pub(super) struct Snapshots<'p> {
 impl<'p> Snapshots<'p> {
     /// Snapshots in which leaks can be looked for.
     pub(super) fn new(
-        profiles: Vec<&'p HeapProfile>,
+        profiles: Vec<&'p Profile>,
         options: &LeakOptions,
     ) -> Result<Self, LeakError> {
         if profiles.len() < 3 {

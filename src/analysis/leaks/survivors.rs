@@ -12,8 +12,8 @@ use crate::analysis::shared::shared_samples;
 use crate::analysis::significance::poisson_tail;
 use crate::callgraph::NONE;
 use crate::estimate::{Confidence, Sum};
-use crate::heap_profile::OrdinalSample;
-use crate::profile::Counted;
+use crate::model::Counted;
+use crate::profile::OrdinalSample;
 
 impl Snapshots<'_> {
     /// What is alive in a late snapshot, by group, and by the snapshots between which it was

@@ -12,9 +12,9 @@ pub use write::PprofOptions;
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
 
-use crate::heap_profile::{FunctionParts, HeapProfile};
-use crate::profile::SampleType;
-use crate::profile::{Function, written_line};
+use crate::model::SampleType;
+use crate::model::{Function, written_line};
+use crate::profile::{FunctionParts, Profile};
 
 /// The name that an anonymous function goes by: pprof's reports tell functions apart by name alone,
 /// so its place is in it.
@@ -27,7 +27,7 @@ fn anonymous_name(function: &Function) -> Option<String> {
 const DIFFERENCES: &str = "difference: ";
 
 /// The comment about a profile's differences; `None` if it has none.
-fn differences_comment(profile: &HeapProfile) -> Option<String> {
+fn differences_comment(profile: &Profile) -> Option<String> {
     let types = profile.sample_types().filter(|&of| profile.is_difference(of));
     let names: Vec<&str> = types.map(SampleType::name).collect();
     (!names.is_empty()).then(|| format!("{DIFFERENCES}{}", names.join(", ")))

@@ -16,28 +16,28 @@ use super::{anonymous_name, generated_parts, named_differences};
 use crate::format::limit::{Limit, MOST_TO_CHECK, too_long};
 use crate::format::read_error::ReadError;
 use crate::format::read_options::ReadOptions;
-use crate::heap_profile::{
-    About, FunctionParts, HeapProfile, Label, LabelSets, OriginalParts, RowData, StackBuilder, push,
+use crate::model::{Bytes, Function, ScriptId};
+use crate::model::{SampleType, SampleTypes};
+use crate::profile::{
+    FunctionParts, Label, LabelSets, Metadata, OriginalParts, Profile, RowData, StackBuilder, push,
 };
-use crate::profile::{Bytes, Function, ScriptId};
-use crate::profile::{SampleType, SampleTypes};
 
 /// Reads a profile that is not compressed.
-pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfile, ReadError> {
+pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<Profile, ReadError> {
     let limit = options.limit();
     let mut parts = Parts::read(reader, limit)?;
     let types = parts.sample_types()?;
-    let mut about = parts.about(&types, limit)?;
+    let mut metadata = parts.metadata(&types, limit)?;
     let mut differences = Vec::new();
-    about.comments.retain(|comment| match named_differences(comment) {
+    metadata.comments.retain(|comment| match named_differences(comment) {
         Some(named) => {
             differences.extend(named);
             false
         }
         None => true,
     });
-    parts.tables += about.comments.capacity() * size_of::<String>()
-        + about.comments.iter().map(String::capacity).sum::<usize>();
+    parts.tables += metadata.comments.capacity() * size_of::<String>()
+        + metadata.comments.iter().map(String::capacity).sum::<usize>();
     let mut stacks = LocationStacks::new(&parts, options.call_lines);
     let mut labels = Labels::default();
     let mut totals = [0.0; 4];
@@ -67,7 +67,7 @@ pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<HeapProfi
     }
     let present = SampleTypes::of(types.into_iter().flatten())
         .with_differences(|sample_type| differences.contains(&sample_type));
-    Ok(stacks.builder.finish(present, labels.sets, None, about)?)
+    Ok(stacks.builder.finish(present, labels.sets, None, metadata)?)
 }
 
 /// The values of a sample, by sample type; notes in `differences` of which types one is negative.
@@ -86,7 +86,7 @@ fn values(
     for (place, (&value, sample_type)) in values.iter().zip(types).enumerate() {
         let Some(sample_type) = sample_type else { continue };
         // A negative one is a difference.
-        if value.unsigned_abs() > HeapProfile::MOST {
+        if value.unsigned_abs() > Profile::MOST {
             let problem = format!("{value} is not from -2^53 to 2^53");
             return Err(wrong(format!("sample[{sample}].value[{place}]"), problem));
         }
@@ -301,9 +301,9 @@ impl Parts {
         Err(ReadError::UnknownFormat { found })
     }
 
-    fn about(&self, types: &[Option<SampleType>], limit: Limit) -> Result<About, ReadError> {
+    fn metadata(&self, types: &[Option<SampleType>], limit: Limit) -> Result<Metadata, ReadError> {
         let header = &self.header;
-        let mut about = About::default();
+        let mut metadata = Metadata::default();
         let mut bytes = 0;
         if header.time_nanos != 0 {
             let distance = Duration::from_nanos(header.time_nanos.unsigned_abs());
@@ -311,13 +311,13 @@ impl Parts {
                 0.. => UNIX_EPOCH.checked_add(distance),
                 _ => UNIX_EPOCH.checked_sub(distance),
             };
-            about.started = started;
+            metadata.started = started;
         }
         if header.duration_nanos != 0 {
             let nanos = u64::try_from(header.duration_nanos).map_err(|_| {
                 wrong("duration_nanos", format!("{} is negative", header.duration_nanos))
             })?;
-            about.duration = Some(Duration::from_nanos(nanos));
+            metadata.duration = Some(Duration::from_nanos(nanos));
         }
         if let Some(period_type) = &header.period_type
             && is_space(self.string(period_type.kind, || "period_type.type".to_owned())?)
@@ -326,18 +326,18 @@ impl Parts {
             // A period of 0 says that it is not known.
             let period = u64::try_from(header.period)
                 .map_err(|_| wrong("period", format!("{} is negative", header.period)))?;
-            about.interval = (period > 0).then_some(Bytes(period));
+            metadata.interval = (period > 0).then_some(Bytes(period));
         }
         for (number, &comment) in header.comment.iter().enumerate() {
             let comment = self.string(comment, || format!("comment[{number}]"))?;
             bytes += comment.len() + 3 * size_of::<String>();
             limit.check(self.bytes() + bytes)?;
-            about.comments.push(comment.to_owned());
+            metadata.comments.push(comment.to_owned());
         }
         let default = self.text(header.default_sample_type, || "default_sample_type".to_owned())?;
-        about.default_sample_type =
+        metadata.default_sample_type =
             sample_type(default).filter(|named| types.contains(&Some(*named)));
-        Ok(about)
+        Ok(metadata)
     }
 }
 

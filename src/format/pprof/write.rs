@@ -14,9 +14,9 @@ use super::{anonymous_name, differences_comment, generated_name};
 use crate::format::rounding::Rounding;
 use crate::format::stack_walk::{Extent, Stack, StackWalk};
 use crate::format::write_error::{DEFAULT_LIMIT, WriteError};
-use crate::heap_profile::{HeapProfile, LabelValue, RowData};
-use crate::profile::SampleType;
-use crate::profile::{Bytes, written_line};
+use crate::model::SampleType;
+use crate::model::{Bytes, written_line};
+use crate::profile::{LabelValue, Profile, RowData};
 
 /// How to write pprof profiles.
 ///
@@ -80,7 +80,7 @@ impl Default for PprofOptions {
     }
 }
 
-impl HeapProfile {
+impl Profile {
     /// Writes the profile in pprof's format, compressed by gzip, with all sample types that it has.
     ///
     /// Values are rounded such that the totals are right; those of a
@@ -102,7 +102,7 @@ impl HeapProfile {
     /// [`PprofOptions::size_limit`].
     ///
     /// ```
-    /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SampleType,
     /// #     SamplerOptions};
     /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
     /// # nodes[0].child_ids.push(NodeId(2));
@@ -110,7 +110,7 @@ impl HeapProfile {
     /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
     /// use v8_heap_sampler::{Label, format::{self, PprofOptions}};
     ///
-    /// let mut profile = HeapProfile::from_profile(&profile)?;
+    /// let mut profile = Profile::from_profile(&profile)?;
     /// profile.add_label(Label::text("isolate", "worker 3"));
     /// let mut pprof = Vec::new();
     /// profile.write_pprof(&mut pprof, &PprofOptions::new())?;
@@ -151,12 +151,12 @@ impl HeapProfile {
     /// a copy of both.
     ///
     /// ```
-    /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SampleType,
     /// #     SamplerOptions};
     /// # let nodes = vec![Node::new(NodeId(1), "(root)")];
     /// # let samples = vec![Sample::new(NodeId(1), 64, SampleId(1), true)];
     /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
-    /// # let before = HeapProfile::from_profile(&profile)?;
+    /// # let before = Profile::from_profile(&profile)?;
     /// # let after = before.clone();
     /// use v8_heap_sampler::format::PprofOptions;
     /// let mut pprof = Vec::new();
@@ -263,8 +263,8 @@ impl<W: Write> Encoder<W> {
         Ok(ValueType { kind: self.string(kind)?, unit: self.string(unit)? })
     }
 
-    fn header(&mut self, profile: &HeapProfile, types: &[SampleType]) -> io::Result<()> {
-        let about = &profile.about;
+    fn header(&mut self, profile: &Profile, types: &[SampleType]) -> io::Result<()> {
+        let metadata = &profile.metadata;
         let mut header = Header::default();
         for sample_type in types {
             header.sample_type.push(self.value_type(sample_type.name(), sample_type.unit())?);
@@ -272,20 +272,20 @@ impl<W: Write> Encoder<W> {
         // What does not fit into 64 bits of nanoseconds is centuries away.
         let nanos = |duration: Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
         header.time_nanos =
-            about.started.map_or(0, |started| match started.duration_since(UNIX_EPOCH) {
+            metadata.started.map_or(0, |started| match started.duration_since(UNIX_EPOCH) {
                 Ok(after) => nanos(after),
                 Err(before) => -nanos(before.duration()),
             });
-        header.duration_nanos = about.duration.map_or(0, nanos);
-        if let Some(interval) = about.interval {
+        header.duration_nanos = metadata.duration.map_or(0, nanos);
+        if let Some(interval) = metadata.interval {
             header.period_type = Some(self.value_type("space", "bytes")?);
             header.period = i64::try_from(interval.0).unwrap_or(i64::MAX);
         }
-        for comment in about.comments.iter().chain(&differences_comment(profile)) {
+        for comment in metadata.comments.iter().chain(&differences_comment(profile)) {
             header.comment.push(self.string(comment)?);
         }
-        // Where none is named, pprof shows the last, as `HeapProfile::default_sample_type` does.
-        if let Some(default) = about.default_sample_type.filter(|&named| profile.has(named)) {
+        // Where none is named, pprof shows the last, as `Profile::default_sample_type` does.
+        if let Some(default) = metadata.default_sample_type.filter(|&named| profile.has(named)) {
             header.default_sample_type = self.string(default.name())?;
         }
         header.encode(&mut self.buffer).expect("as above");
@@ -294,7 +294,7 @@ impl<W: Write> Encoder<W> {
 
     /// The functions, and for each its location, with the function's place in the list, from 1, as
     /// id.
-    fn functions(&mut self, profile: &HeapProfile) -> io::Result<()> {
+    fn functions(&mut self, profile: &Profile) -> io::Result<()> {
         for (id, function) in (1..).zip(profile.functions()) {
             let (file, line_number, column_number) = function.shown_place();
             let start_line = i64::from(written_line(line_number));
@@ -320,7 +320,7 @@ impl<W: Write> Encoder<W> {
 
     fn samples(
         &mut self,
-        profile: &HeapProfile,
+        profile: &Profile,
         types: &[SampleType],
         options: &PprofOptions,
     ) -> io::Result<()> {

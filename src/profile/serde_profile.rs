@@ -4,10 +4,10 @@ use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::collection::{Collection, OwnWork};
-use super::whole::HeapProfile;
-use crate::profile::{HeapStatistics, KeepDead, Node, Sample, SampleId, SamplerOptions, Timestamp};
+use super::profile::Profile;
+use crate::model::{HeapStatistics, KeepDead, Node, Sample, SampleId, SamplerOptions, Timestamp};
 
-impl HeapProfile {
+impl Profile {
     /// The version of the form that serde writes.
     pub const VERSION: u32 = 1;
 
@@ -22,7 +22,7 @@ impl HeapProfile {
     }
 }
 
-impl Serialize for HeapProfile {
+impl Serialize for Profile {
     /// Writes a profile that was collected here, with its samples.
     ///
     /// # Errors
@@ -74,10 +74,10 @@ struct Version;
 impl<'de> Deserialize<'de> for Version {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match u32::deserialize(deserializer)? {
-            HeapProfile::VERSION => Ok(Self),
+            Profile::VERSION => Ok(Self),
             version => Err(serde::de::Error::custom(format_args!(
                 "the profile has version {version}, and this version of v8-heap-sampler reads {}",
-                HeapProfile::VERSION
+                Profile::VERSION
             ))),
         }
     }
@@ -120,8 +120,8 @@ struct WrittenProfile {
     samples: Vec<Sample>,
 }
 
-impl<'de> Deserialize<'de> for HeapProfile {
-    /// Reads a profile that was collected, with the checks of [`HeapProfile::from_samples`].
+impl<'de> Deserialize<'de> for Profile {
+    /// Reads a profile that was collected, with the checks of [`Profile::from_samples`].
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let WrittenProfile {
             _version: Version,
@@ -143,13 +143,13 @@ impl<'de> Deserialize<'de> for HeapProfile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::NodeId;
+    use crate::model::NodeId;
 
-    fn profile() -> HeapProfile {
+    fn profile() -> Profile {
         let nodes = [Node::new(NodeId(1), "(root)")];
         let samples = (1..3).map(|id| Sample::new(NodeId(1), 64, SampleId(id), id == 1));
         let options = SamplerOptions::exact().keep_dead(KeepDead::Both);
-        HeapProfile::from_samples(&nodes, samples, &options).unwrap()
+        Profile::from_samples(&nodes, samples, &options).unwrap()
     }
 
     #[test]
@@ -160,7 +160,7 @@ mod tests {
         assert!(
             json.contains(r#""samples":[{"node_id":1,"size":64,"sample_id":1,"is_live":true},"#)
         );
-        assert_eq!(serde_json::from_str::<HeapProfile>(&json).unwrap(), profile);
+        assert_eq!(serde_json::from_str::<Profile>(&json).unwrap(), profile);
     }
 
     #[test]
@@ -168,7 +168,7 @@ mod tests {
         let refused = |change: &dyn Fn(&mut serde_json::Value)| {
             let mut json = serde_json::to_value(profile()).unwrap();
             change(&mut json);
-            serde_json::from_value::<HeapProfile>(json).unwrap_err().to_string()
+            serde_json::from_value::<Profile>(json).unwrap_err().to_string()
         };
         assert_eq!(
             refused(&|json| json["version"] = 7.into()),

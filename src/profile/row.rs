@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::labels::LabelSets;
-use super::whole::{Context, HeapProfile};
-use crate::profile::{Bytes, SampleType, plain_text};
+use super::profile::{Context, Profile};
+use crate::model::{Bytes, SampleType, plain_text};
 
 /// What one calling context allocated itself: one value per sample type, of the objects of one size
 /// where sizes are known, and with one set of labels.
@@ -114,10 +114,10 @@ impl RowData {
 }
 
 /// What one calling context allocated itself, of the objects of one size where sizes are known, and
-/// under one set of labels: see [`HeapProfile::rows`].
+/// under one set of labels: see [`Profile::rows`].
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'p> {
-    pub(super) profile: &'p HeapProfile,
+    pub(super) profile: &'p Profile,
     pub(super) data: &'p RowData,
 }
 

@@ -1,7 +1,7 @@
 //! What is said if a profile does not have the values that are asked for.
 
-use super::whole::HeapProfile;
-use crate::profile::SampleType;
+use super::profile::Profile;
+use crate::model::SampleType;
 
 /// A profile does not have the values that are asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +22,7 @@ pub(crate) fn listed(types: &[SampleType]) -> String {
     }
 }
 
-impl HeapProfile {
+impl Profile {
     /// Checks that the profile has a sample type.
     pub(crate) fn require(&self, wanted: SampleType) -> Result<(), NoSuchValues> {
         if self.has(wanted) {

@@ -1,15 +1,15 @@
 //! The call graph of a heap profile.
 
-use super::whole::HeapProfile;
+use super::profile::Profile;
 use crate::callgraph::Callgraph;
-use crate::profile::SampleType;
+use crate::model::SampleType;
 
-impl HeapProfile {
+impl Profile {
     /// The graph of functions, weighed in one of the profile's values; `None` if it does not have
     /// the sample type. Linear in the contexts.
     ///
     /// ```
-    /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SampleType,
     /// #     SamplerOptions};
     /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "walk"),
     /// #     Node::new(NodeId(3), "walk")];
@@ -17,7 +17,7 @@ impl HeapProfile {
     /// # nodes[1].child_ids.push(NodeId(3));
     /// # let samples = (1..=3).map(|id| Sample::new(NodeId(id), 64, SampleId(id as u64), true));
     /// # let profile = Profile::new(nodes, samples.collect(), SamplerOptions::exact());
-    /// let profile = HeapProfile::from_profile(&profile)?;
+    /// let profile = Profile::from_profile(&profile)?;
     /// let graph = profile.callgraph(SampleType::InuseSpace).expect("profiles have it");
     /// let walk = graph.find("walk").next().unwrap();
     /// assert_eq!(graph[walk].total, 128.0); // each sample once, though `walk` calls itself

@@ -4,23 +4,23 @@ use std::sync::Arc;
 
 use super::build::Builder;
 use super::labels::LabelSets;
+use super::profile::{Metadata, Profile};
 use super::row::RowData;
-use super::whole::{About, HeapProfile};
 use crate::callgraph::{FunctionNumbers, NodesError, Topology};
-use crate::profile::{Counted, Function, Node, NodeId};
+use crate::model::{Counted, Function, Node, NodeId};
 
-impl HeapProfile {
+impl Profile {
     /// The heap profile of nodes alone, in V8's rounded counts.
     ///
     /// Nodes do not say whether they are of the objects in use, as they are by default, or of all
     /// that were allocated ([`KeepDead::Both`](crate::KeepDead::Both)): `what` does. Linear.
     ///
     /// ```
-    /// use v8_heap_sampler::{Allocation, Counted, HeapProfile, Node, NodeId, SampleType};
+    /// use v8_heap_sampler::{Allocation, Counted, Profile, Node, NodeId, SampleType};
     ///
     /// let mut node = Node::new(NodeId(1), "(root)");
     /// node.allocations.push(Allocation { count: 3, size: 40 });
-    /// let profile = HeapProfile::from_nodes(&[node], Counted::InUse)?;
+    /// let profile = Profile::from_nodes(&[node], Counted::InUse)?;
     /// assert_eq!(profile.total(SampleType::InuseSpace), Some(120.0));
     /// # Ok::<(), v8_heap_sampler::NodesError>(())
     /// ```
@@ -48,8 +48,8 @@ impl HeapProfile {
                 builder.push_row(RowData::of_values(context, labels, allocation.size, values));
             }
         }
-        let about = About::default();
-        Ok(builder.finish(what.sample_types(true), LabelSets::default(), false, about))
+        let metadata = Metadata::default();
+        Ok(builder.finish(what.sample_types(true), LabelSets::default(), false, metadata))
     }
 
     /// The greatest number that a 64-bit float counts to without a gap.

@@ -12,7 +12,7 @@ use super::sample::OrdinalSample;
 #[cfg(feature = "sourcemap")]
 use crate::callgraph::FunctionNumbers;
 use crate::callgraph::NONE;
-use crate::profile::{Bytes, Function, NodeId, SampleType, SampleTypes};
+use crate::model::{Bytes, Function, NodeId, SampleType, SampleTypes};
 
 /// A heap profile as numbers by calling context, wherever it comes from: what the
 /// [formats](mod@crate::format) carry.
@@ -23,7 +23,7 @@ use crate::profile::{Bytes, Function, NodeId, SampleType, SampleTypes};
 ///
 /// Values are *estimates* unless the profile was taken at an interval of 1 byte. They are unrounded
 /// if they come from a [`Profile`](crate::Profile); what was read is as it was written. A pprof
-/// profile can be a [difference](HeapProfile::is_difference), with values that are negative.
+/// profile can be a [difference](Profile::is_difference), with values that are negative.
 ///
 /// Held in columns: 16 bytes a context, 48 for a context with values of its own, and each function
 /// once. Contexts are in preorder, so that sums over subtrees are one pass and no depth overflows a
@@ -31,7 +31,7 @@ use crate::profile::{Bytes, Function, NodeId, SampleType, SampleTypes};
 ///
 /// ```
 /// use v8_heap_sampler::{
-///     HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions,
+///     Profile, Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions,
 /// };
 ///
 /// let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
@@ -39,7 +39,7 @@ use crate::profile::{Bytes, Function, NodeId, SampleType, SampleTypes};
 /// let samples = vec![Sample::new(NodeId(2), 64, SampleId(1), true)];
 /// let profile = Profile::new(nodes, samples, SamplerOptions::exact());
 ///
-/// let profile = HeapProfile::from_profile(&profile)?;
+/// let profile = Profile::from_profile(&profile)?;
 /// assert_eq!(profile.total(SampleType::InuseSpace), Some(64.0));
 /// assert_eq!(profile.total(SampleType::AllocSpace), None); // dead objects were not kept
 /// let main = profile.root().children().next().unwrap();
@@ -48,7 +48,7 @@ use crate::profile::{Bytes, Function, NodeId, SampleType, SampleTypes};
 /// # Ok::<(), v8_heap_sampler::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct HeapProfile {
+pub struct Profile {
     /// Distinct, in the order in which the contexts show them first.
     pub(super) functions: Vec<Arc<Function>>,
     /// The number of each context's function; these columns are by rank, which is the place in
@@ -73,22 +73,22 @@ pub struct HeapProfile {
     pub(super) sampled_every: Option<u64>,
     pub(super) collection: Option<Box<Collection>>,
     /// What else is known: the interval, when and how long, comments.
-    pub about: About,
+    pub metadata: Metadata,
 }
 
 /// What is known of a heap profile besides its numbers.
 ///
 /// ```
-/// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, SamplerOptions};
+/// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, SamplerOptions};
 /// # let nodes = vec![Node::new(NodeId(1), "(root)")];
 /// # let profile = Profile::new(nodes, Vec::new(), SamplerOptions::new());
-/// let mut profile = HeapProfile::from_profile(&profile)?;
-/// profile.about.comments.push("after the third request".to_owned());
+/// let mut profile = Profile::from_profile(&profile)?;
+/// profile.metadata.comments.push("after the third request".to_owned());
 /// # Ok::<(), v8_heap_sampler::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct About {
+pub struct Metadata {
     /// The mean distance between two samples, in bytes allocated.
     pub interval: Option<Bytes>,
     /// When sampling started, on the wall clock.
@@ -109,7 +109,7 @@ pub struct About {
 /// The number of samples among which there is one of a small object.
 const ENOUGH_TO_INFER: usize = 10;
 
-impl HeapProfile {
+impl Profile {
     /// The sample types that the profile has, in the order of [`SampleType::ALL`].
     pub fn sample_types(&self) -> impl Iterator<Item = SampleType> + use<> {
         self.sample_types.iter()
@@ -137,7 +137,7 @@ impl HeapProfile {
     /// or the last one there is, which is `inuse_space` in most profiles.
     #[must_use]
     pub fn default_sample_type(&self) -> SampleType {
-        let named = self.about.default_sample_type.filter(|&named| self.has(named));
+        let named = self.metadata.default_sample_type.filter(|&named| self.has(named));
         named.or_else(|| self.sample_types().last()).unwrap_or(SampleType::InuseSpace)
     }
 
@@ -247,13 +247,13 @@ impl HeapProfile {
     /// All values, by context, label set and size of objects, in this order.
     ///
     /// ```
-    /// # use v8_heap_sampler::{HeapProfile, Label, Node, NodeId, Profile, Sample, SampleId,
+    /// # use v8_heap_sampler::{Profile, Label, Node, NodeId, Profile, Sample, SampleId,
     /// #     SampleType, SamplerOptions};
     /// # let nodes = vec![Node::new(NodeId(1), "(root)")];
     /// # let sample = |id, size| Sample::new(NodeId(1), size, SampleId(id), true);
     /// # let samples = vec![sample(1, 64), sample(2, 4096)];
     /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
-    /// # let profile = HeapProfile::from_profile(&profile)?;
+    /// # let profile = Profile::from_profile(&profile)?;
     /// let large: f64 = profile
     ///     .rows()
     ///     .filter(|row| row.size().is_some_and(|size| size.0 >= 1024))
@@ -313,7 +313,7 @@ impl HeapProfile {
     /// stands for. No sample stands for less than the interval, and those of small objects for
     /// little more.
     pub(crate) fn interval(&self) -> Option<f64> {
-        let told = self.about.interval.map(|interval| interval.0 as f64);
+        let told = self.metadata.interval.map(|interval| interval.0 as f64);
         let told = self.sampled_every.map(|interval| interval as f64).or(told);
         told.filter(|&interval| interval >= 1.0).or(self.inferred_interval).or_else(|| {
             let samples = self.samples.as_deref().unwrap_or_default();
@@ -324,7 +324,7 @@ impl HeapProfile {
 
     /// Notes the interval that was seen in other samples.
     pub(super) fn infer_interval(&mut self, interval: Option<f64>) {
-        self.inferred_interval = interval.filter(|_| self.about.interval.is_none());
+        self.inferred_interval = interval.filter(|_| self.metadata.interval.is_none());
     }
 
     /// Notes that the rows and samples are those of another profile, in another tree.
@@ -400,13 +400,13 @@ impl HeapProfile {
     }
 }
 
-/// A calling context in its [`HeapProfile`]. A copyable reference.
+/// A calling context in its [`Profile`]. A copyable reference.
 ///
 /// ```
-/// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, SamplerOptions};
+/// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, SamplerOptions};
 /// # let nodes = vec![Node::new(NodeId(1), "(root)")];
 /// # let profile = Profile::new(nodes, Vec::new(), SamplerOptions::new());
-/// # let profile = HeapProfile::from_profile(&profile)?;
+/// # let profile = Profile::from_profile(&profile)?;
 /// for context in profile.contexts() {
 ///     println!("{:depth$}{}", "", context.function(), depth = 2 * context.depth());
 /// }
@@ -414,13 +414,13 @@ impl HeapProfile {
 /// ```
 #[derive(Clone, Copy)]
 pub struct Context<'p> {
-    profile: &'p HeapProfile,
+    profile: &'p Profile,
     rank: u32,
 }
 
 impl<'p> Context<'p> {
     /// The context's place in preorder, from 0, the root: by this, columns such as
-    /// [`HeapProfile::values`] are read.
+    /// [`Profile::values`] are read.
     #[must_use]
     pub fn index(self) -> usize {
         self.rank as usize
@@ -432,7 +432,7 @@ impl<'p> Context<'p> {
         &self.profile.functions[self.function_number()]
     }
 
-    /// The number of the function among [`HeapProfile::functions`].
+    /// The number of the function among [`Profile::functions`].
     pub(crate) fn function_number(self) -> usize {
         self.profile.function_of[self.index()] as usize
     }
@@ -442,7 +442,7 @@ impl<'p> Context<'p> {
         self.profile.ends[self.index()] as usize
     }
 
-    pub(crate) fn profile(self) -> &'p HeapProfile {
+    pub(crate) fn profile(self) -> &'p Profile {
         self.profile
     }
 
@@ -499,11 +499,11 @@ impl std::fmt::Debug for Context<'_> {
     }
 }
 
-/// Contexts of a [`HeapProfile`], in preorder: see [`HeapProfile::contexts`] and
+/// Contexts of a [`Profile`], in preorder: see [`Profile::contexts`] and
 /// [`Context::children`].
 #[derive(Clone, Debug)]
 pub struct Contexts<'p> {
-    profile: &'p HeapProfile,
+    profile: &'p Profile,
     next: u32,
     end: u32,
     /// Whether what is below a context is skipped.

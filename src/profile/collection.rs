@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::profile::{Bytes, HeapStatistics, Objects, SamplerOptions, Timestamp};
+use crate::model::{Bytes, HeapStatistics, Objects, SamplerOptions, Timestamp};
 
 /// The circumstances in which a profile was collected: options, times, the isolate's heap as a
 /// whole, and what V8's own work for profiles took.

@@ -2,9 +2,9 @@
 
 use super::build::{FunctionParts, StackBuilder};
 use super::labels::LabelSets;
-use super::whole::{About, HeapProfile};
+use super::profile::{Metadata, Profile};
 use crate::callgraph::{NONE, NodesError};
-use crate::profile::{SampleType, SampleTypes};
+use crate::model::{SampleType, SampleTypes};
 
 /// Why profiles cannot be merged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +27,7 @@ pub enum MergeError {
     Nodes(#[from] NodesError),
 }
 
-impl HeapProfile {
+impl Profile {
     /// Adds profiles up, of several isolates, processes or windows: stacks that are the same are
     /// one.
     ///
@@ -39,14 +39,14 @@ impl HeapProfile {
     /// with a [difference](Self::is_difference) in it is one. Linear in contexts and values.
     ///
     /// ```
-    /// # use v8_heap_sampler::{HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SampleType,
     /// #     SamplerOptions};
     /// # let nodes = vec![Node::new(NodeId(1), "(root)")];
     /// # let samples = vec![Sample::new(NodeId(1), 64, SampleId(1), true)];
     /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
-    /// # let one = HeapProfile::from_profile(&profile)?;
+    /// # let one = Profile::from_profile(&profile)?;
     /// # let other = one.clone();
-    /// let both = HeapProfile::merge([&one, &other])?;
+    /// let both = Profile::merge([&one, &other])?;
     /// assert_eq!(both.total(SampleType::InuseSpace), Some(128.0));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -60,7 +60,7 @@ impl HeapProfile {
         let mut merging = Merging::new(first);
         merging.add(first)?;
         for profile in profiles {
-            merging.about = together(merging.about, &profile.about);
+            merging.metadata = together(merging.metadata, &profile.metadata);
             merging.add(profile)?;
         }
         merging.finish()
@@ -70,17 +70,17 @@ impl HeapProfile {
     /// others do not.
     ///
     /// ```
-    /// # use v8_heap_sampler::{HeapProfile, KeepDead, Node, NodeId, Profile, SampleType,
+    /// # use v8_heap_sampler::{Profile, KeepDead, Node, NodeId, Profile, SampleType,
     /// #     SamplerOptions};
     /// # let nodes = vec![Node::new(NodeId(1), "(root)")];
     /// # let profile = Profile::new(nodes, Vec::new(), SamplerOptions::new());
     /// # let mut with_dead = profile.clone();
     /// # with_dead.options.keep_dead = KeepDead::Both;
-    /// # let alive = HeapProfile::from_profile(&profile)?;
-    /// # let all = HeapProfile::from_profile(&with_dead)?;
-    /// let left_out = HeapProfile::left_out_of_merge([&alive, &all]);
+    /// # let alive = Profile::from_profile(&profile)?;
+    /// # let all = Profile::from_profile(&with_dead)?;
+    /// let left_out = Profile::left_out_of_merge([&alive, &all]);
     /// assert_eq!(left_out, [SampleType::AllocObjects, SampleType::AllocSpace]);
-    /// assert!(HeapProfile::left_out_of_merge([&all, &all]).is_empty());
+    /// assert!(Profile::left_out_of_merge([&all, &all]).is_empty());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -102,7 +102,7 @@ impl HeapProfile {
 struct Merging {
     builder: StackBuilder,
     label_sets: LabelSets,
-    about: About,
+    metadata: Metadata,
     /// Those that all have.
     types: Vec<SampleType>,
     /// By sample type, whether a profile has a difference.
@@ -118,11 +118,11 @@ struct Merging {
 
 impl Merging {
     /// Nothing yet, of profiles the first of which is known.
-    fn new(first: &HeapProfile) -> Self {
+    fn new(first: &Profile) -> Self {
         Self {
             builder: StackBuilder::new((&**first.root().function()).into()),
             label_sets: LabelSets::default(),
-            about: first.about.clone(),
+            metadata: first.metadata.clone(),
             types: SampleType::ALL.into(),
             are_differences: [false; 4],
             totals: [0.0; 4],
@@ -133,7 +133,7 @@ impl Merging {
     }
 
     /// Adds all but what is known of the profile as a whole.
-    fn add(&mut self, profile: &HeapProfile) -> Result<(), NodesError> {
+    fn add(&mut self, profile: &Profile) -> Result<(), NodesError> {
         for sample_type in SampleType::ALL {
             self.are_differences[sample_type.index()] |= profile.is_difference(sample_type);
         }
@@ -155,7 +155,7 @@ impl Merging {
     }
 
     /// By context of a profile, the one in the sum.
-    fn contexts(&mut self, profile: &HeapProfile) -> Result<Vec<u32>, NodesError> {
+    fn contexts(&mut self, profile: &Profile) -> Result<Vec<u32>, NodesError> {
         let mut functions = vec![NONE; profile.functions.len()];
         let mut contexts: Vec<u32> = Vec::with_capacity(profile.len());
         for (rank, &function) in profile.function_of.iter().enumerate() {
@@ -178,12 +178,12 @@ impl Merging {
         Ok(contexts)
     }
 
-    fn finish(mut self) -> Result<HeapProfile, MergeError> {
+    fn finish(mut self) -> Result<Profile, MergeError> {
         if self.types.is_empty() {
             return Err(MergeError::NothingInCommon);
         }
         for &sample_type in &self.types {
-            if self.totals[sample_type.index()] > HeapProfile::MOST as f64 {
+            if self.totals[sample_type.index()] > Profile::MOST as f64 {
                 return Err(MergeError::TooMuch { sample_type });
             }
         }
@@ -192,7 +192,7 @@ impl Merging {
         if self.sampled_every.is_none() {
             self.builder.keep_values(types);
         }
-        let mut merged = self.builder.finish(types, self.label_sets, None, self.about)?;
+        let mut merged = self.builder.finish(types, self.label_sets, None, self.metadata)?;
         // The largest makes uncertainties upper bounds.
         let intervals: Option<Vec<f64>> = self.intervals.into_iter().collect();
         let largest = intervals.and_then(|of| of.into_iter().reduce(f64::max));
@@ -203,8 +203,8 @@ impl Merging {
 }
 
 /// What is known of two profiles together.
-fn together(one: About, other: &About) -> About {
-    let end = |about: &About| about.started?.checked_add(about.duration?);
+fn together(one: Metadata, other: &Metadata) -> Metadata {
+    let end = |metadata: &Metadata| metadata.started?.checked_add(metadata.duration?);
     let started = one.started.zip(other.started).map(|(one, other)| one.min(other));
     let ended = end(&one).zip(end(other)).map(|(one, other)| one.max(other));
     let duration = started.zip(ended).and_then(|(start, end)| end.duration_since(start).ok());
@@ -214,7 +214,7 @@ fn together(one: About, other: &About) -> About {
             comments.push(comment.clone());
         }
     }
-    About {
+    Metadata {
         interval: one.interval.filter(|_| one.interval == other.interval),
         started,
         duration,

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use super::from_nodes::ContextTree;
 use super::labels::LabelSets;
-use super::of_nodes::ContextTree;
+use super::profile::{Metadata, Profile};
 use super::row::RowData;
 use super::sample::OrdinalSample;
-use super::whole::{About, HeapProfile};
 use crate::callgraph::{NONE, NodesError, check_count};
-use crate::profile::{Function, Name, NodeId, Original, SampleType, SampleTypes, ScriptId};
+use crate::model::{Function, Name, NodeId, Original, SampleType, SampleTypes, ScriptId};
 
 /// Appends to a vector that grows by a quarter: what is read is large, and memory that is merely
 /// reserved counts as well.
@@ -295,8 +295,8 @@ impl Builder {
         sample_types: SampleTypes,
         mut label_sets: LabelSets,
         has_samples: bool,
-        about: About,
-    ) -> HeapProfile {
+        metadata: Metadata,
+    ) -> Profile {
         let Self { functions, mut function_of, parents, ends, ids, mut rows, mut samples, .. } =
             self;
         let functions = in_order(functions.functions, &mut function_of);
@@ -306,7 +306,7 @@ impl Builder {
             samples.sort_by_key(|sample| sample.ordinal);
         }
         let ids = (!ids.is_empty()).then(|| shrunk(ids));
-        HeapProfile {
+        Profile {
             functions,
             function_of: shrunk(function_of),
             parents: shrunk(parents),
@@ -319,7 +319,7 @@ impl Builder {
             inferred_interval: None,
             sampled_every: None,
             collection: None,
-            about,
+            metadata,
         }
     }
 }
@@ -444,8 +444,8 @@ impl StackBuilder {
         sample_types: SampleTypes,
         label_sets: LabelSets,
         samples: Option<Vec<OrdinalSample>>,
-        about: About,
-    ) -> Result<HeapProfile, NodesError> {
+        metadata: Metadata,
+    ) -> Result<Profile, NodesError> {
         let Self { functions, contexts, numbers, mut rows } = self;
         drop(numbers);
         // Linked lists of each context's callees, the first one first: contexts are numbered in the
@@ -488,7 +488,7 @@ impl StackBuilder {
         for sample in &mut builder.samples {
             sample.context = ranks[sample.context as usize];
         }
-        Ok(builder.finish(sample_types, label_sets, has_samples, about))
+        Ok(builder.finish(sample_types, label_sets, has_samples, metadata))
     }
 }
 
@@ -515,7 +515,7 @@ mod tests {
                 SampleTypes::of([SampleType::InuseSpace]),
                 LabelSets::default(),
                 None,
-                About::default(),
+                Metadata::default(),
             )
             .unwrap();
         let shown: Vec<_> = profile

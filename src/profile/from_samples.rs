@@ -6,19 +6,19 @@ use foldhash::fast::RandomState;
 
 use super::build::Builder;
 use super::collection::Collection;
+use super::from_nodes::ContextTree;
 use super::labels::LabelSets;
-use super::of_nodes::ContextTree;
+use super::profile::{Metadata, Profile};
 use super::profile_error::ProfileError;
 use super::row::RowData;
 use super::sample::OrdinalSample;
-use super::whole::{About, HeapProfile};
 use crate::callgraph::inverted;
 use crate::estimate::objects_per_sample;
-use crate::profile::{
+use crate::model::{
     Bytes, KeepDead, Node, Sample, SampleId, SampleType, SampleTypes, SamplerOptions,
 };
 
-impl HeapProfile {
+impl Profile {
     /// The profile of samples at nodes: what [`HeapSampler::profile`] makes of V8's, for samples
     /// that come from elsewhere.
     ///
@@ -115,15 +115,16 @@ impl HeapProfile {
         let types = SampleType::ALL.into_iter().filter(|&sample_type| {
             has_alloc || matches!(sample_type, SampleType::InuseObjects | SampleType::InuseSpace)
         });
-        let about = About {
+        let metadata = Metadata {
             interval: Some(Bytes(interval)),
             started: Some(collection.started.wall),
             duration: Some(collection.collected.since(&collection.started)),
             default_sample_type: Some(SampleType::InuseSpace),
-            ..About::default()
+            ..Metadata::default()
         };
         let builder = Builder::of_contexts(tree).with_rows(rows).with_samples(samples);
-        let mut profile = builder.finish(SampleTypes::of(types), LabelSets::default(), true, about);
+        let mut profile =
+            builder.finish(SampleTypes::of(types), LabelSets::default(), true, metadata);
         profile.sampled_every = Some(interval);
         profile.collection = Some(Box::new(collection));
         Ok(profile)
