@@ -1,6 +1,5 @@
 //! What can go wrong, said so that the reader knows what to do.
 
-use crate::callgraph::NodesError;
 use crate::model::OptionsError;
 use crate::profile::ProfileError;
 
@@ -95,12 +94,7 @@ pub enum Error {
         check: String,
     },
 
-    /// The nodes do not form a tree.
-    #[error(transparent)]
-    Nodes(#[from] NodesError),
-
-    /// The nodes, samples and options of a profile do not fit together. Those of a collected one
-    /// do.
+    /// The samples stand for more than numbers can say exactly.
     #[error(transparent)]
     Profile(#[from] ProfileError),
 }

@@ -147,10 +147,10 @@
 
 pub mod analysis;
 pub mod budget;
-mod callgraph;
 mod error;
 mod estimate;
 pub mod format;
+mod graph;
 mod model;
 mod profile;
 #[cfg(feature = "v8")]
@@ -158,17 +158,15 @@ mod sampler;
 pub mod source;
 #[cfg(feature = "v8")]
 mod sys;
+mod tree;
 
-pub use callgraph::{
-    Call, CallTree, Callgraph, Children, Descendants, FunctionNode, NeighborCall, NodesError,
-    RemovedCall, TreeNode, Weight,
-};
 pub use error::{Error, Result};
 pub use estimate::{Confidence, ConfidenceError, ConfidenceInterval, Estimate, Uncertainty};
+pub use graph::{Call, Callgraph, FunctionNode, NeighborCall, RemovedCall};
 pub use model::{
-    Allocation, Allocations, Bytes, ChildIds, Counted, Function, HeapStatistics, KeepDead, Name,
-    Node, NodeId, Objects, OptionsError, Original, PseudoFrame, Sample, SampleId, SampleType,
-    SamplerOptions, ScriptId, ShortVec, Timestamp, Unit, UnknownSampleType, V8Estimate,
+    Allocation, Bytes, Counted, Function, HeapStatistics, KeepDead, Name, Node, NodeId, Objects,
+    OptionsError, Original, PseudoFrame, Sample, SampleId, SampleType, SamplerOptions, ScriptId,
+    Timestamp, UnknownSampleType,
 };
 pub use petgraph;
 pub use profile::{
@@ -177,6 +175,7 @@ pub use profile::{
 };
 #[cfg(feature = "v8")]
 pub use sampler::{CollectOptions, HeapSampler};
+pub use tree::NodesError;
 
 /// The README's example is a test.
 #[cfg(all(doctest, feature = "v8"))]

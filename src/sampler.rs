@@ -3,9 +3,9 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use crate::callgraph::Callgraph;
 use crate::error::Result;
-use crate::model::{Bytes, HeapStatistics, Node, SamplerOptions, Timestamp};
+use crate::graph::Callgraph;
+use crate::model::{Bytes, HeapStatistics, Node, SampleType, SamplerOptions, Timestamp};
 use crate::profile::{Collection, Profile};
 use crate::sys::{Collected, Session};
 
@@ -318,7 +318,8 @@ impl<'a> HeapSampler<'a> {
         Ok(window)
     }
 
-    /// Collects and builds the graph of functions in one call, as `collectAllocations` of the Node
+    /// Collects the profile and builds the graph of functions, weighted in the bytes that are in use,
+    /// in one call, as `collectAllocations` of the Node
     /// module `sample-heap-allocations` did, with the same defaults: sampling stops afterwards,
     /// and cycles are cut.
     ///
@@ -341,13 +342,13 @@ impl<'a> HeapSampler<'a> {
     ///
     /// # Errors
     ///
-    /// As [`collect_nodes`](Self::collect_nodes); sampling goes on in that case.
-    /// [`Error::Nodes`](crate::Error::Nodes) if the totals exceed 64 bits.
+    /// As [`profile`](Self::profile); sampling goes on in that case.
     pub fn collect_allocations(&mut self, options: CollectOptions) -> Result<Callgraph> {
         if options.stop_sampling {
             self.session.check_stop(self.isolate)?;
         }
-        let graph = Callgraph::from_nodes(self.collect_nodes()?)?;
+        let graph = self.profile()?.callgraph(SampleType::InuseSpace);
+        let graph = graph.expect("every profile of V8's has it");
         if options.stop_sampling {
             self.stop()?;
         }

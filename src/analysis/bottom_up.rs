@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use super::evidence::Evidence;
 use super::group::{self, Group, GroupBy};
 use super::share::fraction;
 use super::tree::{Tree, TreeOptions, TreeRow};
-use crate::callgraph::NONE;
-use crate::profile::{NoSuchValues, Profile};
+use crate::profile::{Evidence, NoSuchValues, Profile};
+use crate::tree::NONE;
 
 /// What one row of the profile adds to an inverted context.
 #[derive(Clone, Copy)]

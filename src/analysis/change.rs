@@ -5,11 +5,11 @@ use std::fmt;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use super::evidence::Evidence;
 use super::significance::p_value;
 use crate::estimate::Estimate;
 use crate::estimate::{Confidence, ConfidenceInterval, Sum, shown_change};
 use crate::model::{Bytes, Objects};
+use crate::profile::Evidence;
 
 /// A change from one profile to another, with its uncertainty.
 ///

@@ -3,20 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use petgraph::algo::kosaraju_scc;
-use petgraph::graph::NodeIndex;
 use serde::Serialize;
 
-use super::evidence::Evidence;
-use super::place_graph::PlaceGraph;
 use super::share::{percent, share};
 use super::table::Table;
-use super::totals::of_groups;
-use crate::callgraph::NONE;
 use crate::estimate::Estimate;
 use crate::model::Function;
 use crate::model::SampleType;
-use crate::profile::{NoSuchValues, Profile};
+use crate::profile::{Evidence, NoSuchValues, Profile, of_groups};
+use crate::tree::NONE;
 
 /// The cycles of the call graph: see [`Profile::cycles`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -37,7 +32,6 @@ pub struct Cycles {
 #[non_exhaustive]
 pub struct Cycle {
     /// The functions, in the order in which the profile shows them first.
-    #[serde(serialize_with = "super::place::serialize_all")]
     pub functions: Vec<Arc<Function>>,
     /// What they allocated themselves.
     pub own: Estimate,
@@ -55,31 +49,27 @@ impl Profile {
     /// [`NoSuchValues`] if the profile does not have the sample type.
     pub fn cycles(&self, sample_type: SampleType) -> Result<Cycles, NoSuchValues> {
         let evidence = Evidence::new(self, sample_type)?;
-        let PlaceGraph { groups, group_of, graph, .. } = PlaceGraph::new(self);
-        let is_cycle = |component: &Vec<NodeIndex>| match component[..] {
-            [one] => graph.contains_edge(one, one),
-            _ => true,
-        };
-        let mut found: Vec<Vec<NodeIndex>> = kosaraju_scc(&graph);
-        found.retain(is_cycle);
-        let mut cycle_of = vec![NONE; groups.len() + 1];
-        for (number, cycle) in (0..).zip(&mut found) {
-            cycle.sort_unstable();
-            for group in cycle {
-                cycle_of[group.index()] = number;
+        let graph = self.callgraph(sample_type)?;
+        let found = graph.cycles();
+        let (firsts, place_of) = self.places();
+        let mut cycle_of = vec![NONE; firsts.len()];
+        for (number, cycle) in (0..).zip(&found) {
+            for vertex in cycle {
+                // The root, which is no function, is in none.
+                cycle_of[vertex.index() - 1] = number;
             }
         }
-        let cycle_of: Vec<u32> = group_of
-            .iter()
-            .map(|&group| if group == NONE { NONE } else { cycle_of[group as usize] })
-            .collect();
+        let in_cycle = |place: u32| cycle_of.get(place as usize).copied().unwrap_or(NONE);
+        let cycle_of: Vec<u32> = place_of.into_iter().map(in_cycle).collect();
         let sums = of_groups(self, &evidence, found.len(), &cycle_of);
-        let function = |group: &NodeIndex| groups.get(group.index())?.function.clone();
         let mut cycles: Vec<Cycle> = found
             .iter()
             .zip(sums)
             .map(|(cycle, sums)| Cycle {
-                functions: cycle.iter().filter_map(function).collect(),
+                functions: cycle
+                    .iter()
+                    .map(|&vertex| Arc::clone(&graph[vertex].function))
+                    .collect(),
                 own: evidence.estimate(sums.own),
                 total: evidence.estimate(sums.total),
             })

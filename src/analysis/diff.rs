@@ -6,7 +6,6 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::change::Change;
-use super::evidence::Evidence;
 use super::group::{self, Group, GroupBy, join};
 use super::joined::shown_stack;
 use super::share::fraction;
@@ -15,11 +14,10 @@ use super::sides::Sides;
 use super::significance::{q_values, shown_p};
 use super::table::Table;
 use super::top::Measure;
-use super::totals::{GroupSums, group_sums, of_groups};
 use crate::estimate::Sum;
 use crate::model::Function;
 use crate::model::SampleType;
-use crate::profile::{NoSuchValues, Profile};
+use crate::profile::{Evidence, GroupSums, NoSuchValues, Profile, group_sums, of_groups};
 
 /// By what profiles are compared.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -156,10 +154,8 @@ pub struct DiffRow {
     /// What it is of, as it is shown; a stack with the innermost function first.
     pub name: String,
     /// The function, or the innermost one of the stack.
-    #[serde(serialize_with = "super::place::serialize_some")]
     pub function: Option<Arc<Function>>,
     /// The stack, the outermost function first; empty if the rows are no stacks.
-    #[serde(serialize_with = "super::place::serialize_all")]
     pub stack: Vec<Arc<Function>>,
     /// What it allocated itself.
     pub own: Change,

@@ -7,18 +7,16 @@ use petgraph::algo::dominators::simple_fast;
 use petgraph::graph::NodeIndex;
 use serde::Serialize;
 
-use super::evidence::Evidence;
 use super::group::{self, GroupBy, ROOT};
 use super::pattern::Pattern;
-use super::place_graph::PlaceGraph;
 use super::share::{percent, share};
 use super::table::Table;
-use crate::callgraph::NONE;
 use crate::estimate::Estimate;
 use crate::estimate::Sum;
 use crate::model::Function;
 use crate::model::SampleType;
-use crate::profile::{NoSuchValues, Profile};
+use crate::profile::{Evidence, NoSuchValues, Profile};
+use crate::tree::NONE;
 
 /// The dominators of the call graph: see [`Profile::dominators`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -41,11 +39,9 @@ pub struct Dominators {
 #[non_exhaustive]
 pub struct Dominator {
     /// The function.
-    #[serde(serialize_with = "super::place::serialize")]
     pub function: Arc<Function>,
     /// Its immediate dominator: the last function that every way from the root to it passes
     /// through. `None` if that is the root: no single function.
-    #[serde(serialize_with = "super::place::serialize_some")]
     pub immediate_dominator: Option<Arc<Function>>,
     /// What it allocated itself.
     pub own: Estimate,
@@ -70,17 +66,17 @@ impl Profile {
     /// [`NoSuchValues`] if the profile does not have the sample type.
     pub fn dominators(&self, sample_type: SampleType) -> Result<Dominators, NoSuchValues> {
         let evidence = Evidence::new(self, sample_type)?;
-        let PlaceGraph { groups, group_of, graph, root } = PlaceGraph::new(self);
+        let callgraph = self.callgraph(sample_type)?;
+        let (graph, root) = (callgraph.graph(), callgraph.root());
         let vertices = graph.node_count();
+        let (_, place_of) = self.places();
         let mut own = vec![Sum::default(); vertices];
         for (at, row) in self.row_data().iter().enumerate() {
-            let vertex = match row.context {
-                0 => root.index(),
-                rank => group_of[self.function_numbers()[rank as usize] as usize] as usize,
-            };
+            let place = place_of[self.function_numbers()[row.context as usize] as usize];
+            let vertex = if place == NONE { root.index() } else { place as usize + 1 };
             own[vertex] += evidence.of_row(at);
         }
-        let dominators = simple_fast(&graph, root);
+        let dominators = simple_fast(graph, root);
         let immediate: Vec<u32> = (0..vertices)
             .map(|vertex| {
                 let dominator = dominators.immediate_dominator(NodeIndex::new(vertex));
@@ -104,15 +100,17 @@ impl Profile {
                 }
             }
         }
-        let function = |vertex: u32| groups.get(vertex as usize)?.function.clone();
+        let function = |vertex: usize| {
+            (vertex != root.index()).then(|| Arc::clone(&graph[NodeIndex::new(vertex)].function))
+        };
         // One that nothing leads to is there only as the root's own values.
         let is_called = |at: &usize| immediate[*at] != NONE;
         let mut found: Vec<Dominator> = (0..vertices)
             .filter(is_called)
             .filter_map(|at| {
                 Some(Dominator {
-                    function: function(at as u32)?,
-                    immediate_dominator: function(immediate[at]),
+                    function: function(at)?,
+                    immediate_dominator: function(immediate[at] as usize),
                     own: evidence.estimate(own[at]),
                     dominated: evidence.estimate(dominated[at].0),
                     functions: dominated[at].1,

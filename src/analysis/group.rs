@@ -7,11 +7,10 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::package::{package_of, without_query};
-use super::place::{OwnedPlace, Place};
-use crate::callgraph::NONE;
-use crate::model::SampleType;
 use crate::model::{Function, plain_text};
+use crate::model::{OwnedPlace, Place, SampleType};
 use crate::profile::Profile;
+use crate::tree::NONE;
 
 /// By what an answer adds values up.
 ///
@@ -149,21 +148,21 @@ pub(super) fn of_functions(profile: &Profile, by: &GroupBy) -> (Vec<Group>, Vec<
         number
     };
     match by {
-        GroupBy::Function | GroupBy::FunctionName | GroupBy::Label(_) => {
+        GroupBy::Function | GroupBy::Label(_) => {
+            let (firsts, place_of) = profile.places();
+            group_of = place_of;
+            for (number, first) in (0..).zip(firsts) {
+                let function = &functions[first as usize];
+                add(number, &|| function.to_string(), Some(function));
+            }
+        }
+        GroupBy::FunctionName => {
             let mut numbers = Numbers::default();
             for (at, function) in functions.iter().enumerate() {
-                let place = Place::of(function);
-                let is_by_name = *by == GroupBy::FunctionName;
-                let place = if is_by_name { place.without_position() } else { place };
                 if at != root {
-                    let name = || {
-                        if is_by_name {
-                            format!("{} {}", function.display_name(), script_of(function))
-                        } else {
-                            function.to_string()
-                        }
-                    };
-                    group_of[at] = add(numbers.of(place), &name, Some(function));
+                    let name = || format!("{} {}", function.display_name(), script_of(function));
+                    let number = numbers.of(Place::of(function).without_position());
+                    group_of[at] = add(number, &name, Some(function));
                 }
             }
         }

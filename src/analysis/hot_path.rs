@@ -5,17 +5,16 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::evidence::Evidence;
 use super::group::ROOT;
 use super::share::{percent, share};
 use super::table::Table;
-use super::totals::walk;
+use super::tree::Picking;
 use super::tree::indented;
 use crate::estimate::Estimate;
-use crate::estimate::Sum;
 use crate::model::Function;
 use crate::model::SampleType;
-use crate::profile::{NoSuchValues, Profile};
+use crate::profile::{Evidence, NoSuchValues, Profile, walk};
+use crate::tree::NONE;
 
 /// The way from the root along the largest callees: see [`Profile::hot_path`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,7 +39,6 @@ pub struct HotStep {
     /// The context, by [`Context::index`](crate::Context::index).
     pub context: usize,
     /// Its function.
-    #[serde(serialize_with = "super::place::serialize")]
     pub function: Arc<Function>,
     /// What it allocated itself.
     pub own: Estimate,
@@ -77,15 +75,13 @@ impl Profile {
             at = callee;
             path.push(at.index() as u32);
         }
-        let mut sums = vec![(Sum::default(), Sum::default()); path.len()];
-        let leave = |rank: u32, (), own: &Sum, total: &Sum| {
-            // Ranks rise along a path.
-            if let Ok(at) = path.binary_search(&rank) {
-                sums[at] = (*own, *total);
-            }
-        };
-        walk(self, &evidence, |_| (), leave);
-        let steps = path.iter().zip(sums).map(|(&rank, (own, total))| HotStep {
+        let mut place_of = vec![NONE; self.len()];
+        for (place, &rank) in (0..).zip(&path) {
+            place_of[rank as usize] = place;
+        }
+        let mut picking = Picking::new(&place_of, path.len());
+        walk(self, &evidence, &mut picking);
+        let steps = path.iter().zip(picking.sums).map(|(&rank, (own, total))| HotStep {
             context: rank as usize,
             function: Arc::clone(self.context(rank).function()),
             own: evidence.estimate(own),

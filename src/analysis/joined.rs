@@ -6,9 +6,9 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::group::{self, Group, GroupBy, ROOT, join};
-use crate::callgraph::NONE;
 use crate::model::Function;
 use crate::profile::Profile;
+use crate::tree::NONE;
 
 /// One tree of the calling contexts of two profiles, functions matched by name and place.
 pub(super) struct JoinedTree {

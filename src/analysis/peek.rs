@@ -3,20 +3,18 @@
 use std::fmt;
 use std::sync::Arc;
 
+use petgraph::graph::NodeIndex;
 use serde::Serialize;
 
-use super::evidence::Evidence;
-use super::group::{self, Group, GroupBy, Numbers, ROOT};
+use super::group::ROOT;
 use super::pattern::Pattern;
 use super::share::{percent, share};
 use super::table::Table;
-use super::totals::{GroupSums, of_groups, walk};
-use crate::callgraph::NONE;
 use crate::estimate::Estimate;
-use crate::estimate::Sum;
+use crate::graph::NeighborCall;
 use crate::model::Function;
 use crate::model::SampleType;
-use crate::profile::{NoSuchValues, Profile};
+use crate::profile::{Evidence, NoSuchValues, Profile};
 
 /// Functions with their callers and callees: see [`Profile::peek`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -37,7 +35,6 @@ pub struct Peek {
 #[non_exhaustive]
 pub struct PeekedFunction {
     /// The function.
-    #[serde(serialize_with = "super::place::serialize")]
     pub function: Arc<Function>,
     /// What it allocated itself.
     pub own: Estimate,
@@ -55,7 +52,6 @@ pub struct PeekedFunction {
 #[non_exhaustive]
 pub struct PeekedCall {
     /// The function at the other end; `None` for the root.
-    #[serde(serialize_with = "super::place::serialize_some")]
     pub function: Option<Arc<Function>>,
     /// What was allocated while the call was on the stack: each sample once.
     pub total: Estimate,
@@ -90,102 +86,30 @@ impl Profile {
     /// [`NoSuchValues`] if the profile does not have the sample type.
     pub fn peek(&self, sample_type: SampleType, functions: &Pattern) -> Result<Peek, NoSuchValues> {
         let evidence = Evidence::new(self, sample_type)?;
-        let (groups, group_of) = group::of_functions(self, &GroupBy::Function);
-        let matches = |group: &Group| {
-            group.function.as_ref().is_some_and(|function| functions.matches(function))
-        };
-        let is_peeked: Vec<bool> = groups.iter().map(matches).collect();
-        let sums = of_groups(self, &evidence, groups.len(), &group_of);
-        let calls = self.calls(&evidence, &group_of, &is_peeked);
-
-        let mut order: Vec<usize> = (0..groups.len()).filter(|&at| is_peeked[at]).collect();
-        order.sort_by(|&one, &other| {
-            let [a, b] = [one, other].map(|at| sums[at].total.value().abs());
+        let graph = self.callgraph(sample_type)?;
+        let root = graph.root();
+        let is_peeked =
+            |&vertex: &NodeIndex| vertex != root && functions.matches(&graph[vertex].function);
+        let mut peeked: Vec<NodeIndex> = graph.graph().node_indices().filter(is_peeked).collect();
+        peeked.sort_by(|&one, &other| {
+            let [a, b] = [one, other].map(|vertex| graph[vertex].total.magnitude());
             b.total_cmp(&a).then(one.cmp(&other))
         });
-        let mut peeked: Vec<PeekedFunction> = order
-            .iter()
-            .filter_map(|&at| {
-                let GroupSums { own, total, .. } = sums[at];
-                Some(PeekedFunction {
-                    function: Arc::clone(groups[at].function.as_ref()?),
-                    own: evidence.estimate(own),
-                    total: evidence.estimate(total),
-                    callers: Vec::new(),
-                    callees: Vec::new(),
-                })
-            })
-            .collect();
-        let mut place_of = vec![usize::MAX; groups.len()];
-        for (place, &at) in order.iter().enumerate() {
-            place_of[at] = place;
-        }
-        let function = |group: u32| groups.get(group as usize).and_then(|of| of.function.clone());
-        for ((caller, callee), total) in calls {
-            let total = evidence.estimate(total);
-            let place = |group: u32| place_of.get(group as usize).copied().unwrap_or(usize::MAX);
-            if let Some(peeked) = peeked.get_mut(place(callee)) {
-                peeked.callers.push(PeekedCall { function: function(caller), total });
-            }
-            if let Some(peeked) = peeked.get_mut(place(caller)) {
-                peeked.callees.push(PeekedCall { function: function(callee), total });
-            }
-        }
-        for function in &mut peeked {
-            for calls in [&mut function.callers, &mut function.callees] {
-                calls.sort_by(|one, other| {
-                    other.total.magnitude().total_cmp(&one.total.magnitude())
-                });
-            }
-        }
+        let call = |call: NeighborCall<'_>| PeekedCall {
+            function: (call.index != root).then(|| Arc::clone(&call.function.function)),
+            total: call.call.total,
+        };
+        let functions = peeked.into_iter().map(|vertex| PeekedFunction {
+            function: Arc::clone(&graph[vertex].function),
+            own: graph[vertex].own,
+            total: graph[vertex].total,
+            callers: graph.callers(vertex).into_iter().map(call).collect(),
+            callees: graph.callees(vertex).into_iter().map(call).collect(),
+        });
+        let functions = functions.collect();
         let total = evidence.total();
         let heading = evidence.heading(&total);
-        Ok(Peek { sample_type, total, functions: peeked, heading })
-    }
-
-    /// The calls from or to groups that are asked for, with what was allocated while each was on
-    /// the stack, in the order in which they come.
-    fn calls(
-        &self,
-        evidence: &Evidence<'_>,
-        group_of: &[u32],
-        wanted: &[bool],
-    ) -> Vec<((u32, u32), Sum)> {
-        let group = |rank: u32| group_of[self.function_numbers()[rank as usize] as usize];
-        let is_wanted = |group: u32| wanted.get(group as usize).is_some_and(|&wanted| wanted);
-        let mut numbers = Numbers::default();
-        let times = std::cell::RefCell::new(Vec::<u32>::new());
-        let mut calls: Vec<((u32, u32), Sum)> = Vec::new();
-        let enter = |rank: u32| {
-            let parent = self.parents()[rank as usize];
-            if parent == NONE {
-                return None;
-            }
-            let call = (group(parent), group(rank));
-            if !is_wanted(call.0) && !is_wanted(call.1) {
-                return None;
-            }
-            let number = numbers.of(call) as usize;
-            let mut times = times.borrow_mut();
-            if number == times.len() {
-                times.push(0);
-            }
-            times[number] += 1;
-            Some((call, number, times[number] == 1))
-        };
-        let leave = |_: u32, call: Option<((u32, u32), usize, bool)>, _: &Sum, total: &Sum| {
-            let Some((call, number, is_outermost)) = call else { return };
-            if number >= calls.len() {
-                calls.resize(number + 1, (call, Sum::default()));
-            }
-            calls[number].0 = call;
-            if is_outermost {
-                calls[number].1 += *total;
-            }
-            times.borrow_mut()[number] -= 1;
-        };
-        walk(self, evidence, enter, leave);
-        calls
+        Ok(Peek { sample_type, total, functions, heading })
     }
 }
 

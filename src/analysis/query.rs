@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 
 use super::pattern::Pattern;
-use super::place::Place;
 use super::share::fraction;
-use crate::callgraph::{NONE, NodesError};
-use crate::model::Function;
 use crate::model::SampleType;
+use crate::model::{Function, Place};
 use crate::profile::{FunctionParts, NoSuchValues, Profile, StackBuilder};
+use crate::tree::{NONE, NodesError};
 
 /// What is to be done about recursion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -4,13 +4,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::change::Change;
-use super::evidence::Evidence;
 use super::joined::JoinedTree;
-use super::sample_sums::SampleSums;
 use super::shared::shared_samples;
 use crate::estimate::Sum;
 use crate::model::Function;
-use crate::profile::Profile;
+use crate::profile::{Evidence, Profile, SampleSums};
 
 /// An earlier profile and a later one, with the samples that both have.
 pub(super) struct Sides<'p> {

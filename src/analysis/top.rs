@@ -6,15 +6,13 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::evidence::Evidence;
 use super::group::{self, Group, GroupBy, Numbers};
 use super::share::{fraction, percent, share};
 use super::table::Table;
-use super::totals::{GroupSums, of_groups};
 use crate::estimate::Estimate;
 use crate::model::Function;
 use crate::model::SampleType;
-use crate::profile::{LabelValue, NoSuchValues, Profile};
+use crate::profile::{Evidence, GroupSums, LabelValue, NoSuchValues, Profile, of_groups};
 
 /// Which of a function's two figures is meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
@@ -114,7 +112,6 @@ pub struct TopRow {
     /// anything was.
     pub name: String,
     /// The function, where the rows are functions.
-    #[serde(serialize_with = "super::place::serialize_some")]
     pub function: Option<Arc<Function>>,
     /// What it allocated itself.
     pub own: Estimate,

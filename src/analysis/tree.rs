@@ -5,16 +5,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::evidence::Evidence;
 use super::share::{fraction, percent, share};
 use super::table::Table;
-use super::totals::walk;
-use crate::callgraph::NONE;
 use crate::estimate::Estimate;
 use crate::estimate::Sum;
 use crate::model::Function;
 use crate::model::SampleType;
-use crate::profile::{NoSuchValues, Profile};
+use crate::profile::{Evidence, NoSuchValues, Profile, Visit, walk};
+use crate::tree::NONE;
 
 /// What a tree shows: [`top_down`](Profile::top_down) and
 /// [`bottom_up`](Profile::bottom_up).
@@ -83,7 +81,6 @@ pub struct TreeRow {
     /// How many calls lie between the first level, 0, and this row.
     pub depth: usize,
     /// The function.
-    #[serde(serialize_with = "super::place::serialize")]
     pub function: Arc<Function>,
     /// From the outside in: what this context allocated itself. `None` in an inverted tree.
     pub own: Option<Estimate>,
@@ -169,13 +166,9 @@ impl Profile {
         for (at, &(rank, ..)) in (0..).zip(&shown) {
             row_of[rank as usize] = at;
         }
-        let mut sums = vec![(Sum::default(), Sum::default()); shown.len()];
-        let leave = |rank: u32, (), own: &Sum, total: &Sum| {
-            if let Some(sums) = sums.get_mut(row_of[rank as usize] as usize) {
-                *sums = (*own, *total);
-            }
-        };
-        walk(self, &evidence, |_| (), leave);
+        let mut picking = Picking::new(&row_of, shown.len());
+        walk(self, &evidence, &mut picking);
+        let sums = picking.sums;
         let rows = shown.into_iter().zip(sums).map(|((rank, depth, left_out), (own, total))| {
             let function = Arc::clone(self.context(rank).function());
             let (own, total) = (Some(evidence.estimate(own)), evidence.estimate(total));
@@ -184,6 +177,31 @@ impl Profile {
         let total = evidence.total();
         let heading = evidence.heading(&total);
         Ok(Tree { sample_type: options.sample_type, rows: rows.collect(), total, heading })
+    }
+}
+
+/// The sums of some contexts: what each allocated itself, and in all.
+pub(super) struct Picking<'a> {
+    /// By rank, the place among the sums.
+    place_of: &'a [u32],
+    pub(super) sums: Vec<(Sum, Sum)>,
+}
+
+impl<'a> Picking<'a> {
+    pub(super) fn new(place_of: &'a [u32], places: usize) -> Self {
+        Self { place_of, sums: vec![(Sum::default(), Sum::default()); places] }
+    }
+}
+
+impl Visit for Picking<'_> {
+    type Kept = ();
+
+    fn enter(&mut self, _: u32) {}
+
+    fn leave(&mut self, rank: u32, (): (), own: &Sum, total: &Sum) {
+        if let Some(sums) = self.sums.get_mut(self.place_of[rank as usize] as usize) {
+            *sums = (*own, *total);
+        }
     }
 }
 

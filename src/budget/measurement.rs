@@ -7,10 +7,10 @@ use std::sync::Arc;
 use super::amounts::{Amounts, Usage};
 use super::check::{OverBudget, check};
 use super::limits::Budget;
-use crate::analysis::{Evidence, GroupSums, Table, of_groups};
+use crate::analysis::Table;
 use crate::estimate::{Sum, Uncertainty};
 use crate::model::{Bytes, Counted, Function, KeepDead, PseudoFrame, SampleType};
-use crate::profile::{Context, Profile};
+use crate::profile::{Context, Evidence, GroupSums, Profile, of_groups};
 
 /// The objects that some work allocated, and those of them that are alive after a full garbage
 /// collection: in all, and by function.

@@ -6,7 +6,7 @@ use petgraph::graph::{Graph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
 use super::write_error::WriteError;
-use crate::callgraph::{Call, FunctionNode};
+use crate::graph::{Call, FunctionNode};
 use crate::model::SampleType;
 use crate::model::{Function, plain_text};
 use crate::profile::Profile;
@@ -96,14 +96,13 @@ impl Profile {
         mut writer: impl Write,
         options: &DotOptions,
     ) -> Result<(), WriteError> {
-        self.require(options.sample_type)?;
-        let callgraph = self.callgraph(options.sample_type).expect("required just now");
+        let callgraph = self.callgraph(options.sample_type)?;
         let (graph, root) = (callgraph.graph(), callgraph.root());
         let is_difference = self.is_difference(options.sample_type);
         let whole = if is_difference {
             self.magnitudes(options.sample_type).map_or(0.0, |magnitudes| magnitudes[0])
         } else {
-            graph[root].total
+            graph[root].total.value()
         };
         let figures = Figures { sample_type: options.sample_type, is_difference, whole };
         let shown = shown(graph, root, &figures, options);
@@ -115,7 +114,7 @@ impl Profile {
             writer,
             "label=\"{}: {} in all; {count} of {of} functions shown\";",
             options.sample_type,
-            figures.value(graph[root].total),
+            figures.value(graph[root].total.value()),
         )?;
         let font = "fontname=\"sans-serif\"";
         writeln!(writer, "{font}; labelloc=t; edge [{font}];")?;
@@ -124,7 +123,7 @@ impl Profile {
             write_node(&mut writer, index, &graph[index], &figures)?;
         }
         for edge in graph.edge_references() {
-            let total = edge.weight().total;
+            let total = edge.weight().total.value();
             let is_large = total != 0.0 && figures.share(total) >= options.edge_fraction;
             if is_large && is_shown(edge.source()) && is_shown(edge.target()) {
                 write_edge(&mut writer, [edge.source(), edge.target()], total, &figures)?;
@@ -165,19 +164,19 @@ impl Figures {
 
 /// The functions to show, in their order in the graph.
 fn shown(
-    graph: &Graph<FunctionNode<f64>, Call<f64>>,
+    graph: &Graph<FunctionNode, Call>,
     root: NodeIndex,
     figures: &Figures,
     options: &DotOptions,
 ) -> Vec<NodeIndex> {
     let mut shown: Vec<NodeIndex> = graph
         .node_indices()
-        .filter(|&index| figures.share(graph[index].total) >= options.node_fraction)
-        .filter(|&index| index != root || graph[index].self_estimate != 0.0)
-        .filter(|&index| graph[index].total != 0.0 || graph[index].self_estimate != 0.0)
+        .filter(|&index| figures.share(graph[index].total.value()) >= options.node_fraction)
+        .filter(|&index| index != root || graph[index].own.value() != 0.0)
+        .filter(|&index| graph[index].total.value() != 0.0 || graph[index].own.value() != 0.0)
         .collect();
     shown.sort_by(|&one, &other| {
-        let [a, b] = [one, other].map(|index| graph[index].total.abs());
+        let [a, b] = [one, other].map(|index| graph[index].total.magnitude());
         b.total_cmp(&a).then(one.cmp(&other))
     });
     shown.truncate(options.node_count);
@@ -188,10 +187,10 @@ fn shown(
 fn write_node(
     writer: &mut impl Write,
     index: NodeIndex,
-    node: &FunctionNode<f64>,
+    node: &FunctionNode,
     figures: &Figures,
 ) -> io::Result<()> {
-    let (own, total) = (node.self_estimate, node.total);
+    let (own, total) = (node.own.value(), node.total.value());
     write!(writer, "n{} [label=\"", index.index())?;
     write_label(writer, &node.function)?;
     write!(writer, "\\n{}", figures.value_and_share(own))?;

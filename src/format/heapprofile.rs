@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
+use super::nesting::Nesting;
 use super::rounding::Rounding;
 use super::write_error::WriteError;
-use crate::callgraph::Nesting;
 use crate::model::Counted;
 use crate::model::{Function, ScriptId, written_line};
 use crate::profile::Profile;

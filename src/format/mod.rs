@@ -67,6 +67,8 @@ mod heapprofile;
 mod json_pull;
 mod limit;
 #[cfg(feature = "json")]
+mod nesting;
+#[cfg(feature = "json")]
 mod nodes;
 #[cfg(feature = "read")]
 mod other_json;

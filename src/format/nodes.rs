@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use super::nesting::{Nesting, write_open};
 use super::rounding::Rounding;
 use super::write_error::WriteError;
-use crate::callgraph::{Nesting, merge_sizes, write_open};
-use crate::model::Counted;
-use crate::model::{Allocation, ChildIds, Node};
+
+use crate::model::{Allocation, Counted, Node};
 use crate::profile::{Profile, RowData};
 
 impl Profile {
@@ -98,8 +98,7 @@ impl Profile {
             let rank = context.index();
             node.id = self.id(rank);
             node.function = Arc::clone(context.function());
-            node.child_ids =
-                context.children().map(|child| self.id(child.index())).collect::<ChildIds>();
+            node.child_ids = context.children().map(|child| self.id(child.index())).collect();
             let mut allocations: Vec<Allocation> = Vec::new();
             while let Some(row) = rows.next_if(|row| row.context as usize == rank) {
                 let rounding = roundings.entry(row.raw_size()).or_default();
@@ -114,4 +113,17 @@ impl Profile {
         }
         Ok(())
     }
+}
+
+/// Adds up the counts of equal sizes; ascending.
+fn merge_sizes(mut allocations: Vec<Allocation>) -> Vec<Allocation> {
+    allocations.sort_unstable_by_key(|allocation| allocation.size);
+    allocations.dedup_by(|from, into| {
+        let same = from.size == into.size;
+        if same {
+            into.count += from.count;
+        }
+        same
+    });
+    allocations
 }

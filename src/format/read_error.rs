@@ -2,9 +2,9 @@
 
 use std::io;
 
-use crate::callgraph::NodesError;
 use crate::model::{Bytes, plain_text};
 use crate::profile::{Profile, ProfileError};
+use crate::tree::NodesError;
 
 /// Why a profile cannot be read.
 ///

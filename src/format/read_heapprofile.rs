@@ -10,12 +10,12 @@ use super::other_json::{CPU_PROFILE, check_member};
 use super::read_error::ReadError;
 use super::read_options::ReadOptions;
 use super::read_tree::{CHILDREN, NodeFields, read_tree};
-use crate::callgraph::IdIndex;
 use crate::model::Counted;
 use crate::model::{Bytes, NodeId, ScriptId};
 use crate::profile::{
     Builder, FunctionParts, LabelSets, Metadata, OrdinalSample, Profile, RowData, push,
 };
+use crate::tree::IdIndex;
 
 /// Reads the rest of the object whose first key, `key`, has been read, and of those `around` it.
 pub(crate) fn read<R: Read>(

@@ -14,12 +14,12 @@ use super::other_json::CPU_PROFILE;
 use super::read_error::ReadError;
 use super::read_options::ReadOptions;
 use super::read_tree::{CHILDREN, NodeFields, Start, read_fields, read_tree};
-use crate::callgraph::{IdIndex, NONE, NodesError};
 use crate::model::Counted;
 use crate::model::{Allocation, Node, NodeId, ScriptId};
 use crate::profile::{
     Builder, FunctionParts, Functions, LabelSets, Metadata, OriginalParts, Profile, RowData, push,
 };
+use crate::tree::{IdIndex, NONE, NodesError};
 
 const ID: u16 = 1;
 const NAME: u16 = 1 << 1;

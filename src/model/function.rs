@@ -4,6 +4,9 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::node::written_line;
 use super::original::push_place;
 use super::{Name, Original, ScriptId, plain_text};
 
@@ -12,6 +15,9 @@ use super::{Name, Original, ScriptId, plain_text};
 /// V8 itself tells functions apart by script and start position, or by name where there is no
 /// script. Profiles that lack the start position (as DevTools' do) still have name and place, so
 /// all of it counts; within one collection that comes to the same.
+///
+/// Written by serde by name and place, in the names of a [`Node`](crate::Node), without the start
+/// position: 0 stands for what is unknown.
 ///
 /// Displayed as `name script:line:column`, with `(anonymous)` for an empty name and without the
 /// parts that are unknown, as [`plain_text`](crate::format::plain_text). Where the
@@ -126,6 +132,54 @@ impl Function {
         };
         push_place(&mut location, self.line_number, self.column_number);
         location
+    }
+}
+
+/// A function as it is written: its name and place, in the names of a [`Node`](super::Node).
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "Function")]
+struct WrittenFunction {
+    #[serde(default)]
+    name: Name,
+    #[serde(default)]
+    script_name: Name,
+    #[serde(default)]
+    script_id: u32,
+    #[serde(default)]
+    line_number: u32,
+    #[serde(default)]
+    column_number: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    original: Option<Arc<Original>>,
+}
+
+impl Serialize for Function {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let written = WrittenFunction {
+            name: self.name.clone(),
+            script_name: self.script_name.clone(),
+            script_id: self.script_id.map_or(0, ScriptId::get),
+            line_number: written_line(self.line_number),
+            column_number: written_line(self.column_number),
+            original: self.original.clone(),
+        };
+        written.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Function {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let WrittenFunction { name, script_name, script_id, line_number, column_number, original } =
+            WrittenFunction::deserialize(deserializer)?;
+        Ok(Self {
+            script_id: ScriptId::new(script_id),
+            script_name,
+            name,
+            line_number: NonZeroU32::new(line_number),
+            column_number: NonZeroU32::new(column_number),
+            start_position: None,
+            original,
+        })
     }
 }
 

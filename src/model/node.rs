@@ -1,21 +1,13 @@
 //! The flat node: one calling context, as V8 reports it.
 
-use std::iter::Sum;
 use std::num::NonZeroU32;
-use std::ops::{Add, AddAssign, Deref, DerefMut};
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Function, Name, NodeId, Original, ScriptId, ShortVec};
-
-/// The ids of a node's children, in V8's order.
-pub type ChildIds = ShortVec<NodeId, 4>;
-
-/// The allocations that a node itself made, one entry per object size, in ascending order of size
-/// when they come from V8.
-pub type Allocations = ShortVec<Allocation, 1>;
+use super::{Function, Name, NodeId, Original, ScriptId};
 
 /// Objects of one size that one node allocated: V8's estimate from the sampled ones.
 ///
@@ -33,7 +25,7 @@ pub type Allocations = ShortVec<Allocation, 1>;
 /// ```
 /// use v8_heap_sampler::Allocation;
 /// let arrays = Allocation { count: 200, size: 816 };
-/// assert_eq!(arrays.estimate().unwrap().bytes, 163_200);
+/// assert_eq!(arrays.count * arrays.size, 163_200);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Allocation {
@@ -43,84 +35,18 @@ pub struct Allocation {
     pub size: u64,
 }
 
-impl Allocation {
-    /// Objects and bytes, or `None` if the bytes exceed 64 bits.
-    #[must_use]
-    pub const fn estimate(self) -> Option<V8Estimate> {
-        match self.size.checked_mul(self.count) {
-            Some(bytes) => Some(V8Estimate { bytes, objects: self.count }),
-            None => None,
-        }
-    }
-}
-
-/// Bytes and objects as V8 estimates them: sums of its rounded, sampled figures.
-///
-/// See [`Allocation`] for what the rounding does to them, and for what an object is here.
-///
-/// ```
-/// use v8_heap_sampler::{Allocation, V8Estimate};
-/// let ten = Allocation { count: 10, size: 56 }.estimate().unwrap();
-/// assert_eq!(ten, V8Estimate { bytes: 560, objects: 10 });
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct V8Estimate {
-    /// Estimated bytes: the sum of size times count.
-    pub bytes: u64,
-    /// Estimated objects: the sum of the counts.
-    pub objects: u64,
-}
-
-impl V8Estimate {
-    /// The sum over `allocations`, or `None` if it exceeds 64 bits.
-    #[must_use]
-    pub fn of(allocations: &[Allocation]) -> Option<Self> {
-        allocations.iter().try_fold(Self::default(), |sum, a| sum.checked_add(a.estimate()?))
-    }
-
-    /// The sum, or `None` if it exceeds 64 bits.
-    #[must_use]
-    pub const fn checked_add(self, other: Self) -> Option<Self> {
-        match (self.bytes.checked_add(other.bytes), self.objects.checked_add(other.objects)) {
-            (Some(bytes), Some(objects)) => Some(Self { bytes, objects }),
-            _ => None,
-        }
-    }
-}
-
-impl Add for V8Estimate {
-    type Output = Self;
-
-    /// The sum, where it is known to fit; see [`checked_add`](Self::checked_add).
-    ///
-    /// # Panics
-    ///
-    /// If the sum exceeds 64 bits: a wrong number would be worse.
-    fn add(self, other: Self) -> Self {
-        self.checked_add(other).expect("a sum of estimates exceeds 64 bits")
-    }
-}
-
-impl AddAssign for V8Estimate {
-    fn add_assign(&mut self, other: Self) {
-        *self = *self + other;
-    }
-}
-
-impl Sum for V8Estimate {
-    fn sum<I: Iterator<Item = Self>>(estimates: I) -> Self {
-        estimates.fold(Self::default(), Add::add)
-    }
-}
-
-/// One calling context of a profile: a function as it was reached from the root by one path of
+/// One calling context as V8 reports it: a function as it was reached from the root by one path of
 /// calls, with what it allocated itself.
+///
+/// The flat form of a profile, which spells the tree out by [`child_ids`](Self::child_ids);
+/// [`Profile::from_nodes`](crate::Profile::from_nodes) and
+/// [`Callgraph::from_nodes`](crate::Callgraph::from_nodes) rebuild it. Its numbers are V8's rounded
+/// ones: see [`Allocation`]. A collected [`Profile`](crate::Profile) has better ones.
 ///
 /// Mirrors `v8::AllocationProfile::Node`. Dereferences to its [`Function`], so `node.name`,
 /// `node.script_id`, `node.script_name`, `node.line_number`, `node.column_number` and
 /// `node.start_position` are fields of a node; all contexts of one function share them in memory if
-/// they were collected together. The tree is spelled out by [`child_ids`](Self::child_ids);
-/// [`CallTree`](crate::CallTree) and [`Callgraph`](crate::Callgraph) rebuild it.
+/// they were collected together.
 ///
 /// # serde
 ///
@@ -138,7 +64,6 @@ impl Sum for V8Estimate {
 /// node.script_name = "app.js".into(); // changes this node's function, nobody else's
 /// node.line_number = NonZeroU32::new(12);
 /// node.allocations.push(Allocation { count: 3, size: 40 });
-/// assert_eq!(node.v8_estimate().unwrap().bytes, 120);
 /// assert_eq!(node.function.to_string(), "render app.js:12");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,9 +74,9 @@ pub struct Node {
     /// The function that this is a context of: its name, script and place.
     pub function: Arc<Function>,
     /// What this node allocated itself, by object size.
-    pub allocations: Allocations,
+    pub allocations: Vec<Allocation>,
     /// The contexts called from here, in V8's order.
-    pub child_ids: ChildIds,
+    pub child_ids: Vec<NodeId>,
 }
 
 impl Node {
@@ -166,19 +91,8 @@ impl Node {
     /// A node for a context of `function`, without allocations and children.
     #[must_use]
     pub fn of(id: NodeId, function: impl Into<Arc<Function>>) -> Self {
-        Self {
-            id,
-            function: function.into(),
-            allocations: Allocations::new(),
-            child_ids: ChildIds::new(),
-        }
-    }
-
-    /// What this node allocated itself, without its children: the sum over
-    /// [`allocations`](Self::allocations), or `None` if that exceeds 64 bits.
-    #[must_use]
-    pub fn v8_estimate(&self) -> Option<V8Estimate> {
-        V8Estimate::of(&self.allocations)
+        let (allocations, child_ids) = (Vec::new(), Vec::new());
+        Self { id, function: function.into(), allocations, child_ids }
     }
 }
 
@@ -276,9 +190,9 @@ struct WrittenNode {
     #[serde(default = "unknown_start_position")]
     start_position: i64,
     #[serde(default)]
-    allocations: Allocations,
+    allocations: Vec<Allocation>,
     #[serde(default)]
-    child_ids: ChildIds,
+    child_ids: Vec<NodeId>,
     #[serde(default)]
     original: Option<Original>,
 }
@@ -321,8 +235,8 @@ mod tests {
         node.line_number = NonZeroU32::new(3);
         node.column_number = NonZeroU32::new(21);
         node.start_position = Some(40);
-        node.allocations = Allocations::from([Allocation { count: 2, size: 4016 }]);
-        node.child_ids = ChildIds::from([NodeId(8), NodeId(9)]);
+        node.allocations = vec![Allocation { count: 2, size: 4016 }];
+        node.child_ids = vec![NodeId(8), NodeId(9)];
         let json = concat!(
             r#"{"id":7,"script_id":34,"script_name":"allocate.js","name":"alloc","#,
             r#""line_number":3,"column_number":21,"start_position":40,"#,
@@ -373,18 +287,5 @@ mod tests {
         assert_eq!(serde_json::from_str::<Node>(&json).unwrap(), node);
         let null = r#"{"id":7,"name":"a","original":null}"#;
         assert_eq!(serde_json::from_str::<Node>(null).unwrap().original, None);
-    }
-
-    #[test]
-    #[cfg(target_pointer_width = "64")]
-    fn a_node_is_a_cache_line() {
-        assert_eq!(size_of::<Node>(), 64);
-    }
-
-    #[test]
-    fn overflow_is_none_not_a_wrong_number() {
-        let mut node = Node::new(NodeId(2), "huge");
-        node.allocations.push(Allocation { count: 2, size: u64::MAX });
-        assert_eq!(node.v8_estimate(), None);
     }
 }

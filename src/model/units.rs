@@ -4,18 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a number counts: [`Bytes`] or [`Objects`].
-pub trait Unit: sealed::Sealed + Copy + fmt::Debug + 'static {}
-
-impl Unit for Bytes {}
-impl Unit for Objects {}
-
-pub(crate) mod sealed {
-    /// How numbers of a unit are written.
-    pub trait Sealed {
-        /// The unit in which `value` is written, and how many of [`Self`] one of it is.
-        fn scale(value: f64) -> (&'static str, f64);
-    }
+/// The way in which numbers of a unit are written.
+pub(crate) trait Unit {
+    /// The unit in which `value` is written, and how many of [`Self`] one of it is.
+    fn scale(value: f64) -> (&'static str, f64);
 }
 
 /// A number of bytes that is exact: a size or a counter, not an estimate.
@@ -48,7 +40,7 @@ pub struct Bytes(pub u64);
 #[serde(transparent)]
 pub struct Objects(pub u64);
 
-impl sealed::Sealed for Bytes {
+impl Unit for Bytes {
     fn scale(value: f64) -> (&'static str, f64) {
         const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
         let mut scale = 1.0;
@@ -62,7 +54,7 @@ impl sealed::Sealed for Bytes {
     }
 }
 
-impl sealed::Sealed for Objects {
+impl Unit for Objects {
     fn scale(value: f64) -> (&'static str, f64) {
         // As it will be shown, without decimals.
         (if value.round() == 1.0 { "object" } else { "objects" }, 1.0)
@@ -72,7 +64,7 @@ impl sealed::Sealed for Objects {
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = self.0 as f64;
-        let (unit, scale) = <Self as sealed::Sealed>::scale(value);
+        let (unit, scale) = <Self as Unit>::scale(value);
         let decimals = usize::from(scale > 1.0);
         f.pad(&format!("{:.decimals$} {unit}", value / scale))
     }
@@ -80,7 +72,7 @@ impl fmt::Display for Bytes {
 
 impl fmt::Display for Objects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, _) = <Self as sealed::Sealed>::scale(self.0 as f64);
+        let (unit, _) = <Self as Unit>::scale(self.0 as f64);
         f.pad(&format!("{} {unit}", self.0))
     }
 }

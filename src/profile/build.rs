@@ -13,8 +13,8 @@ use super::labels::LabelSets;
 use super::profile::{Metadata, Profile};
 use super::row::RowData;
 use super::sample::OrdinalSample;
-use crate::callgraph::{NONE, NodesError, check_count};
 use crate::model::{Function, Name, NodeId, Original, SampleType, SampleTypes, ScriptId};
+use crate::tree::{NONE, NodesError, check_count};
 
 /// Appends to a vector that grows by a quarter: what is read is large, and memory that is merely
 /// reserved counts as well.

@@ -6,8 +6,8 @@ use super::build::Builder;
 use super::labels::LabelSets;
 use super::profile::{Metadata, Profile};
 use super::row::RowData;
-use crate::callgraph::{FunctionNumbers, NodesError, Topology};
-use crate::model::{Counted, Function, Node, NodeId};
+use crate::model::{Allocation, Counted, Function, Node, NodeId};
+use crate::tree::{FunctionNumbers, NodesError, Topology};
 
 impl Profile {
     /// The heap profile of nodes alone, in V8's rounded counts.
@@ -36,16 +36,15 @@ impl Profile {
         for rank in 0..nodes.len() {
             let node = &nodes[topology.position(rank)];
             for allocation in &node.allocations {
-                let estimate = allocation.estimate();
-                let sum = estimate
-                    .and_then(|estimate| total.checked_add(estimate.bytes.max(estimate.objects)));
-                total = sum
+                let &Allocation { count, size } = allocation;
+                let bytes = count.checked_mul(size);
+                total = bytes
+                    .and_then(|bytes| total.checked_add(bytes.max(count)))
                     .filter(|&sum| sum <= Self::MOST)
                     .ok_or(NodesError::TotalOverflow { id: node.id })?;
-                let estimate = estimate.unwrap_or_default();
-                let values = what.values(Some(estimate.objects as f64), estimate.bytes as f64);
+                let values = what.values(Some(count as f64), bytes.unwrap_or_default() as f64);
                 let (context, labels) = (rank as u32, LabelSets::NONE);
-                builder.push_row(RowData::of_values(context, labels, allocation.size, values));
+                builder.push_row(RowData::of_values(context, labels, size, values));
             }
         }
         let metadata = Metadata::default();
@@ -63,7 +62,7 @@ pub(crate) struct ContextTree {
     pub(crate) functions: Vec<Arc<Function>>,
     /// The number of each context's function.
     pub(crate) function_of: Vec<u32>,
-    /// The rank of each context's parent; [`NONE`](crate::callgraph::NONE) for the root.
+    /// The rank of each context's parent; [`NONE`](crate::tree::NONE) for the root.
     pub(crate) parents: Vec<u32>,
     /// One past the last rank of each context's subtree.
     pub(crate) ends: Vec<u32>,

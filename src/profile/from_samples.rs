@@ -12,11 +12,11 @@ use super::profile::{Metadata, Profile};
 use super::profile_error::ProfileError;
 use super::row::RowData;
 use super::sample::OrdinalSample;
-use crate::callgraph::inverted;
 use crate::estimate::objects_per_sample;
 use crate::model::{
     Bytes, KeepDead, Node, Sample, SampleId, SampleType, SampleTypes, SamplerOptions,
 };
+use crate::tree::inverted;
 
 impl Profile {
     /// The profile of samples at nodes: what [`HeapSampler::profile`] makes of V8's, for samples

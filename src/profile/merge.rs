@@ -3,8 +3,8 @@
 use super::build::{FunctionParts, StackBuilder};
 use super::labels::LabelSets;
 use super::profile::{Metadata, Profile};
-use crate::callgraph::{NONE, NodesError};
 use crate::model::{SampleType, SampleTypes};
+use crate::tree::{NONE, NodesError};
 
 /// Why profiles cannot be merged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -8,18 +8,21 @@
 
 mod build;
 mod collection;
+mod evidence;
 mod from_nodes;
 mod from_samples;
-mod graph;
 mod labels;
 mod merge;
 mod no_such_values;
+mod places;
 #[expect(clippy::module_inception, reason = "the room is named for its one type")]
 mod profile;
 mod profile_error;
 mod row;
 mod sample;
+mod sample_sums;
 mod serde_profile;
+mod walk;
 
 pub(crate) use build::{Builder, FunctionParts, Functions, OriginalParts, StackBuilder, push};
 pub use collection::{Collection, OwnWork};
@@ -36,3 +39,7 @@ pub use row::{Label, LabelValue, Row};
 pub use sample::OrdinalSample;
 #[cfg(feature = "read")]
 pub(crate) use serde_profile::AllOptions;
+
+pub(crate) use evidence::Evidence;
+pub(crate) use sample_sums::SampleSums;
+pub(crate) use walk::{GroupSums, OnPath, Visit, group_sums, of_groups, walk};

@@ -9,10 +9,10 @@ use super::collection::Collection;
 use super::labels::LabelSets;
 use super::row::{Label, Row, RowData};
 use super::sample::OrdinalSample;
-#[cfg(feature = "sourcemap")]
-use crate::callgraph::FunctionNumbers;
-use crate::callgraph::NONE;
 use crate::model::{Bytes, Function, NodeId, SampleType, SampleTypes};
+#[cfg(feature = "sourcemap")]
+use crate::tree::FunctionNumbers;
+use crate::tree::NONE;
 
 /// A heap profile as numbers by calling context, wherever it comes from: what the
 /// [formats](mod@crate::format) carry.

@@ -1,7 +1,7 @@
 //! Reasons why nodes and samples make no profile.
 
-use crate::callgraph::NodesError;
 use crate::model::{NodeId, SampleId};
+use crate::tree::NodesError;
 
 /// A reason why nodes, samples and options make no [`Profile`](crate::Profile).
 ///

@@ -67,11 +67,6 @@ impl RowData {
         SampleType::ALL.map(|sample_type| self.value(sample_type))
     }
 
-    /// The row as one of values, as if it had been read.
-    pub(crate) fn without_samples(self) -> Self {
-        Self::of_values(self.context, self.labels, self.raw_size(), self.values())
-    }
-
     /// The row with other values, as one that was read.
     pub(crate) fn with_values(self, values: [f64; 4]) -> Self {
         Self::of_values(self.context, self.labels, self.raw_size(), values)

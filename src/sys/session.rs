@@ -12,10 +12,10 @@ use super::symbols;
 use super::version;
 use super::walk::{Expected, walk_nodes, walk_tree};
 use super::{Mismatch, WalkError};
-use crate::callgraph::IdIndex;
 use crate::error::{Error, Result};
 use crate::model::{Node, NodeId, SampleId, SamplerOptions};
 use crate::profile::{ContextTree, OwnWork, SampledObject};
+use crate::tree::IdIndex;
 
 /// Lives in a slot of the isolate for as long as a sampler of ours runs there.
 ///

@@ -12,9 +12,9 @@ use super::layout::{RawAllocation, RawNode, RawSample, StringSlot};
 use super::own_work::OwnCounts;
 use super::profile::OwnedProfile;
 use super::{Mismatch, WalkError};
-use crate::callgraph::{FunctionNumbers, NONE};
-use crate::model::{Allocation, ChildIds, Function, Name, Node, NodeId, SamplerOptions, ScriptId};
+use crate::model::{Allocation, Function, Name, Node, NodeId, SamplerOptions, ScriptId};
 use crate::profile::ContextTree;
+use crate::tree::{FunctionNumbers, NONE};
 
 /// What a session's options say about its profiles, and how large the last one was.
 #[derive(Clone, Debug)]
@@ -252,9 +252,8 @@ impl Sink for Vec<Node> {
         allocations: &[RawAllocation],
     ) {
         let mut node = Node::of(NodeId(raw.node_id), Arc::clone(function));
-        node.child_ids = ChildIds::with_capacity(children.len());
-        node.child_ids.extend(children.iter().map(|child| NodeId(child.node_id)));
-        node.allocations.extend(allocations.iter().map(Allocation::from));
+        node.child_ids = children.iter().map(|child| NodeId(child.node_id)).collect();
+        node.allocations = allocations.iter().map(Allocation::from).collect();
         self.push(node);
     }
 }

@@ -4,9 +4,9 @@ use super::snapshots::Snapshots;
 use crate::analysis::GroupBy;
 use crate::analysis::group::{self, Group, join};
 use crate::analysis::pattern::Pattern;
-use crate::callgraph::NONE;
 use crate::estimate::Sum;
 use crate::profile::Profile;
+use crate::tree::NONE;
 
 /// The groups of all snapshots together.
 pub(super) struct Groups {

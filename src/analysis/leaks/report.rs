@@ -80,7 +80,6 @@ pub struct Leak {
     /// What it is of, as it is shown.
     pub name: String,
     /// The function, where the rows are functions.
-    #[serde(serialize_with = "crate::analysis::place::serialize_some")]
     pub function: Option<Arc<Function>>,
     /// How fast it grows.
     pub rate: Rate,
@@ -104,7 +103,6 @@ pub struct Leak {
 #[non_exhaustive]
 pub struct LeakPath {
     /// The functions, the outermost first.
-    #[serde(serialize_with = "crate::analysis::place::serialize_all")]
     pub stack: Vec<Arc<Function>>,
     /// By how much, from the first snapshot to the last.
     pub change: Change,

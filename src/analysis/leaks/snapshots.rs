@@ -4,8 +4,7 @@ use super::clock::Clock;
 use super::error::LeakError;
 use super::options::LeakOptions;
 use crate::analysis::GroupBy;
-use crate::analysis::evidence::Evidence;
-use crate::profile::Profile;
+use crate::profile::{Evidence, Profile};
 
 pub(super) struct Snapshots<'p> {
     pub(super) profiles: Vec<&'p Profile>,

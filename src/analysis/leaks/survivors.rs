@@ -7,13 +7,12 @@ use super::finding::Finding;
 use super::groups::Groups;
 use super::snapshots::Snapshots;
 use super::thresholds::{LEAST_GROWN, LEVELLED_OFF, LIVES_ON, NEARLY_LEAST};
-use crate::analysis::sample_sums::SampleSums;
 use crate::analysis::shared::shared_samples;
 use crate::analysis::significance::poisson_tail;
-use crate::callgraph::NONE;
 use crate::estimate::{Confidence, Sum};
 use crate::model::Counted;
-use crate::profile::OrdinalSample;
+use crate::profile::{OrdinalSample, SampleSums};
+use crate::tree::NONE;
 
 impl Snapshots<'_> {
     /// What is alive in a late snapshot, by group, and by the snapshots between which it was

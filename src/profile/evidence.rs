@@ -2,17 +2,19 @@
 
 use std::ops::Range;
 
+use super::no_such_values::NoSuchValues;
+use super::profile::{Context, Profile};
+use super::row::RowData;
 use super::sample_sums::SampleSums;
 use crate::estimate::{Confidence, Estimate, Sum, Uncertainty};
 use crate::model::{Bytes, Objects, SampleType};
-use crate::profile::{Context, NoSuchValues, Profile, RowData};
 
 /// The values of a sample type, row by row, with what is known of their uncertainty.
 pub(crate) struct Evidence<'p> {
     profile: &'p Profile,
-    pub(super) sample_type: SampleType,
-    pub(super) uncertainty: Uncertainty,
-    pub(super) interval: Option<f64>,
+    pub(crate) sample_type: SampleType,
+    pub(crate) uncertainty: Uncertainty,
+    pub(crate) interval: Option<f64>,
     /// By row, where the samples tell more than the rows.
     of_samples: Option<Vec<Sum>>,
 }
@@ -55,7 +57,7 @@ impl<'p> Evidence<'p> {
     }
 
     /// What a row says.
-    pub(super) fn of_row(&self, at: usize) -> Sum {
+    pub(crate) fn of_row(&self, at: usize) -> Sum {
         let row = &self.profile.row_data()[at];
         let value = row.value(self.sample_type);
         if let Some(of_samples) = &self.of_samples {
@@ -88,7 +90,7 @@ impl<'p> Evidence<'p> {
     }
 
     /// Whether single samples stand for just as much as their rows say: where rows know sizes.
-    pub(super) fn tells_samples(&self) -> bool {
+    pub(crate) fn tells_samples(&self) -> bool {
         matches!(self.uncertainty, Uncertainty::Exact | Uncertainty::Sampled)
     }
 
@@ -99,7 +101,7 @@ impl<'p> Evidence<'p> {
 
     /// What the least shares are of: the total; of a difference, all that has changed, whatever its
     /// sign, as more and less may cancel out.
-    pub(super) fn whole(&self, total: &Estimate) -> f64 {
+    pub(crate) fn whole(&self, total: &Estimate) -> f64 {
         if !total.is_difference() {
             return total.value();
         }
@@ -107,12 +109,12 @@ impl<'p> Evidence<'p> {
         rows.fold(0.0, |sum, row| sum + row.value(self.sample_type).abs())
     }
 
-    pub(super) fn total(&self) -> Estimate {
+    pub(crate) fn total(&self) -> Estimate {
         self.estimate(self.of_rows(0..self.profile.row_data().len()))
     }
 
     /// What the root has itself.
-    pub(super) fn on_empty_stack(&self) -> Estimate {
+    pub(crate) fn on_empty_stack(&self) -> Estimate {
         let rows = self.profile.row_data().iter().enumerate();
         let of_root = rows.filter(|(_, row)| row.context == 0).map(|(at, _)| at);
         self.estimate(self.of_rows(of_root))
@@ -131,7 +133,7 @@ impl<'p> Evidence<'p> {
     }
 
     /// What is said of an answer's numbers in front of it.
-    pub(super) fn heading(&self, total: &Estimate) -> String {
+    pub(crate) fn heading(&self, total: &Estimate) -> String {
         let mut heading = format!("{}: {total}", self.sample_type);
         if total.is_difference() {
             let of = |is_part: fn(f64) -> bool| {

@@ -1,17 +1,17 @@
-//! Why nodes are not a tree.
+//! Reasons why nodes are not a tree.
 
 use std::fmt;
 
-use crate::model::{NodeId, plain_text};
+use crate::model::NodeId;
 
-/// Why a list of nodes does not form a call tree, or a graph is not sound.
+/// A reason why a list of nodes does not form a call tree.
 ///
 /// ```
-/// use v8_heap_sampler::{CallTree, Node, NodeId, NodesError};
+/// use v8_heap_sampler::{Callgraph, Node, NodeId, NodesError};
 ///
 /// let mut root = Node::new(NodeId(1), "(root)");
 /// root.child_ids.push(NodeId(7));
-/// let error = CallTree::from_nodes(vec![root]).unwrap_err();
+/// let error = Callgraph::from_nodes(&[root]).unwrap_err();
 /// assert_eq!(error, NodesError::UnknownChild { parent: NodeId(1), child: NodeId(7) });
 /// assert_eq!(error.to_string(), "node 1 has child 7, which is not in the list of nodes");
 /// ```
@@ -84,26 +84,18 @@ pub enum NodesError {
         position: usize,
     },
 
-    /// The allocations of a node and of all below it exceed what 64 bits can count.
-    #[error("the bytes or objects allocated at node {id} and below exceed 64 bits")]
+    /// The allocations up to a node exceed what numbers can say exactly.
+    #[error("the bytes or objects allocated come to more than 2^53 at node {id}")]
     TotalOverflow {
         /// The node.
         id: NodeId,
     },
 
-    /// There are more nodes, functions or calls than the crate can number.
-    #[error("{count} nodes, functions or calls: fewer than {} are supported", u32::MAX)]
+    /// There are more nodes or functions than the crate can number.
+    #[error("{count} nodes or functions: fewer than {} are supported", u32::MAX)]
     TooMany {
         /// How many there are.
         count: usize,
-    },
-
-    /// A call graph read from outside refers to a function that it does not hold, holds one twice,
-    /// or joins two functions twice.
-    #[error("call graph: {}", plain_text(reason))]
-    UnsoundGraph {
-        /// What is wrong, and where.
-        reason: String,
     },
 }
 

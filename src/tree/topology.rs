@@ -60,19 +60,6 @@ impl IdIndex {
             Self::Map(map) => map.get(&id.0).copied(),
         }
     }
-
-    /// The same index after the node at position `p` has moved to `moved_to[p]`.
-    pub(crate) fn renumber(&mut self, moved_to: &[u32]) {
-        let renumber = |position: &mut u32| {
-            if *position != NONE {
-                *position = moved_to[*position as usize];
-            }
-        };
-        match self {
-            Self::Table(table) => table.iter_mut().for_each(renumber),
-            Self::Map(map) => map.values_mut().for_each(renumber),
-        }
-    }
 }
 
 /// A checked tree: where its nodes stand in the list, in preorder.

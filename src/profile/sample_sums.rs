@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use super::evidence::Evidence;
+use super::sample::OrdinalSample;
 use crate::estimate::Sum;
 use crate::model::SampleType;
-use crate::profile::OrdinalSample;
 
 /// What single samples stand for, worked out once for each size.
-pub(super) struct SampleSums {
+pub(crate) struct SampleSums {
     interval: f64,
     sample_type: SampleType,
     known: HashMap<u64, Sum, RandomState>,
@@ -18,15 +18,15 @@ pub(super) struct SampleSums {
 
 impl SampleSums {
     /// `None` where the interval is unknown.
-    pub(super) fn new(evidence: &Evidence<'_>) -> Option<Self> {
+    pub(crate) fn new(evidence: &Evidence<'_>) -> Option<Self> {
         Some(Self::at(evidence.interval?, evidence.sample_type))
     }
 
-    pub(super) fn at(interval: f64, sample_type: SampleType) -> Self {
+    pub(crate) fn at(interval: f64, sample_type: SampleType) -> Self {
         Self { interval, sample_type, known: HashMap::default() }
     }
 
-    pub(super) fn of(&mut self, sample: &OrdinalSample) -> Sum {
+    pub(crate) fn of(&mut self, sample: &OrdinalSample) -> Sum {
         let Self { interval, sample_type, known } = self;
         let key = sample.size().map_or_else(|| sample.bytes.to_bits(), |size| size.0);
         *known.entry(key).or_insert_with(|| {

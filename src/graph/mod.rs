@@ -1,0 +1,5 @@
+//! The graph of functions, on petgraph.
+
+mod callgraph;
+
+pub use callgraph::{Call, Callgraph, FunctionNode, NeighborCall, RemovedCall};

@@ -1,0 +1,9 @@
+//! Trees of calling contexts as lists spell them out: by ids of nodes, in any order.
+
+mod function_numbers;
+mod nodes_error;
+mod topology;
+
+pub(crate) use function_numbers::FunctionNumbers;
+pub use nodes_error::NodesError;
+pub(crate) use topology::{IdIndex, NONE, Topology, check_count, inverted};
