@@ -23,6 +23,7 @@ pub use id::{NodeId, ScriptId};
 pub use name::Name;
 pub use node::{Allocation, Node};
 
+pub(crate) use node::written_line;
 pub use options::{KeepDead, OptionsError, SamplerOptions};
 pub use original::Original;
 pub(crate) use place::{OwnedPlace, Place};
