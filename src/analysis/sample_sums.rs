@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use super::evidence::Evidence;
 use crate::estimate::Sum;
 use crate::heap_profile::{OrdinalSample, SampleType};
 
@@ -16,12 +15,7 @@ pub(super) struct SampleSums {
 }
 
 impl SampleSums {
-    /// `None` where the interval is unknown.
-    pub(super) fn new(evidence: &Evidence<'_>) -> Option<Self> {
-        Some(Self::at(evidence.interval?, evidence.sample_type))
-    }
-
-    pub(super) fn at(interval: f64, sample_type: SampleType) -> Self {
+    pub(super) fn new(interval: f64, sample_type: SampleType) -> Self {
         Self { interval, sample_type, known: HashMap::default() }
     }
 

@@ -136,10 +136,41 @@ impl HeapProfile {
         let magnitudes = magnitudes.as_ref().unwrap_or(&totals);
         let least = fraction(options.least_share) * magnitudes[0];
         let deepest = options.depth.unwrap_or(usize::MAX);
-        let ends = self.ends();
+        let shown = self.shown_contexts(&totals, magnitudes, least, deepest);
+        drop(totals);
 
-        // Which contexts are shown, in which order.
-        let mut shown: Vec<(u32, usize, usize)> = Vec::new();
+        let mut row_of = vec![NONE; self.len()];
+        for (at, shown) in (0..).zip(&shown) {
+            row_of[shown.rank as usize] = at;
+        }
+        let mut sums = vec![(Sum::default(), Sum::default()); shown.len()];
+        let leave = |rank: u32, (), own: &Sum, total: &Sum| {
+            if let Some(sums) = sums.get_mut(row_of[rank as usize] as usize) {
+                *sums = (*own, *total);
+            }
+        };
+        walk(self, &evidence, |_| (), leave);
+        let rows = shown.into_iter().zip(sums).map(|(shown, (own, total))| {
+            let Shown { rank, depth, left_out } = shown;
+            let function = Arc::clone(self.context(rank).function());
+            let (own, total) = (Some(evidence.amount(own)), evidence.amount(total));
+            TreeRow { depth, function, own, total, left_out }
+        });
+        let total = evidence.total();
+        let heading = evidence.heading(&total);
+        Ok(Tree { sample_type: options.sample_type, rows: rows.collect(), total, heading })
+    }
+
+    /// The contexts that are shown, each before what it calls, and there the largest first.
+    fn shown_contexts(
+        &self,
+        totals: &[f64],
+        magnitudes: &[f64],
+        least: f64,
+        deepest: usize,
+    ) -> Vec<Shown> {
+        let ends = self.ends();
+        let mut shown = Vec::new();
         let mut open = if deepest > 0 { vec![(0_u32, 0)] } else { Vec::new() };
         let mut children = Vec::new();
         while let Some((rank, depth)) = open.pop() {
@@ -153,7 +184,7 @@ impl HeapProfile {
                 }
                 child = ends[child as usize];
             }
-            shown.push((rank, depth, all - children.len()));
+            shown.push(Shown { rank, depth, left_out: all - children.len() });
             // The largest is on top then.
             children.sort_by(|&one, &other| {
                 let [a, b] = [one, other].map(|child| totals[child as usize].abs());
@@ -161,28 +192,16 @@ impl HeapProfile {
             });
             open.extend(children.drain(..).map(|child| (child, depth + 1)));
         }
-        drop(totals);
-
-        let mut row_of = vec![NONE; self.len()];
-        for (at, &(rank, ..)) in (0..).zip(&shown) {
-            row_of[rank as usize] = at;
-        }
-        let mut sums = vec![(Sum::default(), Sum::default()); shown.len()];
-        let leave = |rank: u32, (), own: &Sum, total: &Sum| {
-            if let Some(sums) = sums.get_mut(row_of[rank as usize] as usize) {
-                *sums = (*own, *total);
-            }
-        };
-        walk(self, &evidence, |_| (), leave);
-        let rows = shown.into_iter().zip(sums).map(|((rank, depth, left_out), (own, total))| {
-            let function = Arc::clone(self.context(rank).function());
-            let (own, total) = (Some(evidence.amount(own)), evidence.amount(total));
-            TreeRow { depth, function, own, total, left_out }
-        });
-        let total = evidence.total();
-        let heading = evidence.heading(&total);
-        Ok(Tree { sample_type: options.sample_type, rows: rows.collect(), total, heading })
+        shown
     }
+}
+
+/// A context that is shown.
+struct Shown {
+    rank: u32,
+    depth: usize,
+    /// How many of its children are not.
+    left_out: usize,
 }
 
 /// From here on levels are not indented any more, but numbered.

@@ -23,7 +23,7 @@ pub enum LeakError {
         "leaks are followed by function, script or package, not by label: focus on one instead"
     )]
     Labels,
-    /// A snapshot is no snapshot, but a [difference](HeapProfile::is_difference).
+    /// A snapshot is no snapshot, but a [difference](crate::HeapProfile::is_difference).
     #[error(
         "snapshot {at}: {sample_type} is a difference of two profiles: pass profiles of the whole \
          heap, each of one moment"

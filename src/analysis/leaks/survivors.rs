@@ -7,7 +7,6 @@ use super::finding::Finding;
 use super::groups::Groups;
 use super::snapshots::Snapshots;
 use super::thresholds::{LEAST_GROWN, LEVELLED_OFF, LIVES_ON, NEARLY_LEAST};
-use crate::analysis::sample_sums::SampleSums;
 use crate::analysis::shared::shared_samples;
 use crate::analysis::significance::poisson_tail;
 use crate::callgraph::NONE;
@@ -21,7 +20,7 @@ impl Snapshots<'_> {
         let count = self.profiles.len();
         let late = self.collected(count - count.div_ceil(3)..count)?;
         let middle = self.collected(count / 3..count - count.div_ceil(3));
-        let mut sums = SampleSums::new(&self.evidence[late])?;
+        let mut sums = self.evidence[late].sample_sums()?;
         let ends = self.last_ordinals(late);
         let mut all = AllSurvivors::new(&ends, groups.groups.len());
         for sample in self.profiles[late].samples()?.iter().filter(|sample| !sample.is_dead) {
