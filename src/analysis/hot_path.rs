@@ -13,8 +13,7 @@ use super::tree::indented;
 use crate::estimate::Estimate;
 use crate::model::Function;
 use crate::model::SampleType;
-use crate::profile::{Evidence, NoSuchValues, Profile, walk};
-use crate::tree::NONE;
+use crate::profile::{Evidence, NoSuchValues, Profile};
 
 /// The way from the root along the largest callees: see [`Profile::hot_path`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -75,13 +74,8 @@ impl Profile {
             at = callee;
             path.push(at.index() as u32);
         }
-        let mut place_of = vec![NONE; self.len()];
-        for (place, &rank) in (0..).zip(&path) {
-            place_of[rank as usize] = place;
-        }
-        let mut picking = Picking::new(&place_of, path.len());
-        walk(self, &evidence, &mut picking);
-        let steps = path.iter().zip(picking.sums).map(|(&rank, (own, total))| HotStep {
+        let sums = Picking::of(self, &evidence, path.iter().copied());
+        let steps = path.iter().zip(sums).map(|(&rank, (own, total))| HotStep {
             context: rank as usize,
             function: Arc::clone(self.context(rank).function()),
             own: evidence.estimate(own),

@@ -8,7 +8,7 @@ use super::joined::JoinedTree;
 use super::shared::shared_samples;
 use crate::estimate::Sum;
 use crate::model::Function;
-use crate::profile::{Evidence, Profile, SampleSums};
+use crate::profile::{Evidence, Profile};
 
 /// An earlier profile and a later one, with the samples that both have.
 pub(super) struct Sides<'p> {
@@ -28,7 +28,7 @@ impl<'p> Sides<'p> {
     ) -> Self {
         let same_session = are_of_one_session && evidence.iter().all(|of| of.tells_samples());
         let mut shared = Vec::new();
-        if let Some(mut sums) = SampleSums::new(evidence[1]).filter(|_| same_session) {
+        if let Some(mut sums) = evidence[1].sample_sums().filter(|_| same_session) {
             let counted = evidence[1].sample_type.counted();
             let samples = shared_samples(profiles[0], profiles[1], counted);
             shared.extend(samples.map(|sample| (sample.context, sums.of(sample))));

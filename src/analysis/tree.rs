@@ -9,8 +9,7 @@ use super::share::{fraction, percent, share};
 use super::table::Table;
 use crate::estimate::Estimate;
 use crate::estimate::Sum;
-use crate::model::Function;
-use crate::model::SampleType;
+use crate::model::{Function, SampleType};
 use crate::profile::{Evidence, NoSuchValues, Profile, Visit, walk};
 use crate::tree::NONE;
 
@@ -135,10 +134,32 @@ impl Profile {
         let magnitudes = magnitudes.as_ref().unwrap_or(&totals);
         let least = fraction(options.least_share) * magnitudes[0];
         let deepest = options.depth.unwrap_or(usize::MAX);
-        let ends = self.ends();
+        let shown = self.shown_contexts(&totals, magnitudes, least, deepest);
+        drop(totals);
 
-        // Which contexts are shown, in which order.
-        let mut shown: Vec<(u32, usize, usize)> = Vec::new();
+        let ranks = shown.iter().map(|shown| shown.rank);
+        let sums = Picking::of(self, &evidence, ranks);
+        let rows = shown.into_iter().zip(sums).map(|(shown, (own, total))| {
+            let Shown { rank, depth, left_out } = shown;
+            let function = Arc::clone(self.context(rank).function());
+            let (own, total) = (Some(evidence.estimate(own)), evidence.estimate(total));
+            TreeRow { depth, function, own, total, left_out }
+        });
+        let total = evidence.total();
+        let heading = evidence.heading(&total);
+        Ok(Tree { sample_type: options.sample_type, rows: rows.collect(), total, heading })
+    }
+
+    /// The contexts that are shown, each before what it calls, and there the largest first.
+    fn shown_contexts(
+        &self,
+        totals: &[f64],
+        magnitudes: &[f64],
+        least: f64,
+        deepest: usize,
+    ) -> Vec<Shown> {
+        let ends = self.ends();
+        let mut shown = Vec::new();
         let mut open = if deepest > 0 { vec![(0_u32, 0)] } else { Vec::new() };
         let mut children = Vec::new();
         while let Some((rank, depth)) = open.pop() {
@@ -152,7 +173,7 @@ impl Profile {
                 }
                 child = ends[child as usize];
             }
-            shown.push((rank, depth, all - children.len()));
+            shown.push(Shown { rank, depth, left_out: all - children.len() });
             // The largest is on top then.
             children.sort_by(|&one, &other| {
                 let [a, b] = [one, other].map(|child| totals[child as usize].abs());
@@ -160,40 +181,36 @@ impl Profile {
             });
             open.extend(children.drain(..).map(|child| (child, depth + 1)));
         }
-        drop(totals);
-
-        let mut row_of = vec![NONE; self.len()];
-        for (at, &(rank, ..)) in (0..).zip(&shown) {
-            row_of[rank as usize] = at;
-        }
-        let mut picking = Picking::new(&row_of, shown.len());
-        walk(self, &evidence, &mut picking);
-        let sums = picking.sums;
-        let rows = shown.into_iter().zip(sums).map(|((rank, depth, left_out), (own, total))| {
-            let function = Arc::clone(self.context(rank).function());
-            let (own, total) = (Some(evidence.estimate(own)), evidence.estimate(total));
-            TreeRow { depth, function, own, total, left_out }
-        });
-        let total = evidence.total();
-        let heading = evidence.heading(&total);
-        Ok(Tree { sample_type: options.sample_type, rows: rows.collect(), total, heading })
+        shown
     }
 }
 
-/// The sums of some contexts: what each allocated itself, and in all.
-pub(super) struct Picking<'a> {
+/// Picks the sums of some contexts: what each allocated itself, and in all.
+pub(super) struct Picking {
     /// By rank, the place among the sums.
-    place_of: &'a [u32],
-    pub(super) sums: Vec<(Sum, Sum)>,
+    place_of: Vec<u32>,
+    sums: Vec<(Sum, Sum)>,
 }
 
-impl<'a> Picking<'a> {
-    pub(super) fn new(place_of: &'a [u32], places: usize) -> Self {
-        Self { place_of, sums: vec![(Sum::default(), Sum::default()); places] }
+impl Picking {
+    /// The sums of the contexts of some ranks, in their order.
+    pub(super) fn of(
+        profile: &Profile,
+        evidence: &Evidence<'_>,
+        ranks: impl ExactSizeIterator<Item = u32>,
+    ) -> Vec<(Sum, Sum)> {
+        let sums = vec![(Sum::default(), Sum::default()); ranks.len()];
+        let mut place_of = vec![NONE; profile.len()];
+        for (place, rank) in (0..).zip(ranks) {
+            place_of[rank as usize] = place;
+        }
+        let mut picking = Self { place_of, sums };
+        walk(profile, evidence, &mut picking);
+        picking.sums
     }
 }
 
-impl Visit for Picking<'_> {
+impl Visit for Picking {
     type Kept = ();
 
     fn enter(&mut self, _: u32) {}
@@ -203,6 +220,14 @@ impl Visit for Picking<'_> {
             *sums = (*own, *total);
         }
     }
+}
+
+/// A context that is shown.
+struct Shown {
+    rank: u32,
+    depth: usize,
+    /// How many of its children are not.
+    left_out: usize,
 }
 
 /// From here on levels are not indented any more, but numbered.

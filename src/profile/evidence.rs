@@ -94,6 +94,11 @@ impl<'p> Evidence<'p> {
         matches!(self.uncertainty, Uncertainty::Exact | Uncertainty::Sampled)
     }
 
+    /// What single samples stand for; `None` where the interval is unknown.
+    pub(super) fn sample_sums(&self) -> Option<SampleSums> {
+        Some(SampleSums::new(self.interval?, self.sample_type))
+    }
+
     /// The sum of rows.
     pub(crate) fn of_rows(&self, rows: impl Iterator<Item = usize>) -> Sum {
         rows.fold(Sum::default(), |sum, at| sum.plus(&self.of_row(at)))
@@ -175,7 +180,7 @@ fn of_samples(profile: &Profile, sample_type: SampleType, interval: f64) -> Opti
         return None;
     }
     let mut sums = vec![Sum::default(); rows.len()];
-    let mut of = SampleSums::at(interval, sample_type);
+    let mut of = SampleSums::new(interval, sample_type);
     for sample in samples {
         if let Ok(at) = rows.binary_search_by_key(&sample.context, |row| row.context) {
             sums[at] += of.of(sample);

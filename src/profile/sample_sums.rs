@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use super::evidence::Evidence;
 use super::sample::OrdinalSample;
 use crate::estimate::Sum;
 use crate::model::SampleType;
@@ -17,12 +16,7 @@ pub(crate) struct SampleSums {
 }
 
 impl SampleSums {
-    /// `None` where the interval is unknown.
-    pub(crate) fn new(evidence: &Evidence<'_>) -> Option<Self> {
-        Some(Self::at(evidence.interval?, evidence.sample_type))
-    }
-
-    pub(crate) fn at(interval: f64, sample_type: SampleType) -> Self {
+    pub(crate) fn new(interval: f64, sample_type: SampleType) -> Self {
         Self { interval, sample_type, known: HashMap::default() }
     }
 

@@ -3,6 +3,7 @@
 mod clock;
 mod error;
 mod finding;
+mod findings;
 mod groups;
 mod options;
 mod paths;
@@ -13,7 +14,7 @@ mod survivors;
 mod thresholds;
 
 pub use error::LeakError;
-use finding::{Findings, GroupFinding};
+use findings::{Findings, GroupFinding};
 use groups::Groups;
 pub use options::LeakOptions;
 pub use report::{Leak, LeakPath, Leaks, Rate, RateUnit};

@@ -11,7 +11,7 @@ use crate::analysis::shared::shared_samples;
 use crate::analysis::significance::poisson_tail;
 use crate::estimate::{Confidence, Sum};
 use crate::model::Counted;
-use crate::profile::{OrdinalSample, SampleSums};
+use crate::profile::OrdinalSample;
 use crate::tree::NONE;
 
 impl Snapshots<'_> {
@@ -21,7 +21,7 @@ impl Snapshots<'_> {
         let count = self.profiles.len();
         let late = self.collected(count - count.div_ceil(3)..count)?;
         let middle = self.collected(count / 3..count - count.div_ceil(3));
-        let mut sums = SampleSums::new(&self.evidence[late])?;
+        let mut sums = self.evidence[late].sample_sums()?;
         let ends = self.last_ordinals(late);
         let mut all = AllSurvivors::new(&ends, groups.groups.len());
         for sample in self.profiles[late].samples()?.iter().filter(|sample| !sample.is_dead) {

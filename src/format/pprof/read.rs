@@ -485,47 +485,16 @@ impl<'p> LocationStacks<'p> {
         line: &messages::Line,
         location: &Location,
     ) -> Result<u32, ReadError> {
-        let field = |name: &str| format!("function with id {}, {name}", function.id);
-        let check_len = |len: usize, name| match too_long(len) {
-            Some(problem) => Err(wrong(field(name), problem)),
-            None => Ok(()),
-        };
-        let text = |index, name| {
-            let text = self.parts.string(index, || field(name))?;
-            check_len(text.len(), name)?;
-            Ok::<_, ReadError>(text)
-        };
-        let name = text(function.name, "name")?;
-        let script_name = text(function.filename, "filename")?;
+        let name = self.name(function, function.name, "name")?;
+        let script_name = self.name(function, function.filename, "filename")?;
         // Each is gone through again where functions share it, and a small file can share much.
         self.name_bytes += (name.len() + script_name.len()) as u64;
         if self.name_bytes > MOST_NAME_BYTES {
-            let problem = format!("the names so far come to {} bytes", self.name_bytes);
-            return Err(wrong(
-                field("name"),
-                format!("{problem}, and {MOST_NAME_BYTES} are supported"),
-            ));
+            let so_far = format!("the names so far come to {} bytes", self.name_bytes);
+            let problem = format!("{so_far}, and {MOST_NAME_BYTES} are supported");
+            return Err(wrong(field_of(function, "name"), problem));
         }
-        let number = |number: i64, name: &str| {
-            let in_bounds = u32::try_from(number);
-            in_bounds
-                .map_err(|_| wrong(field(name), format!("{number} is not from 0 to {}", u32::MAX)))
-        };
-        let start_line = number(function.start_line, "start_line")?;
-        // V8 knows where functions start, and nothing of calls: who gives no start line for its
-        // functions, as `@datadog/pprof`, has that as the line. The line of a location in a binary
-        // is the one that calls; there Go before 1.20 gives no start line, and that is not known.
-        let is_in_binary = location.address != 0 || location.mapping_id != 0;
-        let line = if is_in_binary { *line } else { unpacked(line) };
-        let is_place = match start_line {
-            0 => self.call_lines || !is_in_binary,
-            _ => self.call_lines && line.line != 0 || i64::from(start_line) == line.line,
-        };
-        let (line_number, column_number) = if is_place {
-            (number(line.line, "line.line")?, number(line.column, "line.column")?)
-        } else {
-            (start_line, 0)
-        };
+        let (line_number, column_number) = self.place(function, line, location)?;
         let mut parts = FunctionParts {
             name,
             script_name,
@@ -544,11 +513,12 @@ impl<'p> LocationStacks<'p> {
         let system_name = match function.system_name {
             0 => "",
             index if index == function.name => "",
-            index => self.parts.string(index, || field("system_name"))?,
+            index => self.parts.string(index, || field_of(function, "system_name"))?,
         };
         let mut script_name = String::new();
         if let Some(generated) = generated_parts(system_name, &mut script_name) {
-            check_len(generated.name.len().max(generated.script_name.len()), "system_name")?;
+            let len = generated.name.len().max(generated.script_name.len());
+            check_len(len, function, "system_name")?;
             let original = OriginalParts {
                 source: parts.script_name,
                 // One that both have is the generated one.
@@ -559,6 +529,60 @@ impl<'p> LocationStacks<'p> {
             parts = FunctionParts { original: Some(original), ..generated };
         }
         Ok(self.builder.functions.number(parts))
+    }
+
+    /// A string that names a function or its script, in a field of the function.
+    fn name(
+        &self,
+        function: &messages::Function,
+        index: i64,
+        field: &str,
+    ) -> Result<&'p str, ReadError> {
+        let name = self.parts.string(index, || field_of(function, field))?;
+        check_len(name.len(), function, field)?;
+        Ok(name)
+    }
+
+    /// The line and column that a function is at, each 0 where it is not known.
+    fn place(
+        &self,
+        function: &messages::Function,
+        line: &messages::Line,
+        location: &Location,
+    ) -> Result<(u32, u32), ReadError> {
+        let number = |number: i64, field: &str| {
+            u32::try_from(number).map_err(|_| {
+                let problem = format!("{number} is not from 0 to {}", u32::MAX);
+                wrong(field_of(function, field), problem)
+            })
+        };
+        let start_line = number(function.start_line, "start_line")?;
+        // V8 knows where functions start, and nothing of calls: who gives no start line for its
+        // functions, as `@datadog/pprof`, has that as the line. The line of a location in a binary
+        // is the one that calls; there Go before 1.20 gives no start line, and that is not known.
+        let is_in_binary = location.address != 0 || location.mapping_id != 0;
+        let line = if is_in_binary { *line } else { unpacked(line) };
+        let is_place = match start_line {
+            0 => self.call_lines || !is_in_binary,
+            _ => self.call_lines && line.line != 0 || i64::from(start_line) == line.line,
+        };
+        if !is_place {
+            return Ok((start_line, 0));
+        }
+        Ok((number(line.line, "line.line")?, number(line.column, "line.column")?))
+    }
+}
+
+/// A field of a function, as errors name it.
+fn field_of(function: &messages::Function, field: &str) -> String {
+    format!("function with id {}, {field}", function.id)
+}
+
+/// Refuses names that are too long.
+fn check_len(len: usize, function: &messages::Function, field: &str) -> Result<(), ReadError> {
+    match too_long(len) {
+        Some(problem) => Err(wrong(field_of(function, field), problem)),
+        None => Ok(()),
     }
 }
 
