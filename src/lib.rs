@@ -127,13 +127,8 @@
 //! # Features
 //!
 //! - `v8` (default): collecting from an isolate.
-//! - `json` (default): writing JSON: [`CallTree::write_nested_json`], `.heapprofile`, speedscope, nodes.
-//! - `read`: reading JSON: `.heapprofile`, nodes, whole profiles.
-//! - `gzip`: reading what is compressed.
-//! - `pprof`: pprof profiles, both ways.
-//! - `flamegraph`: flame graphs as SVG.
-//! - `firefox`: the Firefox Profiler's format.
-//! - `formats`: all of the above but `v8`.
+//! - `formats`: reading profiles; writing pprof, flame graphs and the Firefox Profiler's format. The
+//!   other [formats](mod@format) are written without it.
 //! - `regex`: [`analysis::Pattern::regex`].
 //! - `sourcemap`: source maps, [`HeapProfile::map_sources`].
 

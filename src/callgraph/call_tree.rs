@@ -39,7 +39,7 @@ use crate::profile::{Node, NodeId, V8Estimate};
 ///
 /// Written as the list of its nodes, in preorder, and read back with the checks of
 /// [`from_nodes`](Self::from_nodes). For the nested form with `children` in `children` see
-/// `write_nested_json` (feature `json`).
+/// [`write_nested_json`](Self::write_nested_json).
 #[derive(Clone)]
 pub struct CallTree {
     /// In preorder.

@@ -7,7 +7,6 @@ mod call_tree;
 mod estimates;
 mod function_numbers;
 mod graph;
-#[cfg(feature = "json")]
 mod nested_json;
 mod nodes_error;
 mod on_path;
@@ -20,12 +19,10 @@ pub(crate) use estimates::FunctionSums;
 pub use estimates::{FunctionEstimates, TreeEstimates};
 pub(crate) use function_numbers::FunctionNumbers;
 pub use graph::{Call, Callgraph, FunctionNode, NeighborCall, RemovedCall};
-#[cfg(feature = "json")]
 pub(crate) use nested_json::{Nesting, write_open};
 pub use nodes_error::NodesError;
-#[cfg(feature = "read")]
+#[cfg(feature = "formats")]
 pub(crate) use topology::IdIndex;
 pub(crate) use topology::{NONE, Topology, check_count, inverted};
 pub use weight::Weight;
-#[cfg(feature = "json")]
 pub(crate) use weight::merge_sizes;

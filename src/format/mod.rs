@@ -4,15 +4,15 @@
 //!
 //! | format | written by | read | feature |
 //! | --- | --- | --- | --- |
-//! | `.heapprofile`: Chrome DevTools, VS Code, Node, Deno | [`write_heapprofile`] | yes | `json`; `read` |
-//! | pprof, and a difference as one: `go tool pprof`, Datadog, Grafana, ... | [`write_pprof`], [`write_pprof_diff`] | yes | `pprof` |
-//! | speedscope | [`write_speedscope`] | no | `json` |
+//! | `.heapprofile`: Chrome DevTools, VS Code, Node, Deno | [`write_heapprofile`] | yes | `formats` to read |
+//! | pprof, and a difference as one: `go tool pprof`, Datadog, Grafana, ... | [`write_pprof`], [`write_pprof_diff`] | yes | `formats` |
+//! | speedscope | [`write_speedscope`] | no | |
 //! | folded stacks | [`write_folded`] | no | |
-//! | flame graph, and that of a difference: SVG | [`write_flamegraph`], [`write_flamegraph_diff`] | no | `flamegraph` |
+//! | flame graph, and that of a difference: SVG | [`write_flamegraph`], [`write_flamegraph_diff`] | no | `formats` |
 //! | call graph: Graphviz DOT | [`write_dot`] | no | |
-//! | Firefox Profiler | [`write_firefox`] | no | `firefox` |
-//! | flat and nested JSON of nodes | [`write_nodes`], [`write_nested_nodes`] | yes, those of `sample-heap-allocations` too | `json`; `read` |
-//! | JSON of a [`Profile`](crate::Profile) | its `Serialize` | yes | `read` |
+//! | Firefox Profiler | [`write_firefox`] | no | `formats` |
+//! | flat and nested JSON of nodes | [`write_nodes`], [`write_nested_nodes`] | yes, those of `sample-heap-allocations` too | `formats` to read |
+//! | JSON of a [`Profile`](crate::Profile) | its `Serialize` | yes | `formats` to read |
 //!
 //! Writers stream: beyond the profile they hold what names there are, a buffer, and where noted
 //! more. Formats in which each stack stands in full, and those that need memory, have a limit,
@@ -49,53 +49,52 @@
 //! there. (In nodes it is the number of objects of each size that is rounded so; their bytes are
 //! its product with the size.)
 
-// Each format needs other parts of this, and has a feature of its own.
-#![cfg_attr(not(feature = "formats"), allow(dead_code, unused_imports))]
-
 mod dot;
-#[cfg(feature = "firefox")]
+#[cfg(feature = "formats")]
 mod firefox;
-#[cfg(feature = "flamegraph")]
+#[cfg(feature = "formats")]
 mod flamegraph;
 mod folded;
-#[cfg(feature = "gzip")]
+#[cfg(feature = "formats")]
 mod gunzip;
-#[cfg(feature = "json")]
 mod heapprofile;
-#[cfg(feature = "read")]
+#[cfg(feature = "formats")]
 mod json_pull;
-#[cfg(feature = "json")]
 mod nodes;
-#[cfg(feature = "pprof")]
+#[cfg(feature = "formats")]
 mod pprof;
+#[cfg(feature = "formats")]
 mod read;
+#[cfg(feature = "formats")]
 mod read_error;
-#[cfg(feature = "read")]
+#[cfg(feature = "formats")]
 mod read_heapprofile;
-#[cfg(feature = "read")]
+#[cfg(feature = "formats")]
 mod read_json;
-#[cfg(feature = "read")]
+#[cfg(feature = "formats")]
 mod read_nodes;
-#[cfg(feature = "read")]
+#[cfg(feature = "formats")]
 mod read_profile;
-#[cfg(feature = "read")]
+#[cfg(feature = "formats")]
 mod read_tree;
 mod rounding;
-#[cfg(feature = "json")]
 mod speedscope;
 mod stack_walk;
+#[cfg(feature = "formats")]
 mod utf16;
 mod write_error;
 
 pub use dot::DotOptions;
-#[cfg(feature = "firefox")]
+#[cfg(feature = "formats")]
 pub use firefox::FirefoxOptions;
-#[cfg(feature = "flamegraph")]
+#[cfg(feature = "formats")]
 pub use flamegraph::FlamegraphOptions;
 pub use folded::FoldedOptions;
-#[cfg(feature = "pprof")]
+#[cfg(feature = "formats")]
 pub use pprof::PprofOptions;
+#[cfg(feature = "formats")]
 pub use read::{ReadOptions, read};
+#[cfg(feature = "formats")]
 pub use read_error::ReadError;
 pub use write_error::WriteError;
 

@@ -28,14 +28,12 @@ pub fn read(reader: impl Read) -> Result<HeapProfile, ReadError> {
 /// How to read profiles.
 ///
 /// ```
-/// # #[cfg(feature = "read")] {
 /// use v8_heap_sampler::format::{ReadError, ReadOptions};
 /// use v8_heap_sampler::Bytes;
 ///
 /// let deep = "[".repeat(10_000_000);
 /// let read = ReadOptions::new().memory_limit(Bytes(1 << 20)).read(deep.as_bytes());
 /// assert!(read.is_err());
-/// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -106,7 +104,6 @@ impl ReadOptions {
         self.read_plain(reader)
     }
 
-    #[cfg(feature = "gzip")]
     fn read_gzip(&self, reader: impl Read) -> Result<HeapProfile, ReadError> {
         let reader = io::BufReader::with_capacity(64 * 1024, reader);
         let mut reader = super::gunzip::Gunzip::new(reader);
@@ -124,11 +121,6 @@ impl ReadOptions {
             io::copy(&mut reader.take(MOST_TO_CHECK), &mut io::sink())?;
         }
         read
-    }
-
-    #[cfg(not(feature = "gzip"))]
-    fn read_gzip(&self, _: impl Read) -> Result<HeapProfile, ReadError> {
-        Err(ReadError::FeatureMissing { what: "compressed files", feature: "gzip" })
     }
 
     /// Reads what is not compressed.
@@ -181,27 +173,11 @@ impl ReadOptions {
             }
         }
         let reader = io::Cursor::new(skipped).chain(reader);
-        if is_json { self.read_json(reader) } else { self.read_pprof(reader) }
-    }
-
-    #[cfg(feature = "read")]
-    fn read_json(&self, reader: impl Read) -> Result<HeapProfile, ReadError> {
-        super::read_json::read(reader, self)
-    }
-
-    #[cfg(not(feature = "read"))]
-    fn read_json(&self, _: impl Read) -> Result<HeapProfile, ReadError> {
-        Err(ReadError::FeatureMissing { what: "JSON", feature: "read" })
-    }
-
-    #[cfg(feature = "pprof")]
-    fn read_pprof(&self, reader: impl Read) -> Result<HeapProfile, ReadError> {
-        super::pprof::read(reader, self)
-    }
-
-    #[cfg(not(feature = "pprof"))]
-    fn read_pprof(&self, _: impl Read) -> Result<HeapProfile, ReadError> {
-        Err(ReadError::FeatureMissing { what: "pprof profiles", feature: "pprof" })
+        if is_json {
+            super::read_json::read(reader, self)
+        } else {
+            super::pprof::read(reader, self)
+        }
     }
 }
 
@@ -212,7 +188,6 @@ impl Default for ReadOptions {
 }
 
 /// How much of a file is read on to see whether it is damaged.
-#[cfg(any(feature = "gzip", feature = "pprof"))]
 pub(super) const MOST_TO_CHECK: u64 = 1 << 28;
 
 /// How many bytes the name of a function or script may have, in every format. V8 cuts those of

@@ -3,9 +3,6 @@
 //! Made of what was collected, or by the readers of [`format`](mod@crate::format); the writers there
 //! write it.
 
-// Each format needs other parts of this, and has a feature of its own.
-#![cfg_attr(not(feature = "formats"), allow(dead_code, unused_imports))]
-
 mod build;
 mod graph;
 mod labels;
@@ -16,7 +13,10 @@ mod row;
 mod sample_type;
 mod whole;
 
-pub(crate) use build::{Builder, FunctionParts, Functions, OriginalParts, StackBuilder, push};
+#[cfg(feature = "formats")]
+pub(crate) use build::{Builder, Functions, OriginalParts, push};
+pub(crate) use build::{FunctionParts, StackBuilder};
+#[cfg(feature = "formats")]
 pub(crate) use labels::LabelSets;
 pub use merge::MergeError;
 pub use no_such_values::NoSuchValues;
@@ -24,6 +24,7 @@ pub(crate) use no_such_values::listed;
 pub use of_nodes::Counted;
 pub(crate) use row::RowData;
 pub use row::{Label, LabelValue, Row};
+#[cfg(feature = "formats")]
 pub(crate) use sample_type::SampleTypes;
 pub use sample_type::{SampleType, UnknownSampleType};
 pub use whole::{About, Context, Contexts, HeapProfile, OrdinalSample};

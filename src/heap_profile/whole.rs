@@ -203,6 +203,7 @@ impl HeapProfile {
     }
 
     /// Its values with the other sign: what has gone, if it is taken from another profile.
+    #[cfg(feature = "formats")]
     pub(crate) fn negated(mut self) -> Self {
         for row in &mut self.rows {
             // Not -0.
@@ -331,6 +332,7 @@ impl HeapProfile {
     }
 
     /// The contexts have no ids of their own after all.
+    #[cfg(feature = "formats")]
     pub(crate) fn forget_ids(&mut self) {
         self.ids = None;
     }

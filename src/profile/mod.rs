@@ -30,6 +30,6 @@ pub use sample::{Sample, SampleId};
 pub use short_vec::ShortVec;
 pub use timestamp::Timestamp;
 pub use units::{Bytes, Objects, Unit};
-#[cfg(feature = "read")]
+#[cfg(feature = "formats")]
 pub(crate) use whole::AllOptions;
 pub use whole::{OwnWork, Profile, ProfileError};
