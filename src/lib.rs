@@ -6,7 +6,7 @@
 //! [`Callgraph`] rebuild the structure.
 //!
 //! ```
-//! # #[cfg(feature = "v8")] {
+//! # #[cfg(any(feature = "v8-150", feature = "v8-152"))] {
 //! # fixtures::init();
 //! use v8_heap_sampler::{CallTree, Callgraph, HeapSampler};
 //!
@@ -108,9 +108,9 @@
 //!
 //! # Without V8
 //!
-//! Everything but [`HeapSampler`] and [`budget::measure`] works without the default feature `v8`: profiles
-//! that were written elsewhere, by this crate or by Node, Deno, Chrome or Go, can be read ([`mod@format`]), rebuilt and
-//! looked at in tools that embed no V8.
+//! With `default-features = false` everything works but [`HeapSampler`] and [`budget::measure`]:
+//! profiles that were written elsewhere, by this crate or by Node, Deno, Chrome or Go, can be read
+//! ([`mod@format`]), rebuilt and looked at in tools that embed no V8.
 //!
 //! # Formats
 //!
@@ -126,7 +126,8 @@
 //!
 //! # Features
 //!
-//! - `v8` (default): collecting from an isolate.
+//! - `v8-152` (default), `v8-150`: collecting from an isolate of that version of the crate `v8`, which
+//!   is [`v8`] here. If both are on, it is the newest.
 //! - `formats`: reading profiles; writing pprof, flame graphs and the Firefox Profiler's format. The
 //!   other [formats](mod@format) are written without it.
 //! - `regex`: [`analysis::Pattern::regex`].
@@ -136,7 +137,12 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // The documentation speaks of the sampler and of all formats whether or not they are compiled in.
 #![cfg_attr(
-    not(all(feature = "v8", feature = "formats", feature = "regex", feature = "sourcemap")),
+    not(all(
+        any(feature = "v8-150", feature = "v8-152"),
+        feature = "formats",
+        feature = "regex",
+        feature = "sourcemap"
+    )),
     allow(rustdoc::broken_intra_doc_links)
 )]
 
@@ -148,10 +154,10 @@ mod estimate;
 pub mod format;
 mod heap_profile;
 mod profile;
-#[cfg(feature = "v8")]
+#[cfg(any(feature = "v8-150", feature = "v8-152"))]
 mod sampler;
 pub mod source;
-#[cfg(feature = "v8")]
+#[cfg(any(feature = "v8-150", feature = "v8-152"))]
 mod sys;
 
 pub use callgraph::{
@@ -173,10 +179,14 @@ pub use profile::{
     NodeId, Objects, OptionsError, Original, OwnWork, Profile, ProfileError, PseudoFrame, Sample,
     SampleId, SamplerOptions, ScriptId, ShortVec, Timestamp, Unit, V8Estimate,
 };
-#[cfg(feature = "v8")]
+#[cfg(any(feature = "v8-150", feature = "v8-152"))]
 pub use sampler::{CollectOptions, HeapSampler};
+#[cfg(all(feature = "v8-150", not(feature = "v8-152")))]
+pub use v8_150 as v8;
+#[cfg(feature = "v8-152")]
+pub use v8_152 as v8;
 
 /// The README's example is a test.
-#[cfg(all(doctest, feature = "v8"))]
+#[cfg(all(doctest, any(feature = "v8-150", feature = "v8-152")))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -7,6 +7,7 @@ use crate::callgraph::Callgraph;
 use crate::error::Result;
 use crate::profile::{Bytes, HeapStatistics, Node, Profile, SamplerOptions, Timestamp};
 use crate::sys::{Collected, Session};
+use crate::v8;
 
 /// Samples the heap allocations of an isolate for as long as it lives.
 ///

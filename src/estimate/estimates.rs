@@ -44,7 +44,7 @@ impl Profile {
     /// not sampled: its size, where and when it was allocated, whether it is alive.
     ///
     /// ```
-    /// # #[cfg(feature = "v8")] {
+    /// # #[cfg(any(feature = "v8-150", feature = "v8-152"))] {
     /// # use v8_heap_sampler::HeapSampler;
     /// # let (mut isolate, realm) = fixtures::realm();
     /// let mut sampler = HeapSampler::new(&mut isolate, 4096, 64)?; // keeps no dead objects

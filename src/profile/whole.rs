@@ -24,7 +24,7 @@ use super::{
 /// there, those of the options and of the heap included: what is missing is not made up.
 ///
 /// ```
-/// # #[cfg(feature = "v8")] {
+/// # #[cfg(any(feature = "v8-150", feature = "v8-152"))] {
 /// use v8_heap_sampler::{HeapSampler, KeepDead, Profile, SamplerOptions};
 ///
 /// # let (mut isolate, realm) = fixtures::realm();
@@ -99,7 +99,7 @@ impl Profile {
     /// counter: exact, by no function in particular, and with V8's own work in it.
     ///
     /// ```
-    /// # #[cfg(feature = "v8")] {
+    /// # #[cfg(any(feature = "v8-150", feature = "v8-152"))] {
     /// # use v8_heap_sampler::{HeapSampler, SamplerOptions};
     /// # let (mut isolate, realm) = fixtures::realm();
     /// let mut sampler = HeapSampler::with_options(&mut isolate, SamplerOptions::exact())?;

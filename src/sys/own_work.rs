@@ -18,6 +18,7 @@ use super::Mismatch;
 use super::cross_check;
 use super::layout::RawSample;
 use crate::profile::{Node, Objects, OwnWork};
+use crate::v8;
 
 /// V8's size of a global handle, by which its number of bytes tells the number of handles.
 #[derive(Clone, Copy, Debug)]

@@ -14,6 +14,7 @@ use super::version;
 use super::walk::{Expected, walk};
 use crate::error::{Error, Result};
 use crate::profile::{Node, NodeId, OwnWork, Sample, SampleId, SamplerOptions};
+use crate::v8;
 
 /// Lives in a slot of the isolate for as long as a sampler of ours runs there.
 ///
