@@ -9,7 +9,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What can go wrong when sampling an isolate.
 ///
 /// ```
-/// # #[cfg(feature = "v8")] {
+/// # #[cfg(any(feature = "v8-150", feature = "v8-152"))] {
 /// use v8_heap_sampler::{Error, HeapSampler, OptionsError};
 ///
 /// # let mut isolate = fixtures::isolate();

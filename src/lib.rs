@@ -2,13 +2,12 @@
 //! allocates this memory, and which keeps it alive?
 //!
 //! [`HeapSampler`] is a guard over a [`v8::Isolate`]: while it lives, V8 samples the isolate's
-//! allocations. It hands out the profile as flat [`Node`]s, from which [`CallTree`] and
-//! [`Callgraph`] rebuild the structure.
+//! allocations, and [`profile`](HeapSampler::profile) hands out a [`Profile`], which answers.
 //!
 //! ```
-//! # #[cfg(feature = "v8")] {
+//! # #[cfg(any(feature = "v8-150", feature = "v8-152"))] {
 //! # fixtures::init();
-//! use v8_heap_sampler::{CallTree, Callgraph, HeapSampler};
+//! use v8_heap_sampler::{HeapSampler, SampleType};
 //!
 //! let isolate = &mut v8::Isolate::new(Default::default());
 //! let mut sampler = HeapSampler::new(isolate, 1024, 64)?;
@@ -23,16 +22,28 @@
 //!     let code = v8::String::new(scope, code).unwrap();
 //!     v8::Script::compile(scope, code, None).unwrap().run(scope).unwrap();
 //! }
-//! let tree = CallTree::from_nodes(sampler.finish()?)?;
-//! let graph = Callgraph::from(&tree);
-//!
-//! let rows = &graph[graph.find("rows").next().unwrap()];
-//! let row = &graph[graph.find("row").next().unwrap()];
-//! assert!(row.self_estimate.bytes > 50_000); // about 100 arrays of 800 bytes and more
-//! assert!(rows.total.bytes >= row.total.bytes); // which all flow through `rows`
+//! let profile = sampler.finish()?;
+//! let top = profile.top(SampleType::InuseSpace).expect("every profile of V8's has it");
+//! println!("{top}");
+//! assert_eq!(top.rows[0].function.as_ref().unwrap().name, "row"); // 100 arrays of 800 bytes
 //! # }
 //! # Ok::<(), v8_heap_sampler::Error>(())
 //! ```
+//!
+//! | question | call |
+//! | --- | --- |
+//! | who allocates, who holds what is alive? | [`Profile::top`], by function, script, package or label |
+//! | how does it come about? | [`top_down`](Profile::top_down), [`bottom_up`](Profile::bottom_up), [`peek`](Profile::peek), [`hot_path`](Profile::hot_path), [`Callgraph`] |
+//! | what has changed? | [`analysis::diff()`] |
+//! | what leaks? | [`analysis::leaks()`] |
+//! | is it over budget? | [`mod@budget`], for tests |
+//! | where in the source? | [`Profile::map_sources`], [`Profile::listing`] |
+//! | in which tool can I look at it? | [`mod@format`]: DevTools, `go tool pprof`, speedscope, the Firefox Profiler, Graphviz |
+//! | what of a server? | [`HeapSampler::take_window`] |
+//!
+//! The two-step way of the Node module `sample-heap-allocations` is there too: flat [`Node`]s
+//! ([`HeapSampler::collect_nodes`]), from which [`Profile::from_nodes`] and
+//! [`Callgraph::from_nodes`] rebuild the structure.
 //!
 //! # What sampling means
 //!
@@ -41,14 +52,13 @@
 //! sampled with probability `1 - exp(-s / interval)`, and each sample stands for the objects that
 //! were not sampled. So figures are estimates, and this crate never shows one as a count:
 //!
-//! - [`Estimate`] is unbiased and carries its uncertainty: [`Profile::estimates`] makes it of the
-//!   samples that [`HeapSampler::collect_profile`] collects, in four values named as in pprof
-//!   ([`Values`]): objects and bytes that are in use, and, if the samples of dead objects were kept,
-//!   that were allocated.
-//! - [`V8Estimate`] is what V8 itself reports, and what [`HeapSampler::collect_nodes`],
-//!   [`CallTree`] and [`Callgraph`] have: whole objects per context and size. Where a context has
-//!   one or two samples of a size, as nearly all have in a real program, that is wrong by up to a
-//!   third, always in the same direction, for sizes near the interval. See [`Allocation`].
+//! - Every number is an [`Estimate`], which is unbiased and carries its uncertainty. It is a count,
+//!   [`exact`](Estimate::exact), only if every object was sampled ([`SamplerOptions::exact`]), and
+//!   there are four of them, named as in pprof ([`SampleType`]): objects and bytes that are in use,
+//!   and, if the samples of dead objects were kept, that were allocated.
+//! - [`Node`]s have V8's own numbers: whole objects per context and size. Where a context has one or
+//!   two samples of a size, as nearly all have in a real program, that is wrong by up to a third,
+//!   always in the same direction, for sizes near the interval. See [`Allocation`].
 //! - **Only live objects** are in the profile unless [`KeepDead`] says otherwise: V8 drops a sample
 //!   when its object is collected. "What is alive" needs the default, "what was allocated"
 //!   [`KeepDead::Both`], and for long [windows](HeapSampler::take_window). An object is dead when a
@@ -58,9 +68,10 @@
 //!   right, object counts are low. V8's flags `--no-turbo-allocation-folding` and
 //!   `--maglev-allocation-folding=0` switch that off, but for what built-in functions allocate
 //!   together (an array and its elements).
-//! - **Inlined functions are part of their caller.** V8 sees the frames that there are: what a function
-//!   allocates that the optimising compiler has inlined is charged to the function that it was inlined
-//!   into, from when it is compiled. (`--no-turbo-inlining --no-maglev-inlining` switches that off.)
+//! - **Inlined functions are part of their caller.** V8 sees the frames that there are: what a
+//!   function allocates that the optimising compiler has inlined is charged to the function that it
+//!   was inlined into, from when it is compiled. (`--no-turbo-inlining --no-maglev-inlining`
+//!   switches that off.)
 //! - **Lines are where functions start**, not where they allocate: V8 does not record that.
 //! - **The JavaScript heap only.** Off-heap memory is in [`HeapStatistics`], by no function.
 //! - **V8's own work for a profile** (it interns names and notes the lines of scripts on the heap)
@@ -73,7 +84,7 @@
 //! (`cargo test --test model`) hold it to that, and show the exceptions:
 //!
 //! - **Background threads.** What V8's compiler threads allocate is never sampled, though it is in
-//!   [`Profile::allocated`].
+//!   [`Collection::allocated`].
 //! - **Intervals of 2 to some hundred bytes** are biased, as V8 rounds the distance to the next
 //!   sample down: estimates are too high by up to 2.3 % (at 16 bytes), by 1.2 % at 64, and by at most
 //!   0.1 % from 1 KiB on. An interval of 1 is not affected.
@@ -87,9 +98,9 @@
 //! # Terms
 //!
 //! - A **calling context** is a function as it was reached from the root by one path of calls: one
-//!   [`Node`]. The same function reached by two paths is two contexts.
+//!   [`Context`]. The same function reached by two paths is two contexts.
 //! - The **call tree** keeps every context apart. It is what V8 records and what a flame graph
-//!   draws: [`CallTree`].
+//!   draws: the [`Profile`] itself, from [`root`](Profile::root) on.
 //! - The **call graph** has one vertex per function and one edge per pair of caller and callee.
 //!   Recursion makes cycles in it: [`Callgraph`].
 //! - **Self** is what a context or function allocated itself; **total** (inclusive) adds what it
@@ -97,43 +108,15 @@
 //! - A **back edge** is a call that leads to a function which is being visited already, in a
 //!   depth-first walk from the root: cutting them leaves a graph without cycles.
 //!
-//! # Answers
-//!
-//! [`mod@analysis`] turns a [`Profile`], wherever it comes from, into tables, trees, differences with
-//! their significance, and leaks; each number with its uncertainty.
-//!
-//! # Heap tests
-//!
-//! [`mod@budget`] counts what a script allocates and retains, and fails a test if that is too much.
-//!
-//! # Without V8
-//!
-//! Everything but [`HeapSampler`] and [`budget::measure`] works without the default feature `v8`: profiles
-//! that were written elsewhere, by this crate or by Node, Deno, Chrome or Go, can be read ([`mod@format`]), rebuilt and
-//! looked at in tools that embed no V8.
-//!
-//! # Formats
-//!
-//! [`Profile`] is a profile as numbers by calling context, wherever it comes from. It is what the
-//! standard [formats](mod@format) carry: what is collected opens in Chrome DevTools, `go tool pprof`,
-//! speedscope and others, and what they and other runtimes write is read.
-//!
-//! # Source maps and source lines
-//!
-//! [`Profile::map_sources`] says which original function a compiled, bundled or minified one was, and
-//! [`Profile::listing`] shows the lines where functions start with what they allocated: see
-//! [`source`].
-//!
 //! # Features
 //!
-//! - `v8` (default): collecting from an isolate.
-//! - `json` (default): writing JSON: [`CallTree::write_nested_json`], `.heapprofile`, speedscope, nodes.
-//! - `read`: reading JSON: `.heapprofile`, nodes, whole profiles.
-//! - `gzip`: reading what is compressed.
-//! - `pprof`: pprof profiles, both ways.
-//! - `flamegraph`: flame graphs as SVG.
-//! - `firefox`: the Firefox Profiler's format.
-//! - `formats`: all of the above but `v8`.
+//! - `v8-152` (default), `v8-150`: collecting from an isolate of that version of the crate `v8`,
+//!   which is [`v8`] here. If both are on, it is the newest. With neither
+//!   (`default-features = false`) everything works but [`HeapSampler`] and [`budget::measure`]:
+//!   profiles that were written elsewhere, by this crate or by Node, Deno, Chrome or Go, can be
+//!   read, rebuilt and looked at in tools that embed no V8.
+//! - `formats`: reading profiles; writing pprof, flame graphs and the Firefox Profiler's format. The
+//!   other [formats](mod@format) are written without it.
 //! - `regex`: [`analysis::Pattern::regex`].
 //! - `sourcemap`: source maps, [`Profile::map_sources`].
 
@@ -141,7 +124,12 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // The documentation speaks of the sampler and of all formats whether or not they are compiled in.
 #![cfg_attr(
-    not(all(feature = "v8", feature = "formats", feature = "regex", feature = "sourcemap")),
+    not(all(
+        any(feature = "v8-150", feature = "v8-152"),
+        feature = "formats",
+        feature = "regex",
+        feature = "sourcemap"
+    )),
     allow(rustdoc::broken_intra_doc_links)
 )]
 
@@ -153,10 +141,10 @@ pub mod format;
 mod graph;
 mod model;
 mod profile;
-#[cfg(feature = "v8")]
+#[cfg(any(feature = "v8-150", feature = "v8-152"))]
 mod sampler;
 pub mod source;
-#[cfg(feature = "v8")]
+#[cfg(any(feature = "v8-150", feature = "v8-152"))]
 mod sys;
 mod tree;
 
@@ -173,11 +161,15 @@ pub use profile::{
     Collection, Context, Contexts, Label, LabelValue, MergeError, Metadata, OrdinalSample, OwnWork,
     Profile, ProfileError, Row,
 };
-#[cfg(feature = "v8")]
+#[cfg(any(feature = "v8-150", feature = "v8-152"))]
 pub use sampler::{CollectOptions, HeapSampler};
 pub use tree::NodesError;
+#[cfg(all(feature = "v8-150", not(feature = "v8-152")))]
+pub use v8_150 as v8;
+#[cfg(feature = "v8-152")]
+pub use v8_152 as v8;
 
 /// The README's example is a test.
-#[cfg(all(doctest, feature = "v8"))]
+#[cfg(all(doctest, any(feature = "v8-150", feature = "v8-152")))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -8,6 +8,7 @@ use crate::graph::Callgraph;
 use crate::model::{Bytes, HeapStatistics, Node, SampleType, SamplerOptions, Timestamp};
 use crate::profile::{Collection, Profile};
 use crate::sys::{Collected, Session};
+use crate::v8;
 
 /// Samples the heap allocations of an isolate for as long as it lives.
 ///

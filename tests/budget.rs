@@ -3,6 +3,8 @@
 //! By flags of V8's, so in a process of its own: `cargo test --test budget -- --nocapture` prints how
 //! much amounts vary with them and without.
 
+#![cfg(any(feature = "v8-150", feature = "v8-152"))]
+
 use std::collections::BTreeMap;
 use std::process::Command;
 

@@ -4,6 +4,8 @@
 //!
 //! Resident memory belongs to the process, so this test has one of its own.
 
+#![cfg(any(feature = "v8-150", feature = "v8-152"))]
+
 use v8_heap_sampler::{CallTree, Callgraph, HeapSampler};
 
 const ROUNDS: usize = 40_000;

@@ -3,6 +3,8 @@
 //!
 //! By flags of V8's, so in a process of its own: on one thread, and without folding allocations.
 
+#![cfg(any(feature = "v8-150", feature = "v8-152"))]
+
 use v8_heap_sampler::{
     Allocation, Bytes, Confidence, Estimate, HeapSampler, KeepDead, Node, Profile, SamplerOptions,
     Unit,

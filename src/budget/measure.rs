@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::model::{KeepDead, SamplerOptions};
 use crate::sampler::HeapSampler;
 use crate::sys::{collect_garbage, refuse_in_callbacks};
+use crate::v8;
 
 /// V8 flags with which the same work allocates the same, to the byte: in the same isolate once it
 /// is warm, in fresh isolates, and in another process.

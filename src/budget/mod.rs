@@ -6,7 +6,7 @@
 //! the test if it is more, and [`Measurement::check`] tells as an error what is over and by whom.
 //!
 //! ```standalone_crate
-//! # #[cfg(feature = "v8")] {
+//! # #[cfg(any(feature = "v8-150", feature = "v8-152"))] {
 //! # fixtures::init_with_flags(v8_heap_sampler::budget::STABLE_FLAGS);
 //! use v8_heap_sampler::budget::{Budget, FunctionBudget, MeasureOptions};
 //!
@@ -126,7 +126,7 @@
 mod amounts;
 mod check;
 mod limits;
-#[cfg(feature = "v8")]
+#[cfg(any(feature = "v8-150", feature = "v8-152"))]
 mod measure;
 mod measurement;
 mod runs;
@@ -134,7 +134,7 @@ mod runs;
 pub use amounts::{Amounts, Usage};
 pub use check::{Exceeded, Offender, OverBudget, Scope, Violation};
 pub use limits::{Budget, FunctionBudget};
-#[cfg(feature = "v8")]
+#[cfg(any(feature = "v8-150", feature = "v8-152"))]
 pub use measure::{MeasureOptions, OPTIMIZING_FLAGS, STABLE_FLAGS, measure};
 pub use measurement::{FunctionAmounts, Measurement, MeasurementError};
 pub use runs::Runs;

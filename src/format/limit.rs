@@ -43,5 +43,4 @@ pub(super) fn too_long(len: usize) -> Option<String> {
 }
 
 /// How much of a file is read on to see whether it is damaged.
-#[cfg(any(feature = "gzip", feature = "pprof"))]
 pub(super) const MOST_TO_CHECK: u64 = 1 << 28;

@@ -49,58 +49,51 @@
 //! there. (In nodes it is the number of objects of each size that is rounded so; their bytes are
 //! its product with the size.)
 
-// Each format needs other parts of this, and has a feature of its own.
-#![cfg_attr(not(feature = "formats"), allow(dead_code, unused_imports))]
-
 mod dot;
 mod fill;
-#[cfg(feature = "firefox")]
+#[cfg(feature = "formats")]
 mod firefox;
-#[cfg(feature = "flamegraph")]
+#[cfg(feature = "formats")]
 mod flamegraph;
 mod folded;
-#[cfg(feature = "gzip")]
+#[cfg(feature = "formats")]
 mod gunzip;
-#[cfg(feature = "json")]
 mod heapprofile;
-#[cfg(feature = "read")]
+#[cfg(feature = "formats")]
 mod json_pull;
 mod limit;
-#[cfg(feature = "json")]
 mod nesting;
-#[cfg(feature = "json")]
 mod nodes;
-#[cfg(feature = "read")]
+#[cfg(feature = "formats")]
 mod other_json;
-#[cfg(feature = "pprof")]
+#[cfg(feature = "formats")]
 mod pprof;
 mod read;
 mod read_error;
-#[cfg(feature = "read")]
+#[cfg(feature = "formats")]
 mod read_heapprofile;
-#[cfg(feature = "read")]
+#[cfg(feature = "formats")]
 mod read_json;
-#[cfg(feature = "read")]
+#[cfg(feature = "formats")]
 mod read_nodes;
 mod read_options;
-#[cfg(feature = "read")]
+#[cfg(feature = "formats")]
 mod read_profile;
-#[cfg(feature = "read")]
+#[cfg(feature = "formats")]
 mod read_tree;
 mod rounding;
-#[cfg(feature = "json")]
 mod speedscope;
 mod stack_walk;
 mod utf16;
 mod write_error;
 
 pub use dot::DotOptions;
-#[cfg(feature = "firefox")]
+#[cfg(feature = "formats")]
 pub use firefox::FirefoxOptions;
-#[cfg(feature = "flamegraph")]
+#[cfg(feature = "formats")]
 pub use flamegraph::FlamegraphOptions;
 pub use folded::FoldedOptions;
-#[cfg(feature = "pprof")]
+#[cfg(feature = "formats")]
 pub use pprof::PprofOptions;
 pub use read::read;
 pub use read_error::ReadError;

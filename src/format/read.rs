@@ -3,7 +3,6 @@
 use std::io::{self, Read};
 
 use super::fill::read_up_to;
-#[cfg(any(feature = "gzip", feature = "pprof"))]
 use super::limit::MOST_TO_CHECK;
 use super::read_error::ReadError;
 use super::read_options::ReadOptions;
@@ -47,7 +46,6 @@ impl ReadOptions {
         self.read_plain(reader)
     }
 
-    #[cfg(feature = "gzip")]
     fn read_gzip(&self, reader: impl Read) -> Result<Profile, ReadError> {
         let reader = io::BufReader::with_capacity(64 * 1024, reader);
         let mut reader = super::gunzip::Gunzip::new(reader);
@@ -65,11 +63,6 @@ impl ReadOptions {
             io::copy(&mut reader.take(MOST_TO_CHECK), &mut io::sink())?;
         }
         read
-    }
-
-    #[cfg(not(feature = "gzip"))]
-    fn read_gzip(&self, _: impl Read) -> Result<Profile, ReadError> {
-        Err(ReadError::FeatureMissing { what: "compressed files", feature: "gzip" })
     }
 
     /// Reads what is not compressed.
@@ -125,24 +118,12 @@ impl ReadOptions {
         if is_json { self.read_json(reader) } else { self.read_pprof(reader) }
     }
 
-    #[cfg(feature = "read")]
     fn read_json(&self, reader: impl Read) -> Result<Profile, ReadError> {
         super::read_json::read(reader, self)
     }
 
-    #[cfg(not(feature = "read"))]
-    fn read_json(&self, _: impl Read) -> Result<Profile, ReadError> {
-        Err(ReadError::FeatureMissing { what: "JSON", feature: "read" })
-    }
-
-    #[cfg(feature = "pprof")]
     fn read_pprof(&self, reader: impl Read) -> Result<Profile, ReadError> {
         super::pprof::read(reader, self)
-    }
-
-    #[cfg(not(feature = "pprof"))]
-    fn read_pprof(&self, _: impl Read) -> Result<Profile, ReadError> {
-        Err(ReadError::FeatureMissing { what: "pprof profiles", feature: "pprof" })
     }
 }
 

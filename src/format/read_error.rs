@@ -13,13 +13,11 @@ use crate::tree::NodesError;
 /// display is [`plain_text`].
 ///
 /// ```
-/// # #[cfg(feature = "read")] {
 /// use v8_heap_sampler::format::{self, ReadError};
 ///
 /// let cut = br#"{"head":{"callFrame":{"functionName":"(root)","#;
 /// let error = format::read(&cut[..]).unwrap_err();
 /// assert!(matches!(error, ReadError::Json { offset: 46, .. }), "{error:?}");
-/// # }
 /// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -33,15 +31,6 @@ pub enum ReadError {
     UnknownFormat {
         /// What was found instead.
         found: String,
-    },
-
-    /// The format, or the compression, needs a feature of this crate.
-    #[error("reading {what} needs the feature \"{feature}\" of v8-heap-sampler")]
-    FeatureMissing {
-        /// What is read.
-        what: &'static str,
-        /// The feature to turn on.
-        feature: &'static str,
     },
 
     /// The text is not JSON, or ends too early.

@@ -7,7 +7,7 @@ use crate::model::Counted;
 /// How to read profiles.
 ///
 /// ```
-/// # #[cfg(feature = "read")] {
+/// # #[cfg(feature = "formats")] {
 /// use v8_heap_sampler::format::{ReadError, ReadOptions};
 /// use v8_heap_sampler::Bytes;
 ///

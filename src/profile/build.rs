@@ -134,6 +134,7 @@ impl Functions {
     }
 
     /// The function with a number.
+    #[cfg(feature = "formats")]
     pub(crate) fn get(&self, number: u32) -> Arc<Function> {
         Arc::clone(&self.functions[number as usize])
     }
@@ -171,6 +172,7 @@ impl Functions {
         name
     }
 
+    #[cfg(feature = "formats")]
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -225,68 +227,16 @@ impl Builder {
         }
     }
 
-    pub(crate) fn rows(&self) -> &[RowData] {
-        &self.rows
-    }
-
-    pub(crate) fn set_function(&mut self, rank: u32, parts: FunctionParts<'_>) {
-        self.function_of[rank as usize] = self.functions.number(parts);
-    }
-
     pub(crate) fn set_known_function(&mut self, rank: u32, function: u32) {
         self.function_of[rank as usize] = function;
-    }
-
-    /// Notes the id of a context. All have one or none.
-    pub(crate) fn set_id(&mut self, rank: u32, id: NodeId) {
-        let rank = rank as usize;
-        while self.ids.len() <= rank {
-            // 0 is no id of V8's, and never stays where it was not read.
-            push(&mut self.ids, NodeId(0));
-        }
-        self.ids[rank] = id;
     }
 
     pub(crate) fn push_row(&mut self, row: RowData) {
         push_row(&mut self.rows, row);
     }
 
-    /// The contexts have no ids of their own after all.
-    pub(crate) fn forget_ids(&mut self) {
-        self.ids = Vec::new();
-    }
-
     pub(crate) fn push_sample(&mut self, sample: OrdinalSample) {
         push(&mut self.samples, sample);
-    }
-
-    /// How many contexts there are.
-    pub(crate) fn len(&self) -> usize {
-        self.function_of.len()
-    }
-
-    pub(crate) fn ids(&self) -> &[NodeId] {
-        &self.ids
-    }
-
-    /// The context that is open.
-    pub(crate) fn current(&self) -> Option<u32> {
-        self.open.last().copied()
-    }
-
-    /// The bytes held, of what was reserved too.
-    pub(crate) fn bytes(&self) -> usize {
-        fn held<T>(vec: &Vec<T>) -> usize {
-            vec.capacity() * size_of::<T>()
-        }
-        self.functions.bytes()
-            + held(&self.function_of)
-            + held(&self.parents)
-            + held(&self.ends)
-            + held(&self.ids)
-            + held(&self.rows)
-            + held(&self.samples)
-            + held(&self.open)
     }
 
     /// The profile. Each context must have a function and be closed.
@@ -321,6 +271,62 @@ impl Builder {
             collection: None,
             metadata,
         }
+    }
+}
+
+/// What readers need.
+#[cfg(feature = "formats")]
+impl Builder {
+    pub(crate) fn rows(&self) -> &[RowData] {
+        &self.rows
+    }
+
+    pub(crate) fn set_function(&mut self, rank: u32, parts: FunctionParts<'_>) {
+        self.function_of[rank as usize] = self.functions.number(parts);
+    }
+
+    /// Notes the id of a context. All have one or none.
+    pub(crate) fn set_id(&mut self, rank: u32, id: NodeId) {
+        let rank = rank as usize;
+        while self.ids.len() <= rank {
+            // 0 is no id of V8's, and never stays where it was not read.
+            push(&mut self.ids, NodeId(0));
+        }
+        self.ids[rank] = id;
+    }
+
+    /// The contexts have no ids of their own after all.
+    pub(crate) fn forget_ids(&mut self) {
+        self.ids = Vec::new();
+    }
+
+    /// How many contexts there are.
+    pub(crate) fn len(&self) -> usize {
+        self.function_of.len()
+    }
+
+    pub(crate) fn ids(&self) -> &[NodeId] {
+        &self.ids
+    }
+
+    /// The context that is open.
+    pub(crate) fn current(&self) -> Option<u32> {
+        self.open.last().copied()
+    }
+
+    /// The bytes held, of what was reserved too.
+    pub(crate) fn bytes(&self) -> usize {
+        fn held<T>(vec: &Vec<T>) -> usize {
+            vec.capacity() * size_of::<T>()
+        }
+        self.functions.bytes()
+            + held(&self.function_of)
+            + held(&self.parents)
+            + held(&self.ends)
+            + held(&self.ids)
+            + held(&self.rows)
+            + held(&self.samples)
+            + held(&self.open)
     }
 }
 
@@ -430,6 +436,7 @@ impl StackBuilder {
     }
 
     /// The bytes held, of what was reserved too, and of what finishing takes.
+    #[cfg(feature = "formats")]
     pub(crate) fn bytes(&self) -> usize {
         self.functions.bytes()
             + self.contexts.capacity() * (size_of::<(u32, u32)>() + 4 * size_of::<u32>())

@@ -8,7 +8,7 @@ use crate::model::{Bytes, HeapStatistics, Objects, SamplerOptions, Timestamp};
 /// whole, and what V8's own work for profiles took.
 ///
 /// ```
-/// # #[cfg(feature = "v8")] {
+/// # #[cfg(any(feature = "v8-150", feature = "v8-152"))] {
 /// use v8_heap_sampler::{HeapSampler, SampleType, SamplerOptions};
 ///
 /// # let (mut isolate, realm) = fixtures::realm();

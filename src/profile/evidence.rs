@@ -95,7 +95,7 @@ impl<'p> Evidence<'p> {
     }
 
     /// What single samples stand for; `None` where the interval is unknown.
-    pub(super) fn sample_sums(&self) -> Option<SampleSums> {
+    pub(crate) fn sample_sums(&self) -> Option<SampleSums> {
         Some(SampleSums::new(self.interval?, self.sample_type))
     }
 

@@ -138,7 +138,7 @@ impl Profile {
     /// time, whether it is alive. Linear in contexts and samples.
     ///
     /// ```
-    /// # #[cfg(feature = "v8")] {
+    /// # #[cfg(any(feature = "v8-150", feature = "v8-152"))] {
     /// # use v8_heap_sampler::{HeapSampler, SampleType};
     /// # let (mut isolate, realm) = fixtures::realm();
     /// let mut sampler = HeapSampler::new(&mut isolate, 4096, 64)?; // keeps no dead objects

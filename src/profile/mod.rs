@@ -3,9 +3,6 @@
 //! Made of what was collected, or by the readers of [`format`](mod@crate::format); the writers there
 //! write it.
 
-// Each format needs other parts of this, and has a feature of its own.
-#![cfg_attr(not(feature = "formats"), allow(dead_code, unused_imports))]
-
 mod build;
 mod collection;
 mod evidence;
@@ -37,9 +34,8 @@ pub use profile_error::ProfileError;
 pub(crate) use row::RowData;
 pub use row::{Label, LabelValue, Row};
 pub use sample::OrdinalSample;
-#[cfg(feature = "read")]
+#[cfg(feature = "formats")]
 pub(crate) use serde_profile::AllOptions;
 
 pub(crate) use evidence::Evidence;
-pub(crate) use sample_sums::SampleSums;
 pub(crate) use walk::{GroupSums, OnPath, Visit, group_sums, of_groups, walk};

@@ -193,6 +193,7 @@ impl Profile {
     }
 
     /// Its values with the other sign: what has gone, if it is taken from another profile.
+    #[cfg(feature = "formats")]
     pub(crate) fn negated(mut self) -> Self {
         for row in &mut self.rows {
             // Not -0.
@@ -340,6 +341,7 @@ impl Profile {
     }
 
     /// The contexts have no ids of their own after all.
+    #[cfg(feature = "formats")]
     pub(crate) fn forget_ids(&mut self) {
         self.ids = None;
     }

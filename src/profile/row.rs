@@ -198,6 +198,7 @@ impl Label {
     }
 
     /// Whether it is a number, or a text that is not empty.
+    #[cfg(feature = "formats")]
     pub(crate) fn says_something(&self) -> bool {
         !matches!(&self.value, LabelValue::Text(text) if text.is_empty())
     }

@@ -6,6 +6,7 @@ use std::ptr::NonNull;
 
 use super::isolate::{RawIsolate, allows_javascript};
 use super::own_work::{HandleSize, Taken};
+use crate::v8;
 
 /// What the callbacks note down.
 #[derive(Default)]

@@ -7,6 +7,7 @@ use std::ptr::NonNull;
 use super::Mismatch;
 use super::layout::RawAllowJavascript;
 use super::symbols::{self, RawHeapProfiler};
+use crate::v8;
 
 /// The address of an isolate: tells isolates apart, and is what V8's methods take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,6 +19,7 @@ use super::cross_check;
 use super::layout::RawSample;
 use crate::model::{Node, Objects};
 use crate::profile::{ContextTree, OwnWork, SampledObject};
+use crate::v8;
 
 /// V8's size of a global handle, by which its number of bytes tells the number of handles.
 #[derive(Clone, Copy, Debug)]

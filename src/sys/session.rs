@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::model::{Node, NodeId, SampleId, SamplerOptions};
 use crate::profile::{ContextTree, OwnWork, SampledObject};
 use crate::tree::IdIndex;
+use crate::v8;
 
 /// Lives in a slot of the isolate for as long as a sampler of ours runs there.
 ///

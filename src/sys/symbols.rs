@@ -19,8 +19,8 @@ use super::layout::{RawAllowJavascript, RawProfile};
 )))]
 compile_error!(
     "v8-heap-sampler knows V8's C++ symbols for 64-bit Linux, Android, Apple and Windows (MSVC) \
-     only. On other targets turn the feature `v8` off: profiles can then be read and analysed, \
-     but not collected."
+     only. On other targets turn the default features off: profiles can then be read and \
+     analysed, but not collected."
 );
 
 /// `v8::HeapProfiler`, of which only the address matters.

@@ -1,9 +1,10 @@
 //! Which V8 versions the layouts and symbols of this module were checked against.
 
 use crate::error::{Error, Result};
+use crate::v8;
 
 /// The supported versions, for people.
-const SUPPORTED: &str = "15.0 to 15.2 (crate `v8` 150 to 152)";
+const SUPPORTED: &str = "15.0 to 15.2 (crate `v8` 150 or 152)";
 
 /// Whether `AllocationProfile` of V8 `major.minor` has the layout that [`super::layout`] describes.
 const fn is_supported(major: u32, minor: u32) -> bool {
@@ -13,7 +14,7 @@ const fn is_supported(major: u32, minor: u32) -> bool {
 // The `v8` crate says at compile time which V8 it binds.
 const _: () = assert!(
     is_supported(v8::MAJOR_VERSION, v8::MINOR_VERSION),
-    "this version of v8-heap-sampler supports V8 15.0 to 15.2, crate `v8` 150 to 152"
+    "this version of v8-heap-sampler supports V8 15.0 to 15.2, crate `v8` 150 or 152"
 );
 
 /// Checks the V8 that is really linked: its archive can come from anywhere.
@@ -32,6 +33,13 @@ fn check_version(found: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_library_of_the_chosen_crate_is_linked() {
+        let minor = if cfg!(feature = "v8-152") { 2 } else { 0 };
+        assert_eq!((v8::MAJOR_VERSION, v8::MINOR_VERSION), (15, minor));
+        assert!(v8::V8::get_version().starts_with(&format!("15.{minor}.")));
+    }
 
     #[test]
     fn only_checked_versions_pass() {

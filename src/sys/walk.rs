@@ -15,6 +15,7 @@ use super::{Mismatch, WalkError};
 use crate::model::{Allocation, Function, Name, Node, NodeId, SamplerOptions, ScriptId};
 use crate::profile::ContextTree;
 use crate::tree::{FunctionNumbers, NONE};
+use crate::v8;
 
 /// What a session's options say about its profiles, and how large the last one was.
 #[derive(Clone, Debug)]
@@ -501,6 +502,7 @@ fn allocations(node: &RawNode) -> Result<&[RawAllocation], Mismatch> {
 mod tests {
     use super::super::layout::CxxVector;
     use super::*;
+    use crate::v8;
 
     /// A profile made by hand, of strings that V8 holds; pinned, as nodes point at each other.
     struct Fake {

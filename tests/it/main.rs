@@ -1,5 +1,7 @@
 //! Integration tests with V8, in one binary: linking V8 takes long.
 
+#![cfg(any(feature = "v8-150", feature = "v8-152"))]
+
 mod callbacks;
 mod collect;
 mod guard;

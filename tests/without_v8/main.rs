@@ -1,4 +1,4 @@
-//! Tests of what needs no V8, in one binary, which runs without the feature `v8` as well.
+//! Tests of what needs no V8, in one binary, which is built without V8 as well.
 
 mod analysis;
 #[cfg(feature = "formats")]

@@ -36,7 +36,7 @@ impl Findings {
         }
         set_q_values(&mut of_groups);
         let whole: Vec<Sum> =
-            snapshots.evidence.iter().map(|evidence| evidence.total().sum).collect();
+            snapshots.evidence.iter().map(|evidence| *evidence.total().sum()).collect();
         let survivors = survivors.as_ref().map(|all| (&all.cohorts, &all.whole));
         Self { of_groups, whole: snapshots.finding(&whole, survivors) }
     }

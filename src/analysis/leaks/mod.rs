@@ -68,7 +68,7 @@ use crate::profile::Profile;
 /// Linear in contexts, values and samples of all snapshots, and in the square of their number.
 ///
 /// ```
-/// # #[cfg(feature = "v8")] {
+/// # #[cfg(any(feature = "v8-150", feature = "v8-152"))] {
 /// # let (mut isolate, realm) = fixtures::realm();
 /// use v8_heap_sampler::analysis::{LeakOptions, leaks};
 /// use v8_heap_sampler::{Profile, HeapSampler, SamplerOptions};

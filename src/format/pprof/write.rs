@@ -114,10 +114,8 @@ impl Profile {
     /// profile.add_label(Label::text("isolate", "worker 3"));
     /// let mut pprof = Vec::new();
     /// profile.write_pprof(&mut pprof, &PprofOptions::new())?;
-    /// # #[cfg(feature = "pprof")] {
     /// let again = format::read(&pprof[..])?;
     /// assert_eq!(again.total(SampleType::InuseSpace), Some(64.0));
-    /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
