@@ -17,4 +17,3 @@ function flatArray(length) {
 }
 
 globalThis.kept = [nestedArray(200, 50), flatArray(50000)];
-console.log(`kept ${kept[0].length} rows and ${kept[1].length} numbers`);

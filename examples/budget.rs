@@ -1,13 +1,7 @@
 //! A heap test: what a script allocates and retains, held against a budget.
 //!
-//! ```text
-//! cargo run --example budget
-//! ```
-//!
 //! Prints what was measured, and the message with which the test would fail: the script's cache
 //! keeps every page that was ever rendered.
-
-use std::process::ExitCode;
 
 use v8_heap_sampler::budget::{Budget, FunctionBudget, MeasureOptions, STABLE_FLAGS};
 
@@ -19,28 +13,41 @@ const SCRIPT: &str = "
     function render() {
         const rows = Array.from({ length: 100 }, (_, id) => ({ id, name: 'row ' + id }));
         return remember(requests++, rows.map(renderRow));
-    }";
+    }
+    render";
 
-fn main() -> ExitCode {
+/// Runs the script, and returns its context and its function `render`.
+fn load(isolate: &mut v8::Isolate) -> (v8::Global<v8::Context>, v8::Global<v8::Function>) {
+    v8::scope!(let scope, isolate);
+    let context = v8::Context::new(scope, Default::default());
+    let scope = &mut v8::ContextScope::new(scope, context);
+    let [name, source] = ["server.js", SCRIPT].map(|text| v8::String::new(scope, text).unwrap());
+    let name = name.into();
+    let origin =
+        v8::ScriptOrigin::new(scope, name, 0, 0, false, 0, None, false, false, false, None);
+    let render = v8::Script::compile(scope, source, Some(&origin)).unwrap().run(scope).unwrap();
+    let render = v8::Local::<v8::Function>::try_from(render).unwrap();
+    (v8::Global::new(scope, context), v8::Global::new(scope, render))
+}
+
+fn main() -> Result<(), v8_heap_sampler::Error> {
     // In a test binary of its own: flags are the process's, and must be set before V8 starts.
-    fixtures::init_with_flags(STABLE_FLAGS);
-    let (mut isolate, realm) = fixtures::realm();
-    realm.run(&mut isolate, "server.js", SCRIPT);
-    let render = realm.function(&mut isolate, "render");
+    v8::V8::set_flags_from_string(STABLE_FLAGS);
+    v8::V8::initialize_platform(v8::new_default_platform(0, false).make_shared());
+    v8::V8::initialize();
+    let mut isolate = v8::Isolate::new(Default::default());
+    let (context, render) = load(&mut isolate);
 
     let options = MeasureOptions::exact().warm_up(20);
-    let measured = options.measure(&mut isolate, |isolate| {
+    let (_, measurement) = options.measure(&mut isolate, |isolate| {
+        v8::scope!(let scope, isolate);
+        let context = v8::Local::new(scope, &context);
+        let scope = &mut v8::ContextScope::new(scope, context);
+        let (render, this) = (v8::Local::new(scope, &render), v8::undefined(scope).into());
         for _request in 0..10 {
-            realm.call(isolate, &render);
+            render.call(scope, this, &[]).expect("the script does not throw");
         }
-    });
-    let measurement = match measured {
-        Ok(((), measurement)) => measurement,
-        Err(error) => {
-            eprintln!("error: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
+    })?;
     println!("{measurement}\n");
 
     let budget = Budget::new()
@@ -53,5 +60,5 @@ fn main() -> ExitCode {
         Ok(()) => println!("within budget"),
         Err(over) => println!("{over}"),
     }
-    ExitCode::SUCCESS
+    Ok(())
 }

@@ -1,27 +1,31 @@
-//! Runs a script in an isolate and shows which functions allocated.
-//!
-//! ```text
-//! cargo run --example cli -- [script.js] [--interval BYTES] [--depth FRAMES] [--live] [--json | --tree]
-//! ```
+//! Runs a script in an isolate and shows who allocated: `cargo run --example cli -- [SCRIPT]`.
 
+use std::io::{Write, stdout};
 use std::process::ExitCode;
-use std::rc::Rc;
 
 use clap::Parser;
-use support::{Run, columns, header, share};
-use v8_heap_sampler::TreeNode;
+use v8_heap_sampler::analysis::{TopOptions, TreeOptions};
+use v8_heap_sampler::{HeapProfile, HeapSampler, KeepDead, SampleType, SamplerOptions};
 
-mod support;
-
-/// Runs a script in an isolate and shows which functions allocated.
-#[derive(Parser, Debug)]
+/// Runs a script in an isolate and shows which functions allocated
+#[derive(Parser)]
 struct Cli {
-    #[command(flatten)]
-    arguments: support::Arguments,
+    /// The script to run
+    #[arg(default_value = "examples/allocate.js")]
+    script: String,
+    /// Mean distance between two samples, in bytes allocated
+    #[arg(long, value_name = "BYTES", default_value_t = 1024)]
+    interval: u64,
+    /// How many of the topmost JavaScript frames to keep with each sample
+    #[arg(long, value_name = "FRAMES", default_value_t = 64)]
+    depth: u32,
+    /// Show only objects that are still alive at the end, not all that were allocated
+    #[arg(long)]
+    live: bool,
     /// How many functions the table shows
     #[arg(long, value_name = "ROWS", default_value_t = 20)]
     top: usize,
-    /// Print the nested graph as JSON instead; `console.log` then goes to standard error
+    /// Print the nested nodes as JSON instead
     #[arg(long, conflicts_with = "tree")]
     json: bool,
     /// Print the whole call tree instead
@@ -29,55 +33,48 @@ struct Cli {
     tree: bool,
 }
 
-/// The call tree, indented, without the branches below `least` of the whole.
-fn call_tree(run: &Run, least: f64) -> String {
-    let (all, sums) = (run.all(), run.tree.estimates(&run.estimates));
-    let total = |node: &TreeNode<'_>| run.shown(sums.total(*node));
-    let is_shown = |node: &TreeNode<'_>| {
-        let space = total(node).space;
-        space.samples() > 0 && space.value() >= least * all.space.value()
-    };
-    let mut text = format!("{} {:>29}  call tree\n", header("total"), "self");
-    let mut hidden = 0;
-    let mut pending = vec![(run.tree.root(), 0)];
-    while let Some((node, depth)) = pending.pop() {
-        let own = match run.shown(sums.own(node)).space {
-            space if space.samples() > 0 => space.to_string(),
-            _ => "-".to_owned(),
-        };
-        text += &format!(
-            "{} {own:>29}  {:indent$}{}\n",
-            columns(total(&node), all),
-            "",
-            node.function,
-            indent = 2 * depth
-        );
-        let (shown, small): (Vec<_>, Vec<_>) = node.children().partition(is_shown);
-        hidden += small.iter().map(|node| node.descendants().len()).sum::<usize>();
-        pending.extend(shown.into_iter().rev().map(|child| (child, depth + 1)));
+/// Runs a script, and tells what it throws.
+fn run(isolate: &mut v8::Isolate, name: &str, source: &str) -> ExitCode {
+    v8::scope!(let scope, isolate);
+    let context = v8::Context::new(scope, Default::default());
+    let kept = v8::Global::new(scope, context);
+    scope.set_slot(kept); // alive as long as the isolate
+    let scope = &mut v8::ContextScope::new(scope, context);
+    v8::tc_scope!(let tc, scope);
+    let [at, source] = [name, source].map(|text| v8::String::new(tc, text).unwrap());
+    let at = v8::ScriptOrigin::new(tc, at.into(), 0, 0, false, 0, None, false, false, false, None);
+    v8::Script::compile(tc, source, Some(&at)).and_then(|script| script.run(tc));
+    let Some((error, at)) = tc.exception().zip(tc.message()) else { return ExitCode::SUCCESS };
+    let (line, column) = (at.get_line_number(tc).unwrap_or(0), at.get_start_column() + 1);
+    eprintln!("{name}:{line}:{column}: {}", error.to_rust_string_lossy(tc));
+    ExitCode::FAILURE
+}
+
+fn show(cli: &Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let name = cli.script.as_str();
+    let source = std::fs::read_to_string(name).map_err(|e| format!("cannot read {name}: {e}"))?;
+    v8::V8::initialize_platform(v8::new_default_platform(0, false).make_shared());
+    v8::V8::initialize();
+    let value = if cli.live { SampleType::InuseSpace } else { SampleType::AllocSpace };
+    let options = SamplerOptions::new().interval_bytes(cli.interval).stack_depth(cli.depth);
+    let options = options.keep_dead(KeepDead::Both).force_gc(cli.live);
+    let mut isolate = v8::Isolate::new(Default::default());
+    let mut sampler = HeapSampler::with_options(&mut isolate, options)?;
+    let code = run(&mut sampler, name, &source);
+    let profile = HeapProfile::from_profile(&sampler.collect_profile()?)?;
+    let top = profile.top(&TopOptions::new(value).count(cli.top))?;
+    let tree = profile.top_down(&TreeOptions::new(value))?;
+    match cli {
+        Cli { json: true, .. } => profile.write_nested_nodes(stdout(), value.counted())?,
+        Cli { tree: true, .. } => write!(stdout(), "{tree}")?,
+        _ => write!(stdout(), "{top}")?,
     }
-    if hidden > 0 && least == 0.0 {
-        text += &format!("... and {hidden} nodes without a sample\n");
-    } else if hidden > 0 {
-        text += &format!("... and {hidden} nodes with less than {} of the whole\n", share(least));
-    }
-    text
+    Ok(code)
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let to_stderr = cli.json;
-    let console =
-        Rc::new(move |is_error: bool, line: &str| support::print(is_error || to_stderr, line));
-    support::main_with(&cli.arguments, console, |run, output| {
-        if cli.json {
-            run.tree.write_nested_json(&mut *output)?;
-            writeln!(output)
-        } else if cli.tree {
-            write!(output, "{}\n\n{}", run.headline(), call_tree(run, 0.0))
-        } else {
-            let table = run.table(cli.top, &|_, _| Vec::new());
-            write!(output, "{}\n\n{table}\n{}", run.headline(), call_tree(run, 0.01))
-        }
+    show(&Cli::parse()).unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::from(2)
     })
 }

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use v8_heap_sampler::HeapProfile;
 use v8_heap_sampler::format::{ReadError, ReadOptions, plain_text};
 
-use crate::{Failure, tell};
+use crate::failure::{Failure, tell};
 
 /// What takes longer shows its progress, on standard error if that is a terminal.
 const LONG: Duration = Duration::from_secs(1);

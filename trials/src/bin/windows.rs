@@ -2,12 +2,12 @@
 //! whether watching leaves anything behind.
 //!
 //! ```text
-//! cargo run --release --example windows -- [--windows 600] [--every 1000]
+//! cargo run --release -p v8-heap-sampler-trials --bin windows -- [--windows 600] [--every 1000]
 //! ```
 //!
 //! The work of each window is known: so many requests, of which each allocates what a run in exact
-//! mode has counted. Exits with 1 if the 95 % intervals hold the truth in too few of the windows, if
-//! their mean is off, or if resident memory grows.
+//! mode has counted. Exits with 1 if the 95 % intervals hold the truth in too few of the windows,
+//! if their mean is off, or if resident memory grows.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::NamedTempFile;
 use v8_heap_sampler::format::WriteError;
 
-use crate::Failure;
+use crate::failure::Failure;
 
 /// A place to write to, which has been seen to take something.
 ///
@@ -53,8 +53,8 @@ impl Output {
         to.write(&name, write).map_err(|error| match error {
             WriteError::NoSizes => failed(
                 &name,
-                &"nodes list objects by their size, which the profile does not know: a .heapprofile \
-                  carries none, and pprof only if it was written with --sizes",
+                &"nodes list objects by their size, which the profile does not know: a \
+                  .heapprofile carries none, and pprof only if it was written with --sizes",
             ),
             error => failed(&name, &error),
         })
@@ -192,7 +192,8 @@ mod signals {
     use signal_hook::iterator::Signals;
     use signal_hook::low_level::emulate_default_handler;
 
-    /// Removes the file that is not complete when one of them comes, and then lets it end the program.
+    /// Removes the file that is not complete when one of them comes, and then lets it end the
+    /// program.
     pub(super) fn watch() -> io::Result<()> {
         let mut signals = Signals::new(ending())?;
         thread::Builder::new().name("signals".to_owned()).spawn(move || {

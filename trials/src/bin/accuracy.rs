@@ -1,11 +1,11 @@
 //! How right the estimates are: scripts that allocate what is known, sampled again and again.
 //!
 //! ```text
-//! cargo run --release --example accuracy -- [--repeats 2000] [--seed 1]
+//! cargo run --release -p v8-heap-sampler-trials --bin accuracy -- [--repeats 2000] [--seed 1]
 //! ```
 //!
-//! Each row is one kind and size of object. What its script allocates is known from the script, from
-//! a run in exact mode, and from V8's own allocation counter; the three must agree. Then it is
+//! Each row is one kind and size of object. What its script allocates is known from the script,
+//! from a run in exact mode, and from V8's own allocation counter; the three must agree. Then it is
 //! sampled in many isolates, each with a seed of its own, and three ways of making an estimate are
 //! compared with the truth: this crate's, V8's counts (rounded for each context and size; what
 //! `HeapProfiler.getSamplingProfile`, DevTools and Node report), and V8's counts of single samples
@@ -118,8 +118,8 @@ const WORKLOADS: &[Workload] = &[
         bytes_each: 96,
     },
     Workload {
-        // The view and the buffer object. The elements are off the heap, however few, in the V8 that
-        // the crate `v8` links.
+        // The view and the buffer object. The elements are off the heap, however few, in the V8
+        // that the crate `v8` links.
         name: "typed array",
         setup: "",
         make: "new Uint8Array(40)",
@@ -179,8 +179,10 @@ const WORKLOADS: &[Workload] = &[
         // A function each, as in a real program: hardly a context has two samples of a size.
         name: "string, 64 contexts",
         setup: "const text = 'a'.repeat(4904); /b/.test(text);
-                const makers = Array.from({ length: 64 }, (_, i) =>
-                    new Function('text', `return function f${i}() { return text.toUpperCase(); }`)(text));
+                const makers = Array.from({ length: 64 }, (_, i) => {
+                    const body = `return function f${i}() { return text.toUpperCase(); }`;
+                    return new Function('text', body)(text);
+                });
                 for (const maker of makers) {
                     %PrepareFunctionForOptimization(maker);
                     for (let i = 0; i < 3; i++) maker();
@@ -296,8 +298,8 @@ impl Workload {
         // A group that was allocated in one go is alive as long as its first object is.
         if allocated != by_script || folding == Folding::Off && alive * 2 != by_script {
             return Err(format!(
-                "{allocated} bytes in exact mode and {alive} of them alive, {by_script} and half of \
-                 that by the script"
+                "{allocated} bytes in exact mode and {alive} of them alive, {by_script} and half \
+                 of that by the script"
             ));
         }
         Ok(truth)
@@ -613,9 +615,9 @@ fn report(cli: &Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
         }
     }
     println!(
-        "\nSamples are those expected. 'held' is the share of 95 % intervals with the truth in them. \
-         'V8's counts' and 'one by one' are the biases of bytes by V8's counts per context and size, \
-         and by its counts of single samples. Allocations are what V8 makes of the objects. \
+        "\nSamples are those expected. 'held' is the share of 95 % intervals with the truth in \
+         them. 'V8's counts' and 'one by one' are the biases of bytes by V8's counts per context \
+         and size, and by its counts of single samples. Allocations are what V8 makes of the objects. \
          * A size of which fewer than 5 samples are expected makes up more than 1 % of these \
          objects, and intervals speak of the sizes that were sampled: no target."
     );

@@ -1,23 +1,23 @@
-//! How well leaks are found: programs with a leak sown into them, and programs without one, each watched
-//! in many isolates.
+//! How well leaks are found: programs with a leak sown into them, and programs without one, each
+//! watched in many isolates.
 //!
 //! ```text
-//! cargo run --release --example leak_trials -- [--runs 100] [--seed 1]
+//! cargo run --release -p v8-heap-sampler-trials --bin leak_trials -- [--runs 100] [--seed 1]
 //! ```
 //!
-//! Each run serves requests in a new isolate, with a seed of its own, and takes a snapshot of the live heap
-//! after every 200 of them: every other run with a garbage collection before each snapshot, the rest with
-//! one at some moment in every three rounds, so that what is dead but not collected comes and goes. A
-//! leak is found if the first row of
-//! `leaks` is called one and is a function that leaks. A false alarm is a run of a program that does not
-//! leak in which any function is called a leak.
+//! Each run serves requests in a new isolate, with a seed of its own, and takes a snapshot of the
+//! live heap after every 200 of them: every other run with a garbage collection before each
+//! snapshot, the rest with one at some moment in every three rounds, so that what is dead but not
+//! collected comes and goes. A leak is found if the first row of `leaks` is called one and is a
+//! function that leaks. A false alarm is a run of a program that does not leak in which any
+//! function is called a leak.
 //!
-//! Beside it: what is found by the trend alone, as of files without single samples; and how often the
-//! function that has grown most from the first snapshot to the last is the one that leaks, which is how
-//! two snapshots are compared by hand.
+//! Beside it: what is found by the trend alone, as of files without single samples; and how often
+//! the function that has grown most from the first snapshot to the last is the one that leaks,
+//! which is how two snapshots are compared by hand.
 //!
-//! Exits with 1 if fewer than 95 % of the leaks are found, of each program, or more than 5 % of the runs
-//! without a leak are false alarms.
+//! Exits with 1 if fewer than 95 % of the leaks are found, of each program, or more than 5 % of the
+//! runs without a leak are false alarms.
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,7 +62,8 @@ struct Program {
     source: &'static str,
 }
 
-/// What all programs do besides: parse, render, remember the last sessions and some compiled templates.
+/// What all programs do besides: parse, render, remember the last sessions and some compiled
+/// templates.
 const SERVER: &str = "
     const sessions = new Array(100);
     const templates = new Map();
@@ -123,12 +124,18 @@ const PROGRAMS: [Program; 15] = [
         source: "
             const timers = new Map();
             let nextTimer = 1;
-            function setInterval(callback, ms) { timers.set(nextTimer, { callback, ms }); return nextTimer++; }
+            function setInterval(callback, ms) {
+                timers.set(nextTimer, { callback, ms });
+                return nextTimer++;
+            }
             function poll(id) {
                 let state = { id, tries: 0 };
                 return setInterval(() => { state.tries++; }, 1000);
             }
-            function request(id) { poll(id); for (const timer of timers.values()) { timer.callback(); break; } }",
+            function request(id) {
+                poll(id);
+                for (const timer of timers.values()) { timer.callback(); break; }
+            }",
     },
     Program {
         name: "array of the module grows",
@@ -169,7 +176,12 @@ const PROGRAMS: [Program; 15] = [
             function makeRecord(id, i) { return { id, i, data: [id, i], next: null }; }
             function request(id) {
                 let last = null;
-                for (let i = 0; i < 100; i++) { const record = makeRecord(id, i); record.next = last; last = record; if (i % 10 == 9) last = null; }
+                for (let i = 0; i < 100; i++) {
+                    const record = makeRecord(id, i);
+                    record.next = last;
+                    last = record;
+                    if (i % 10 == 9) last = null;
+                }
                 kept.push(makeRecord(id, 0));
             }",
     },

@@ -9,7 +9,7 @@ use v8_heap_sampler::format::{
 };
 use v8_heap_sampler::{Bytes, HeapProfile, SampleType};
 
-use crate::Failure;
+use crate::failure::Failure;
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Format {
@@ -145,8 +145,9 @@ fn by_argument(error: WriteError) -> WriteError {
     match error {
         WriteError::TooLarge { format, needed, limit, .. } => {
             let problem = format!(
-                "that would take {needed} or more, and the limit is {limit}: raise it with --memory MB, \
-                 or make stacks shorter or fewer with --recursion all, --prune or --trim"
+                "that would take {needed} or more, and the limit is {limit}: raise it with \
+                 --memory MB, or make stacks shorter or fewer with --recursion all, --prune or \
+                 --trim"
             );
             WriteError::Format { format, problem }
         }

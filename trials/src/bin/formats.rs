@@ -1,12 +1,12 @@
 //! Samples a script twice and writes what was collected in every format, for other tools to open.
 //!
 //! ```text
-//! cargo run --example formats --features formats,regex -- FOLDER [--interval BYTES]
+//! cargo run -p v8-heap-sampler-trials --bin formats -- FOLDER [--interval BYTES]
 //! ```
 //!
 //! `before.*` is of the script's first round, `after.*` of all three, and `diff.svg` of what has
-//! changed. `expected.json` says what a tool must find in them, and `analysis.json` what the crate itself
-//! finds in the pprof profiles: `.ci/readers` has real tools look.
+//! changed. `expected.json` says what a tool must find in them, and `analysis.json` what the crate
+//! itself finds in the pprof profiles: `.ci/readers` has real tools look.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -169,7 +169,8 @@ fn analysis(
         let peek = after.peek(SampleType::InuseSpace, &Pattern::regex(&regex)?)?;
         let calls = |calls: &[PeekedCall]| -> Vec<Value> {
             let named = calls.iter().filter_map(|call| {
-                Some(json!({ "name": pprof_name(call.function.as_ref()?), "total": call.total.value() }))
+                let name = pprof_name(call.function.as_ref()?);
+                Some(json!({ "name": name, "total": call.total.value() }))
             });
             named.collect()
         };
@@ -262,8 +263,8 @@ fn expected(
     }))
 }
 
-/// What each function allocated itself, under the name that pprof's reports go by. Whole numbers are
-/// those of the file, which may differ from the estimates by as much as rounding does.
+/// What each function allocated itself, under the name that pprof's reports go by. Whole numbers
+/// are those of the file, which may differ from the estimates by as much as rounding does.
 fn by_pprof_name(
     functions: &[v8_heap_sampler::FunctionEstimates],
     pprof: &HeapProfile,

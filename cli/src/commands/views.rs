@@ -1,0 +1,95 @@
+//! The views of one profile: tables, trees, paths and listings.
+
+use v8_heap_sampler::SampleType;
+use v8_heap_sampler::analysis::{TopOptions, TreeOptions};
+use v8_heap_sampler::source::ListOptions;
+
+use crate::arguments::{BottomUp, Cut, Cycles, Dominators, HotPath, List, Peek, Top, Tree};
+use crate::failure::{Failure, failed};
+use crate::printer::Printer;
+use crate::reader::Reader;
+use crate::view::regex;
+
+pub(super) fn top(arguments: &Top, reader: &Reader, printer: &Printer) -> Result<(), Failure> {
+    let (profile, value) = reader.input(&arguments.input)?;
+    let options = TopOptions::new(value)
+        .by(arguments.by.clone())
+        .sort(arguments.sort.into())
+        .count(arguments.count)
+        .least_share(arguments.least / 100.0);
+    printer.print(&profile.top(&options).map_err(failed)?)
+}
+
+pub(super) fn tree(arguments: &Tree, reader: &Reader, printer: &Printer) -> Result<(), Failure> {
+    let (profile, value) = reader.input(&arguments.input)?;
+    printer.print(&profile.top_down(&arguments.cut.options(value)).map_err(failed)?)
+}
+
+pub(super) fn bottom_up(
+    arguments: &BottomUp,
+    reader: &Reader,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let (profile, value) = reader.input(&arguments.input)?;
+    printer.print(&profile.bottom_up(&arguments.cut.options(value)).map_err(failed)?)
+}
+
+pub(super) fn peek(arguments: &Peek, reader: &Reader, printer: &Printer) -> Result<(), Failure> {
+    let pattern = regex(&arguments.pattern)?;
+    let (profile, value) = reader.input(&arguments.input)?;
+    printer.print(&profile.peek(value, &pattern).map_err(failed)?)
+}
+
+pub(super) fn hot_path(
+    arguments: &HotPath,
+    reader: &Reader,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let (profile, value) = reader.input(&arguments.input)?;
+    printer.print(&profile.hot_path(value).map_err(failed)?)
+}
+
+pub(super) fn dominators(
+    arguments: &Dominators,
+    reader: &Reader,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let (profile, value) = reader.input(&arguments.input)?;
+    let mut dominators = profile.dominators(value).map_err(failed)?;
+    dominators.functions.truncate(arguments.count);
+    printer.print(&dominators)
+}
+
+pub(super) fn cycles(
+    arguments: &Cycles,
+    reader: &Reader,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let (profile, value) = reader.input(&arguments.input)?;
+    printer.print(&profile.cycles(value).map_err(failed)?)
+}
+
+pub(super) fn list(arguments: &List, reader: &Reader, printer: &Printer) -> Result<(), Failure> {
+    let pattern = regex(&arguments.pattern)?;
+    let (profile, value) = reader.input(&arguments.input)?;
+    let options = ListOptions::new()
+        .before(arguments.before)
+        .after(arguments.after)
+        .width(arguments.width)
+        .callers(arguments.callers);
+    let mut sources = reader.sources();
+    let listing = profile
+        .listing(value, |function| pattern.matches(function), &mut sources, &options)
+        .map_err(failed)?;
+    printer.print(&listing)
+}
+
+impl Cut {
+    fn options(&self, value: SampleType) -> TreeOptions {
+        let options = TreeOptions::new(value).least_share(self.least / 100.0);
+        match self.depth {
+            None => options,
+            Some(levels) => options.depth(levels),
+        }
+    }
+}
