@@ -4,8 +4,10 @@ use std::process::Command;
 
 use fixtures::Inspector;
 use v8_heap_sampler::{
-    CollectOptions, Error, HeapSampler, KeepDead, NodeId, OptionsError, SamplerOptions,
+    CollectOptions, Error, HeapSampler, KeepDead, NodeId, OptionsError, SampleType, SamplerOptions,
 };
+
+use crate::oracle::bytes;
 
 const ALLOCATE: &str = "function fill() { return Array.from({ length: 2000 }, (_, i) => ({ i })); }
     globalThis.kept = fill(); 'filled'";
@@ -234,8 +236,8 @@ fn stop_and_finish() {
 
     let mut sampler = HeapSampler::new(&mut isolate, 512, 16).unwrap();
     realm.run(&mut sampler, "fill.js", ALLOCATE);
-    let nodes = sampler.finish().unwrap();
-    assert!(nodes.iter().any(|node| node.name == "fill"));
+    let profile = sampler.finish().unwrap();
+    assert!(profile.functions().iter().any(|function| function.name == "fill"));
     assert!(!is_sampled(&mut isolate));
 }
 
@@ -328,8 +330,8 @@ fn sample_objects(isolate: &mut v8::Isolate) -> bool {
             v8::String::new(scope, "a new string, neither interned nor empty").unwrap();
         }
     }
-    let nodes = sampler.finish().unwrap();
-    nodes.iter().any(|node| node.v8_estimate().unwrap().objects >= 100)
+    let profile = sampler.finish().unwrap();
+    profile.values(SampleType::InuseObjects).unwrap().iter().any(|&objects| objects >= 100.0)
 }
 
 #[test]
@@ -426,7 +428,8 @@ fn starts_and_collects_inside_a_callback() {
                 let this = v8::undefined(scope).into();
                 fill.call(scope, this, &[]).unwrap();
             }
-            let found = sampler.finish().unwrap().iter().any(|node| node.name == "fill");
+            let profile = sampler.finish().unwrap();
+            let found = profile.functions().iter().any(|function| function.name == "fill");
             result.set_bool(found);
         },
     );
@@ -493,8 +496,8 @@ fn churned(options: SamplerOptions, collect_garbage: &str) -> u64 {
         churn();";
     realm.run(&mut sampler, "churn.js", churn);
     realm.run(&mut sampler, "gc.js", collect_garbage);
-    let nodes = sampler.finish().unwrap();
-    nodes.iter().filter(|n| n.name == "churn").map(|n| n.v8_estimate().unwrap().bytes).sum()
+    let nodes = sampler.collect_nodes().unwrap();
+    nodes.iter().filter(|node| node.name == "churn").map(bytes).sum()
 }
 
 #[test]
