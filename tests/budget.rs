@@ -367,7 +367,8 @@ fn acorn_s_syntax_tree() {
         let makers = steady.functions_where(|function| function.name.contains(".startNode"));
         let made = makers.unwrap().own;
         assert_eq!(made.retained.objects, Objects(nodes));
-        assert_eq!(made.allocated, made.retained);
+        assert_eq!(made.allocated.objects.exact(), made.retained.objects.exact());
+        assert_eq!(bytes(made.allocated), bytes(made.retained));
 
         let nodes_made = FunctionBudget::own_where("the makers of nodes", |function| {
             function.name.contains(".startNode")
