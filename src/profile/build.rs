@@ -235,10 +235,6 @@ impl Builder {
         push_row(&mut self.rows, row);
     }
 
-    pub(crate) fn push_sample(&mut self, sample: OrdinalSample) {
-        push(&mut self.samples, sample);
-    }
-
     /// The profile. Each context must have a function and be closed.
     pub(crate) fn finish(
         self,
@@ -283,6 +279,10 @@ impl Builder {
 
     pub(crate) fn set_function(&mut self, rank: u32, parts: FunctionParts<'_>) {
         self.function_of[rank as usize] = self.functions.number(parts);
+    }
+
+    pub(crate) fn push_sample(&mut self, sample: OrdinalSample) {
+        push(&mut self.samples, sample);
     }
 
     /// Notes the id of a context. All have one or none.

@@ -21,10 +21,12 @@ mod sample_sums;
 mod serde_profile;
 mod walk;
 
-pub(crate) use build::{Builder, FunctionParts, Functions, OriginalParts, StackBuilder, push};
+#[cfg(feature = "formats")]
+pub(crate) use build::{Builder, Functions, OriginalParts, push};
+pub(crate) use build::{FunctionParts, StackBuilder};
 pub use collection::{Collection, OwnWork};
-pub(crate) use from_nodes::ContextTree;
-pub(crate) use from_samples::SampledObject;
+pub(crate) use evidence::Evidence;
+#[cfg(feature = "formats")]
 pub(crate) use labels::LabelSets;
 pub use merge::MergeError;
 pub use no_such_values::NoSuchValues;
@@ -36,6 +38,4 @@ pub use row::{Label, LabelValue, Row};
 pub use sample::OrdinalSample;
 #[cfg(feature = "formats")]
 pub(crate) use serde_profile::AllOptions;
-
-pub(crate) use evidence::Evidence;
 pub(crate) use walk::{GroupSums, OnPath, Visit, group_sums, of_groups, walk};

@@ -6,4 +6,6 @@ mod topology;
 
 pub(crate) use function_numbers::FunctionNumbers;
 pub use nodes_error::NodesError;
-pub(crate) use topology::{IdIndex, NONE, Topology, check_count, inverted};
+#[cfg(any(feature = "v8-150", feature = "v8-152", feature = "formats"))]
+pub(crate) use topology::IdIndex;
+pub(crate) use topology::{NONE, Topology, check_count, inverted};
