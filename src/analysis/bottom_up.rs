@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::group::{self, Group, GroupBy};
 use super::share::fraction;
 use super::tree::{Tree, TreeOptions, TreeRow};
-use crate::profile::{Evidence, NoSuchValues, Profile};
+use crate::model::AnalysisError;
+use crate::profile::{Evidence, Profile};
 use crate::tree::NONE;
 
 /// What one row of the profile adds to an inverted context.
@@ -67,8 +68,8 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// [`NoSuchValues`] if the profile does not have the sample type.
-    pub fn bottom_up(&self, options: &TreeOptions) -> Result<Tree, NoSuchValues> {
+    /// [`AnalysisError::NoSuchValues`] if the profile does not have the sample type.
+    pub fn bottom_up(&self, options: &TreeOptions) -> Result<Tree, AnalysisError> {
         let evidence = Evidence::new(self, options.sample_type)?;
         let total = evidence.total();
         let least = fraction(options.least_share) * evidence.whole(&total);

@@ -15,9 +15,9 @@ use super::significance::{q_values, shown_p};
 use super::table::Table;
 use super::top::Measure;
 use crate::estimate::Sum;
-use crate::model::Function;
 use crate::model::SampleType;
-use crate::profile::{Evidence, GroupSums, NoSuchValues, Profile, group_sums, of_groups};
+use crate::model::{AnalysisError, Function};
+use crate::profile::{Evidence, GroupSums, Profile, group_sums, of_groups};
 
 /// By what profiles are compared.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -208,12 +208,12 @@ pub struct DiffRow {
 ///
 /// # Errors
 ///
-/// [`NoSuchValues`] if either profile does not have the sample type.
+/// [`AnalysisError::NoSuchValues`] if either profile does not have the sample type.
 pub fn diff(
     before: &Profile,
     after: &Profile,
     options: &DiffOptions,
-) -> Result<Diff, NoSuchValues> {
+) -> Result<Diff, AnalysisError> {
     let [of_before, of_after] =
         [Evidence::new(before, options.sample_type)?, Evidence::new(after, options.sample_type)?];
     let same_session = options.sessions.are_same(before, after);

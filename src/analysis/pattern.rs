@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::model::Function;
+use crate::model::{AnalysisError, Function};
 
 /// Says of functions whether they are meant.
 ///
@@ -49,10 +49,11 @@ impl Pattern {
     ///
     /// # Errors
     ///
-    /// [`PatternError`] if it is no regular expression.
+    /// [`AnalysisError::Pattern`] if it is no regular expression.
     #[cfg(feature = "regex")]
-    pub fn regex(expression: &str) -> Result<Self, PatternError> {
-        let regex = regex::Regex::new(expression)?;
+    pub fn regex(expression: &str) -> Result<Self, AnalysisError> {
+        let regex = regex::Regex::new(expression)
+            .map_err(|error| AnalysisError::Pattern { problem: error.to_string() })?;
         let is_match = move |function: &Function| {
             let (source, ..) = function.shown_place();
             [&function.name, &function.script_name, function.shown_name(), source]
@@ -108,9 +109,3 @@ impl fmt::Debug for Pattern {
         f.debug_tuple("Pattern").field(&self.text).finish()
     }
 }
-
-/// A text that is no regular expression.
-#[cfg(feature = "regex")]
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{0}")]
-pub struct PatternError(#[from] regex::Error);

@@ -10,9 +10,9 @@ use super::group::{self, Group, GroupBy, Numbers};
 use super::share::{fraction, percent, share};
 use super::table::Table;
 use crate::estimate::Estimate;
-use crate::model::Function;
 use crate::model::SampleType;
-use crate::profile::{Evidence, GroupSums, LabelValue, NoSuchValues, Profile, of_groups};
+use crate::model::{AnalysisError, Function};
+use crate::profile::{Evidence, GroupSums, LabelValue, Profile, of_groups};
 
 /// Which of a function's two figures is meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
@@ -155,8 +155,8 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// [`NoSuchValues`] if the profile does not have the sample type.
-    pub fn top(&self, options: &TopOptions) -> Result<Top, NoSuchValues> {
+    /// [`AnalysisError::NoSuchValues`] if the profile does not have the sample type.
+    pub fn top(&self, options: &TopOptions) -> Result<Top, AnalysisError> {
         let evidence = Evidence::new(self, options.sample_type)?;
         let (groups, sums) = match &options.by {
             GroupBy::Label(key) => self.label_sums(&evidence, key),

@@ -9,8 +9,8 @@ use super::share::{fraction, percent, share};
 use super::table::Table;
 use crate::estimate::Estimate;
 use crate::estimate::Sum;
-use crate::model::{Function, SampleType};
-use crate::profile::{Evidence, NoSuchValues, Profile, Visit, walk};
+use crate::model::{AnalysisError, Function, SampleType};
+use crate::profile::{Evidence, Profile, Visit, walk};
 use crate::tree::NONE;
 
 /// What a tree shows: [`top_down`](Profile::top_down) and
@@ -122,8 +122,8 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// [`NoSuchValues`] if the profile does not have the sample type.
-    pub fn top_down(&self, options: &TreeOptions) -> Result<Tree, NoSuchValues> {
+    /// [`AnalysisError::NoSuchValues`] if the profile does not have the sample type.
+    pub fn top_down(&self, options: &TreeOptions) -> Result<Tree, AnalysisError> {
         let evidence = Evidence::new(self, options.sample_type)?;
         let totals = self.totals(options.sample_type).unwrap_or_default();
         let magnitudes = if self.is_difference(options.sample_type) {

@@ -9,10 +9,10 @@ use inferno::flamegraph::{Direction, Options, TextTruncateDirection};
 use super::folded::{digits, frame};
 use super::stack_walk::{Stack, StackWalk};
 use super::write_error::{DEFAULT_LIMIT, WriteError};
-use crate::model::SampleType;
+use crate::model::{AnalysisError, SampleType};
 use crate::model::{Bytes, Name};
 use crate::profile::{FunctionParts, Profile, StackBuilder};
-use crate::tree::NodesError;
+use crate::tree::TooMany;
 
 const FORMAT: &str = "flame graph";
 
@@ -213,7 +213,7 @@ impl Flames {
             values[at][place] += value;
             check(*limit, held(path.tree, values))?;
             if let Some(failure) = &walk.stack().failure {
-                let problem = failure.to_string();
+                let problem = AnalysisError::from(*failure).to_string();
                 return Err(WriteError::Format { format: FORMAT, problem });
             }
         }
@@ -365,7 +365,7 @@ struct Path<'t> {
     /// By the functions' numbers.
     frames: Vec<u32>,
     contexts: Vec<u32>,
-    failure: Option<NodesError>,
+    failure: Option<TooMany>,
 }
 
 impl Path<'_> {

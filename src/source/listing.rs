@@ -9,9 +9,9 @@ use serde::{Serialize, Serializer};
 
 use super::provider::{Script, SourceProvider};
 use super::text::Text;
-use crate::analysis::{NoSuchValues, TopOptions, TopRow};
+use crate::analysis::{TopOptions, TopRow};
 use crate::estimate::Estimate;
-use crate::model::SampleType;
+use crate::model::{AnalysisError, SampleType};
 use crate::model::{Function, Name, ScriptId, plain_text, written_line};
 use crate::profile::Profile;
 
@@ -210,14 +210,14 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// [`NoSuchValues`] if the profile does not have the sample type.
+    /// [`AnalysisError::NoSuchValues`] if the profile does not have the sample type.
     pub fn listing(
         &self,
         sample_type: SampleType,
         mut is_wanted: impl FnMut(&Function) -> bool,
         provider: &mut dyn SourceProvider,
         options: &ListOptions,
-    ) -> Result<Listing<Estimate>, NoSuchValues> {
+    ) -> Result<Listing<Estimate>, AnalysisError> {
         let functions = self.top(&TopOptions::new(sample_type))?.rows.into_iter();
         let has_value =
             |row: &TopRow| row.own.value() != 0.0 || options.callers && row.total.value() != 0.0;

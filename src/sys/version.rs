@@ -1,6 +1,6 @@
 //! Which V8 versions the layouts and symbols of this module were checked against.
 
-use crate::error::{Error, Result};
+use crate::model::{Error, Result};
 use crate::v8;
 
 /// The minor version of V8 15 that the chosen crate binds.
