@@ -26,6 +26,10 @@ pub(crate) use build::{Builder, Functions, OriginalParts, push};
 pub(crate) use build::{FunctionParts, StackBuilder};
 pub use collection::{Collection, OwnWork};
 pub(crate) use evidence::Evidence;
+#[cfg(any(feature = "v8-150", feature = "v8-152"))]
+pub(crate) use from_nodes::ContextTree;
+#[cfg(any(feature = "v8-150", feature = "v8-152"))]
+pub(crate) use from_samples::SampledObject;
 #[cfg(feature = "formats")]
 pub(crate) use labels::LabelSets;
 pub use merge::MergeError;
