@@ -69,10 +69,11 @@ impl Profile {
     /// # Errors
     ///
     /// [`AnalysisError::NoSuchValues`] if the profile does not have the sample type.
-    pub fn bottom_up(&self, options: &TreeOptions) -> Result<Tree, AnalysisError> {
+    pub fn bottom_up(&self, options: impl Into<TreeOptions>) -> Result<Tree, AnalysisError> {
+        let options = options.into();
         let evidence = Evidence::new(self, options.sample_type)?;
         let total = evidence.total();
-        let least = fraction(options.least_share) * evidence.whole(&total);
+        let least = fraction(options.min_share) * evidence.whole(&total);
         let deepest = options.depth.unwrap_or(MOST_LEVELS);
         let (groups, group_of) = group::of_contexts(self, &GroupBy::Function, true);
         let inversion =

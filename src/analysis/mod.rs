@@ -59,5 +59,5 @@ pub use peek::{Peek, PeekedCall, PeekedFunction};
 pub use query::{Query, Recursion};
 pub use shared::Sessions;
 pub(crate) use table::Table;
-pub use top::{Measure, Top, TopOptions, TopRow};
+pub use top::{Metric, Top, TopOptions, TopRow};
 pub use tree::{Tree, TreeOptions, TreeRow};

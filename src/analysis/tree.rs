@@ -22,37 +22,44 @@ use crate::tree::NONE;
 /// let options = TreeOptions::new(SampleType::InuseSpace).least_share(0.01).depth(10);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub struct TreeOptions {
-    /// Which value.
-    pub sample_type: SampleType,
-    /// The least share of the whole that a row must have, from 0 to 1. Default: 0.005. Of a
-    /// difference, of all that has changed, more or less, which more and less of one row do not
-    /// cancel out.
-    pub least_share: f64,
-    /// How many levels to show. Default: all.
-    pub depth: Option<usize>,
+    pub(crate) sample_type: SampleType,
+    pub(crate) min_share: f64,
+    pub(crate) depth: Option<usize>,
 }
 
 impl TreeOptions {
     /// All levels of what has half a percent or more.
     #[must_use]
     pub const fn new(sample_type: SampleType) -> Self {
-        Self { sample_type, least_share: 0.005, depth: None }
+        Self { sample_type, min_share: 0.005, depth: None }
     }
 
-    /// Sets [`least_share`](#structfield.least_share).
+    /// Sets the least share of the whole, from 0 to 1, that a row must have. Default: 0.005. Of a
+    /// difference, it is of all that has changed, whatever its sign.
     #[must_use]
-    pub const fn least_share(mut self, share: f64) -> Self {
-        self.least_share = share;
+    pub const fn min_share(mut self, share: f64) -> Self {
+        self.min_share = share;
         self
     }
 
-    /// Sets [`depth`](#structfield.depth).
+    /// Sets the number of levels to show at most. Default: `None`, all.
     #[must_use]
-    pub const fn depth(mut self, levels: usize) -> Self {
-        self.depth = Some(levels);
+    pub fn depth(mut self, levels: impl Into<Option<usize>>) -> Self {
+        self.depth = levels.into();
         self
+    }
+}
+
+impl From<SampleType> for TreeOptions {
+    fn from(sample_type: SampleType) -> Self {
+        Self::new(sample_type)
+    }
+}
+
+impl From<&TreeOptions> for TreeOptions {
+    fn from(options: &TreeOptions) -> Self {
+        options.clone()
     }
 }
 
@@ -123,7 +130,8 @@ impl Profile {
     /// # Errors
     ///
     /// [`AnalysisError::NoSuchValues`] if the profile does not have the sample type.
-    pub fn top_down(&self, options: &TreeOptions) -> Result<Tree, AnalysisError> {
+    pub fn top_down(&self, options: impl Into<TreeOptions>) -> Result<Tree, AnalysisError> {
+        let options = options.into();
         let evidence = Evidence::new(self, options.sample_type)?;
         let totals = self.totals(options.sample_type).unwrap_or_default();
         let magnitudes = if self.is_difference(options.sample_type) {
@@ -132,7 +140,7 @@ impl Profile {
             None
         };
         let magnitudes = magnitudes.as_ref().unwrap_or(&totals);
-        let least = fraction(options.least_share) * magnitudes[0];
+        let least = fraction(options.min_share) * magnitudes[0];
         let deepest = options.depth.unwrap_or(usize::MAX);
         let shown = self.shown_contexts(&totals, magnitudes, least, deepest);
         drop(totals);

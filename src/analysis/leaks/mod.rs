@@ -95,8 +95,9 @@ use crate::profile::Profile;
 /// have the values, or has a difference of them.
 pub fn leaks<'p>(
     snapshots: impl IntoIterator<Item = &'p Profile>,
-    options: &LeakOptions,
+    options: impl Into<LeakOptions>,
 ) -> Result<Leaks, AnalysisError> {
+    let options = &options.into();
     let snapshots = Snapshots::new(snapshots.into_iter().collect(), options)?;
     let groups = Groups::new(&snapshots, &options.by, options.fold_builtins);
     let findings = Findings::new(&snapshots, &groups);
@@ -112,7 +113,7 @@ fn report(
 ) -> Leaks {
     let mut rows = rows(snapshots, options, groups, findings);
     let (all, leaks) = (rows.len(), rows.iter().filter(|(_, row)| row.is_leak).count());
-    rows.truncate(options.count);
+    rows.truncate(options.limit.unwrap_or(usize::MAX));
     set_paths(snapshots, groups, &mut rows, options.paths);
     let whole = &findings.whole;
     let false_discovery_rate = fraction(options.false_discovery_rate);
