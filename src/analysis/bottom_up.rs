@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::group::{self, Group, GroupBy};
 use super::share::fraction;
-use super::tree::{Tree, TreeOptions, TreeRow};
+use super::tree::{Direction, Tree, TreeOptions, TreeRow};
 use crate::model::AnalysisError;
 use crate::profile::{Evidence, Profile};
 use crate::tree::NONE;
@@ -80,7 +80,13 @@ impl Profile {
             Inversion { profile: self, evidence: &evidence, groups, group_of, least, deepest };
         let rows = inversion.rows();
         let heading = evidence.heading(&total);
-        Ok(Tree { sample_type: options.sample_type, total, rows, heading })
+        Ok(Tree {
+            direction: Direction::BottomUp,
+            sample_type: options.sample_type,
+            total,
+            rows,
+            heading,
+        })
     }
 }
 

@@ -149,7 +149,7 @@ pub struct Diff {
     #[serde(skip)]
     by: String,
     #[serde(skip)]
-    measure: Metric,
+    metric: Metric,
 }
 
 /// A row of a [`Diff`]: what has changed about a function, a stack, ...

@@ -137,8 +137,9 @@ impl Profile {
     pub fn common_caller(
         &self,
         sample_type: SampleType,
-        functions: &Pattern,
+        functions: impl Into<Pattern>,
     ) -> Option<Arc<Function>> {
+        let functions = functions.into();
         let magnitudes = self.magnitudes(sample_type)?;
         // A script that was loaded again has the same functions.
         let (groups, group_of) = group::of_functions(self, &GroupBy::Function);

@@ -60,4 +60,4 @@ pub use query::{Query, Recursion};
 pub use shared::Sessions;
 pub(crate) use table::Table;
 pub use top::{Metric, Top, TopOptions, TopRow};
-pub use tree::{Tree, TreeOptions, TreeRow};
+pub use tree::{Direction, Tree, TreeOptions, TreeRow};

@@ -87,8 +87,9 @@ impl Profile {
     pub fn peek(
         &self,
         sample_type: SampleType,
-        functions: &Pattern,
+        functions: impl Into<Pattern>,
     ) -> Result<Peek, AnalysisError> {
+        let functions = functions.into();
         let evidence = Evidence::new(self, sample_type)?;
         let graph = self.callgraph(sample_type)?;
         let root = graph.root();

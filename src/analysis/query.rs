@@ -64,36 +64,36 @@ impl Query {
     }
 
     /// Only stacks on which a function matches.
-    pub fn focus(self, functions: Pattern) -> Self {
-        Self { focus: Some(functions), ..self }
+    pub fn focus(self, functions: impl Into<Pattern>) -> Self {
+        Self { focus: Some(functions.into()), ..self }
     }
 
     /// No stacks on which a function matches.
-    pub fn ignore(self, functions: Pattern) -> Self {
-        Self { ignore: Some(functions), ..self }
+    pub fn ignore(self, functions: impl Into<Pattern>) -> Self {
+        Self { ignore: Some(functions.into()), ..self }
     }
 
     /// Takes the frames of functions that match off all stacks. Stacks of which nothing is left are
     /// left out.
-    pub fn hide(self, functions: Pattern) -> Self {
-        Self { hide: Some(functions), ..self }
+    pub fn hide(self, functions: impl Into<Pattern>) -> Self {
+        Self { hide: Some(functions.into()), ..self }
     }
 
     /// Takes all other frames off all stacks. Stacks of which nothing is left are left out.
-    pub fn show(self, functions: Pattern) -> Self {
-        Self { show: Some(functions), ..self }
+    pub fn show(self, functions: impl Into<Pattern>) -> Self {
+        Self { show: Some(functions.into()), ..self }
     }
 
     /// Stacks from the outermost function that matches on; none on which no function does.
-    pub fn show_from(self, functions: Pattern) -> Self {
-        Self { show_from: Some(functions), ..self }
+    pub fn show_from(self, functions: impl Into<Pattern>) -> Self {
+        Self { show_from: Some(functions.into()), ..self }
     }
 
     /// Takes frames off the outer end of each stack for as long as they match, such as those of an
     /// embedder that calls into a program ([`Pattern::embedder`]). If nothing is left, a value is
     /// the root's.
-    pub fn trim(self, functions: Pattern) -> Self {
-        Self { trim: Some(functions), ..self }
+    pub fn trim(self, functions: impl Into<Pattern>) -> Self {
+        Self { trim: Some(functions.into()), ..self }
     }
 
     /// Collapses recursion.

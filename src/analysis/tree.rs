@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::share::{fraction, percent, share};
 use super::table::Table;
@@ -63,6 +63,16 @@ impl From<&TreeOptions> for TreeOptions {
     }
 }
 
+/// The direction of a [`Tree`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// From the outermost functions to what they call.
+    TopDown,
+    /// From what allocates to its callers.
+    BottomUp,
+}
+
 /// A tree of calls, cut to what matters.
 ///
 /// Written by serde as it is: rows in preorder with their depths, so that no depth is too deep to
@@ -70,6 +80,8 @@ impl From<&TreeOptions> for TreeOptions {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Tree {
+    /// The direction in which rows follow on each other.
+    pub direction: Direction,
     /// Which value.
     pub sample_type: SampleType,
     /// The whole profile.
@@ -155,7 +167,14 @@ impl Profile {
         });
         let total = evidence.total();
         let heading = evidence.heading(&total);
-        Ok(Tree { sample_type: options.sample_type, rows: rows.collect(), total, heading })
+        let direction = Direction::TopDown;
+        Ok(Tree {
+            direction,
+            sample_type: options.sample_type,
+            rows: rows.collect(),
+            total,
+            heading,
+        })
     }
 
     /// The contexts that are shown, each before what it calls, and there the largest first.
@@ -254,8 +273,7 @@ impl fmt::Display for Tree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.heading)?;
         let all = self.total.value();
-        let is_inverted = self.rows.iter().all(|row| row.own.is_none());
-        let mut table = if is_inverted {
+        let mut table = if self.direction == Direction::BottomUp {
             Table::of(&self.total, ["self", "self%", "function, and below it its callers"])
         } else {
             Table::of(&self.total, ["total", "total%", "self", "function"])

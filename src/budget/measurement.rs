@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::amounts::{Amounts, Usage};
 use super::check::{OverBudget, check};
 use super::limits::Budget;
-use crate::analysis::Table;
+use crate::analysis::{Pattern, Table};
 use crate::estimate::{Sum, Uncertainty};
 use crate::model::{AnalysisError, Bytes, Counted, Function, PseudoFrame, SampleType};
 use crate::profile::{Context, Evidence, GroupSums, Profile, of_groups};
@@ -159,24 +159,15 @@ impl Measurement {
         (0..functions.len()).map(of_function).collect()
     }
 
-    /// The functions of a name, taken together; `None` if there is none that allocated anything, or
-    /// called what did.
+    /// The functions of a name, or those that a pattern selects, taken together; `None` if there is
+    /// none that allocated anything, or called what did.
     ///
     /// Linear in the number of contexts.
     #[must_use]
-    pub fn function(&self, name: &str) -> Option<FunctionAmounts> {
-        self.functions_where(|function| function.name == *name)
-    }
-
-    /// The functions that `which` picks, taken together; `None` if there are none.
-    ///
-    /// Linear in the number of contexts.
-    #[must_use]
-    pub fn functions_where(
-        &self,
-        mut which: impl FnMut(&Function) -> bool,
-    ) -> Option<FunctionAmounts> {
-        let is_picked: Vec<bool> = self.profile.functions().iter().map(|f| which(f)).collect();
+    pub fn function(&self, functions: impl Into<Pattern>) -> Option<FunctionAmounts> {
+        let pattern = functions.into();
+        let is_picked: Vec<bool> =
+            self.profile.functions().iter().map(|of| pattern.matches(of)).collect();
         let is_picked = |context: Context<'_>| is_picked[context.function_number()];
         let first = self.profile.contexts().find(|&context| is_picked(context))?;
         let mut covered = 0;

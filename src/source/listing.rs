@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 
 use super::provider::{Script, SourceProvider};
 use super::text::Text;
-use crate::analysis::{TopOptions, TopRow};
+use crate::analysis::{Pattern, TopRow};
 use crate::estimate::Estimate;
 use crate::model::{AnalysisError, SampleType};
 use crate::model::{Function, Name, ScriptId, plain_text, written_line};
@@ -197,7 +197,7 @@ impl Profile {
     /// sources.insert_source("app.js", "\"use strict\";\nfunction rows(n) {\n  return Array(n);\n}\n");
     /// let options = ListOptions::new().before(1).after(1);
     /// let listing = profile
-    ///     .listing(SampleType::InuseSpace, |function| function.name == "rows", &mut sources, &options)?;
+    ///     .listing(SampleType::InuseSpace, "rows", &mut sources, &options)?;
     /// let shown = "\
     /// FILE ======================== app.js
     ///         self       total
@@ -215,16 +215,16 @@ impl Profile {
     pub fn listing(
         &self,
         sample_type: SampleType,
-        mut is_wanted: impl FnMut(&Function) -> bool,
+        functions: impl Into<Pattern>,
         provider: &mut dyn SourceProvider,
         options: impl Into<ListOptions>,
     ) -> Result<Listing<Estimate>, AnalysisError> {
-        let options = &options.into();
-        let functions = self.top(&TopOptions::new(sample_type))?.rows.into_iter();
+        let (pattern, options) = (functions.into(), &options.into());
+        let functions = self.top(sample_type)?.rows.into_iter();
         let has_value =
             |row: &TopRow| row.own.value() != 0.0 || options.callers && row.total.value() != 0.0;
         let listed = functions.filter(has_value).filter_map(|row| {
-            let function = row.function.filter(|function| is_wanted(function))?;
+            let function = row.function.filter(|function| pattern.matches(function))?;
             Some(ListedFunction::new(function, row.own, row.total))
         });
         Ok(list(listed.collect::<Vec<_>>(), provider, options))
