@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use fixtures::Realm;
+use v8_heap_sampler::analysis::Pattern;
 use v8_heap_sampler::budget::{
     Amounts, Budget, FunctionBudget, MeasureOptions, Measurement, OPTIMIZING_FLAGS, Runs,
     STABLE_FLAGS, Scope, Usage, Violation, measure,
@@ -114,7 +115,7 @@ const WORK: &[(&str, &str)] = &[
         kept = text.split('\\n').map((line) => line.replace(/(\\d+)/g, '<$1>')); }"),
     ("jobs", "var kept; async function job(i) { await null; return [i]; }
         function* count(n) { for (let i = 0; i < n; i++) yield { i }; }
-        function work() { kept = [...count(500)]; Promise.all(kept.map((_, i) => job(i))); }"),
+        function work() { kept = [...limit(500)]; Promise.all(kept.map((_, i) => job(i))); }"),
     ("chance", "var kept; function work() {
         kept = []; while (kept.length < 1000) kept.push(Math.random() < 0.5 ? {} : [1, 2, 3]); }"),
 ];
@@ -289,7 +290,10 @@ fn runs_are_as_many_as_asked_for_and_hand_back_what_the_work_returned() {
 
     let mut ran = false;
     let bad = MeasureOptions::exact().stack_depth(0).warm_up(1);
-    assert!(matches!(bad.measure(&mut isolate, |_| ran = true), Err(Error::Options(_))));
+    assert!(matches!(
+        bad.measure(&mut isolate, |_| ran = true),
+        Err(Error::StackDepth { stack_depth: 0 })
+    ));
     assert!(MeasureOptions::sampled(0).measure(&mut isolate, |_| ran = true).is_err());
     let mut sampler = HeapSampler::new(&mut isolate, 1024, 64).unwrap();
     assert!(matches!(measure(&mut sampler, |_| ran = true), Err(Error::AlreadySampling)));
@@ -364,15 +368,15 @@ fn acorn_s_syntax_tree() {
         // Two functions make the nodes of the tree, and nothing else.
         let nodes: u64 = realm.run(&mut isolate, "count.js", "counted()").parse().unwrap();
         assert_eq!(nodes, 1 + 15 * 200);
-        let makers = steady.functions_where(|function| function.name.contains(".startNode"));
-        let made = makers.unwrap().own;
+        let makers =
+            Pattern::new("the makers of nodes", |function| function.name.contains(".startNode"));
+        let made = steady.function(&makers);
+        let made = made.unwrap().own;
         assert_eq!(made.retained.objects, Objects(nodes));
         assert_eq!(made.allocated.objects.exact(), made.retained.objects.exact());
         assert_eq!(bytes(made.allocated), bytes(made.retained));
 
-        let nodes_made = FunctionBudget::own_where("the makers of nodes", |function| {
-            function.name.contains(".startNode")
-        });
+        let nodes_made = FunctionBudget::own(makers);
         let budget = Budget::new()
             .retained_bytes(450_000)
             .function(nodes_made.retained_objects(nodes))

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use fixtures::Inspector;
 use v8_heap_sampler::{
-    CollectOptions, Error, HeapSampler, KeepDead, NodeId, OptionsError, SampleType, SamplerOptions,
+    CollectOptions, Error, HeapSampler, KeepDead, NodeId, SampleType, SamplerOptions,
 };
 
 use crate::oracle::bytes;
@@ -74,7 +74,7 @@ fn options_out_of_bounds_are_errors() {
     let mut isolate = fixtures::isolate();
     for interval_bytes in [0, SamplerOptions::MAX_INTERVAL_BYTES + 1, u64::MAX] {
         match HeapSampler::new(&mut isolate, interval_bytes, 16) {
-            Err(Error::Options(OptionsError::Interval { interval_bytes: named })) => {
+            Err(Error::Interval { interval_bytes: named }) => {
                 assert_eq!(named, interval_bytes);
             }
             other => panic!("{other:?}"),
@@ -82,7 +82,7 @@ fn options_out_of_bounds_are_errors() {
     }
     for stack_depth in [0, SamplerOptions::MAX_STACK_DEPTH + 1, u32::MAX] {
         match HeapSampler::new(&mut isolate, 1024, stack_depth) {
-            Err(Error::Options(OptionsError::StackDepth { stack_depth: named })) => {
+            Err(Error::StackDepth { stack_depth: named }) => {
                 assert_eq!(named, stack_depth)
             }
             other => panic!("{other:?}"),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use v8_heap_sampler::analysis::Pattern;
 use v8_heap_sampler::source::{FileSources, ListOptions};
 use v8_heap_sampler::{HeapSampler, Profile, SampleType, SamplerOptions};
 
@@ -126,7 +127,7 @@ fn minified_bundles_are_mapped_to_their_sources() {
     let listing = profile
         .listing(
             SampleType::InuseSpace,
-            |function| function.display_location().contains("shapes.ts"),
+            Pattern::new("shapes", |of| of.display_location().contains("shapes.ts")),
             &mut FileSources::new(),
             &ListOptions::new(),
         )
