@@ -115,7 +115,7 @@ const WORK: &[(&str, &str)] = &[
         kept = text.split('\\n').map((line) => line.replace(/(\\d+)/g, '<$1>')); }"),
     ("jobs", "var kept; async function job(i) { await null; return [i]; }
         function* count(n) { for (let i = 0; i < n; i++) yield { i }; }
-        function work() { kept = [...limit(500)]; Promise.all(kept.map((_, i) => job(i))); }"),
+        function work() { kept = [...count(500)]; Promise.all(kept.map((_, i) => job(i))); }"),
     ("chance", "var kept; function work() {
         kept = []; while (kept.length < 1000) kept.push(Math.random() < 0.5 ? {} : [1, 2, 3]); }"),
 ];
