@@ -7,7 +7,7 @@
 //! ```
 //! # #[cfg(any(feature = "v8-150", feature = "v8-152"))] {
 //! # fixtures::init();
-//! use v8_heap_sampler::{HeapSampler, SampleType};
+//! use v8_heap_sampler::{HeapSampler, SampleType, analysis::TopOptions};
 //!
 //! let isolate = &mut v8::Isolate::new(Default::default());
 //! let mut sampler = HeapSampler::new(isolate, 1024, 64)?;
@@ -23,7 +23,7 @@
 //!     v8::Script::compile(scope, code, None).unwrap().run(scope).unwrap();
 //! }
 //! let profile = sampler.finish()?;
-//! let top = profile.top(SampleType::InuseSpace).expect("every profile of V8's has it");
+//! let top = profile.top(&TopOptions::new(SampleType::InuseSpace)).expect("every profile of V8's has it");
 //! println!("{top}");
 //! assert_eq!(top.rows[0].function.as_ref().unwrap().name, "row"); // 100 arrays of 800 bytes
 //! # }

@@ -20,7 +20,7 @@ use crate::v8;
 ///
 /// ```
 /// # fixtures::init();
-/// use v8_heap_sampler::{HeapSampler, SampleType};
+/// use v8_heap_sampler::{HeapSampler, SampleType, analysis::TopOptions};
 ///
 /// let isolate = &mut v8::Isolate::new(Default::default());
 /// // One sample per 1 KiB on average, with the 64 topmost frames.
@@ -35,7 +35,8 @@ use crate::v8;
 ///     v8::Script::compile(scope, code, None).unwrap().run(scope).unwrap();
 /// }
 /// let profile = sampler.finish()?;
-/// println!("{}", profile.top(SampleType::InuseSpace).expect("every profile of V8's has it"));
+/// let top = profile.top(&TopOptions::new(SampleType::InuseSpace));
+/// println!("{}", top.expect("every profile of V8's has it"));
 /// assert!(profile.functions().iter().any(|function| function.name == "fill"));
 /// # Ok::<(), v8_heap_sampler::Error>(())
 /// ```
@@ -224,6 +225,7 @@ impl<'a> HeapSampler<'a> {
     /// O(s log s) in that of samples.
     ///
     /// ```
+    /// use v8_heap_sampler::analysis::TopOptions;
     /// use v8_heap_sampler::{Confidence, HeapSampler, KeepDead, SampleType, SamplerOptions};
     ///
     /// # let (mut isolate, realm) = fixtures::realm();
@@ -232,7 +234,8 @@ impl<'a> HeapSampler<'a> {
     /// # realm.run(&mut sampler, "a.js", "for (let i = 0; i < 9999; i++) globalThis.kept = [i]; ''");
     /// // ... run JavaScript ...
     /// let profile = sampler.profile()?;
-    /// println!("{}", profile.top(SampleType::AllocSpace).expect("dead objects are kept"));
+    /// let top = profile.top(&TopOptions::new(SampleType::AllocSpace));
+    /// println!("{}", top.expect("dead objects are kept"));
     /// let allocated = profile.estimate(SampleType::AllocSpace).expect("dead objects are kept");
     /// let interval = allocated.interval(Confidence::P99).expect("of samples it is known");
     /// println!("between {:.0} and {:.0} bytes", interval.lower, interval.upper);

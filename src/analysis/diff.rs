@@ -183,8 +183,7 @@ pub struct DiffRow {
 /// that are not cut off come on top.
 ///
 /// ```
-/// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SampleType,
-/// #     SamplerOptions};
+/// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions};
 /// # let profile = |parses: u64| {
 /// #     let mut nodes: Vec<_> = ["(root)", "main", "parse"].into_iter().zip(1..)
 /// #         .map(|(name, id)| Node::new(NodeId(id), name)).collect();
@@ -193,8 +192,7 @@ pub struct DiffRow {
 /// #     let sample =
 /// #         |id: u64| Sample::new(NodeId(2 + u32::from(id > 40)), 56, SampleId(id), true);
 /// #     let options = SamplerOptions::new().interval_bytes(4096);
-/// #     let samples = (1..=40 + parses).map(sample).collect();
-/// #     Profile::from_profile(&Profile::new(nodes, samples, options))
+/// #     Profile::from_samples(&nodes, (1..=40 + parses).map(sample), &options)
 /// # };
 /// # let (before, after) = (profile(10)?, profile(60)?);
 /// use v8_heap_sampler::analysis::{DiffOptions, diff};

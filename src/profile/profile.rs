@@ -30,22 +30,18 @@ use crate::tree::NONE;
 /// stack.
 ///
 /// ```
-/// use v8_heap_sampler::{
-///     Profile, Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions,
-/// };
+/// use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions};
 ///
-/// let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
+/// let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
 /// nodes[0].child_ids.push(NodeId(2));
-/// let samples = vec![Sample::new(NodeId(2), 64, SampleId(1), true)];
-/// let profile = Profile::new(nodes, samples, SamplerOptions::exact());
-///
-/// let profile = Profile::from_profile(&profile)?;
+/// let samples = [Sample::new(NodeId(2), 64, SampleId(1), true)];
+/// let profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
 /// assert_eq!(profile.total(SampleType::InuseSpace), Some(64.0));
 /// assert_eq!(profile.total(SampleType::AllocSpace), None); // dead objects were not kept
 /// let main = profile.root().children().next().unwrap();
 /// assert_eq!(main.function().to_string(), "main");
 /// assert_eq!(profile.values(SampleType::InuseSpace).unwrap()[main.index()], 64.0);
-/// # Ok::<(), v8_heap_sampler::Error>(())
+/// # Ok::<(), v8_heap_sampler::ProfileError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
@@ -79,12 +75,11 @@ pub struct Profile {
 /// What is known of a heap profile besides its numbers.
 ///
 /// ```
-/// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, SamplerOptions};
-/// # let nodes = vec![Node::new(NodeId(1), "(root)")];
-/// # let profile = Profile::new(nodes, Vec::new(), SamplerOptions::new());
-/// let mut profile = Profile::from_profile(&profile)?;
+/// # use v8_heap_sampler::{Node, NodeId, Profile, SamplerOptions};
+/// # let nodes = [Node::new(NodeId(1), "(root)")];
+/// let mut profile = Profile::from_samples(&nodes, [], &SamplerOptions::new())?;
 /// profile.metadata.comments.push("after the third request".to_owned());
-/// # Ok::<(), v8_heap_sampler::Error>(())
+/// # Ok::<(), v8_heap_sampler::ProfileError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -248,20 +243,19 @@ impl Profile {
     /// All values, by context, label set and size of objects, in this order.
     ///
     /// ```
-    /// # use v8_heap_sampler::{Profile, Label, Node, NodeId, Profile, Sample, SampleId,
-    /// #     SampleType, SamplerOptions};
-    /// # let nodes = vec![Node::new(NodeId(1), "(root)")];
+    /// # use v8_heap_sampler::{Label, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// #     SamplerOptions};
+    /// # let nodes = [Node::new(NodeId(1), "(root)")];
     /// # let sample = |id, size| Sample::new(NodeId(1), size, SampleId(id), true);
-    /// # let samples = vec![sample(1, 64), sample(2, 4096)];
-    /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
-    /// # let profile = Profile::from_profile(&profile)?;
+    /// # let samples = [sample(1, 64), sample(2, 4096)];
+    /// # let profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
     /// let large: f64 = profile
     ///     .rows()
     ///     .filter(|row| row.size().is_some_and(|size| size.0 >= 1024))
     ///     .filter_map(|row| row.value(SampleType::InuseSpace))
     ///     .sum();
     /// assert_eq!(large, 4096.0);
-    /// # Ok::<(), v8_heap_sampler::Error>(())
+    /// # Ok::<(), v8_heap_sampler::ProfileError>(())
     /// ```
     pub fn rows(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
         self.rows.iter().map(|data| Row { profile: self, data })
@@ -405,14 +399,13 @@ impl Profile {
 /// A calling context in its [`Profile`]. A copyable reference.
 ///
 /// ```
-/// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, SamplerOptions};
-/// # let nodes = vec![Node::new(NodeId(1), "(root)")];
-/// # let profile = Profile::new(nodes, Vec::new(), SamplerOptions::new());
-/// # let profile = Profile::from_profile(&profile)?;
+/// # use v8_heap_sampler::{Node, NodeId, Profile, SamplerOptions};
+/// # let nodes = [Node::new(NodeId(1), "(root)")];
+/// # let profile = Profile::from_samples(&nodes, [], &SamplerOptions::new())?;
 /// for context in profile.contexts() {
 ///     println!("{:depth$}{}", "", context.function(), depth = 2 * context.depth());
 /// }
-/// # Ok::<(), v8_heap_sampler::Error>(())
+/// # Ok::<(), v8_heap_sampler::ProfileError>(())
 /// ```
 #[derive(Clone, Copy)]
 pub struct Context<'p> {
