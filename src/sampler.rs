@@ -231,7 +231,7 @@ impl<'a> HeapSampler<'a> {
     /// # let (mut isolate, realm) = fixtures::realm();
     /// let options = SamplerOptions::new().interval_bytes(1024).keep_dead(KeepDead::Both);
     /// let mut sampler = HeapSampler::with_options(&mut isolate, options)?;
-    /// # realm.run(&mut sampler, "a.js", "for (let i = 0; i < 9999; i++) globalThis.kept = [i]; ''");
+    /// # realm.run(&mut sampler, "a.js", "for (let i = 0; i < 9999; i++) globalThis.k = [i]; ''");
     /// // ... run JavaScript ...
     /// let profile = sampler.profile()?;
     /// let top = profile.top(&TopOptions::new(SampleType::AllocSpace));
@@ -295,7 +295,7 @@ impl<'a> HeapSampler<'a> {
     /// let options = SamplerOptions::allocation_windows().interval_bytes(4096);
     /// let mut sampler = HeapSampler::with_options(&mut isolate, options)?;
     /// for _minute in 0..3 {
-    /// #   realm.run(&mut sampler, "a.js", "for (let i = 0; i < 9999; i++) globalThis.kept = [i]; ''");
+    /// #   realm.run(&mut sampler, "a.js", "for (let i = 0; i < 9999; i++) globalThis.k = [i]; ''");
     ///     // ... serve requests ...
     ///     let window = sampler.take_window()?;
     ///     let allocated = window.total(SampleType::AllocSpace).expect("dead objects are kept");
@@ -322,10 +322,9 @@ impl<'a> HeapSampler<'a> {
         Ok(window)
     }
 
-    /// Collects the profile and builds the graph of functions, weighted in the bytes that are in use,
-    /// in one call, as `collectAllocations` of the Node
-    /// module `sample-heap-allocations` did, with the same defaults: sampling stops afterwards,
-    /// and cycles are cut.
+    /// Collects the profile and builds the graph of functions, weighted in the bytes that are in
+    /// use, in one call, as `collectAllocations` of the Node module `sample-heap-allocations` did,
+    /// with the same defaults: sampling stops afterwards, and cycles are cut.
     ///
     /// With [`no_circular`](CollectOptions::no_circular) the graph is
     /// [`Callgraph::without_cycles`]; call that yourself to learn which calls were removed.

@@ -89,8 +89,8 @@ impl Change {
         }
         let (gone, new) = (self.gone.interval(confidence), self.new.interval(confidence));
         let (was, is) = (self.gone.value(), self.new.value());
-        // Limits of few large objects are steps, which do not add up like independent errors: there the
-        // extremes of both sides are taken together.
+        // Limits of few large objects are steps, which do not add up like independent errors: there
+        // the extremes of both sides are taken together.
         let sampled = self.gone.plus(&self.new).sampled().unwrap_or(0.0);
         let stepwise = (2.0 * sampled).min(1.0);
         // Limits are sums of floating-point numbers: what is off by their last digits is in.

@@ -64,8 +64,8 @@ pub struct DiffOptions {
     pub measure: Measure,
     /// How many rows to keep. Default: all.
     pub count: Option<usize>,
-    /// How large a part of the rows that are called significant may be so by chance, on average, from 0
-    /// to 1. Default: 0.05.
+    /// How large a part of the rows that are called significant may be so by chance, on average,
+    /// from 0 to 1. Default: 0.05.
     pub false_discovery_rate: f64,
     /// Whether both are of one session. Default: found out.
     pub sessions: Sessions,
@@ -161,26 +161,28 @@ pub struct DiffRow {
     pub own: Change,
     /// What was allocated while it was on the stack; of stacks and labels the same as `own`.
     pub total: Change,
-    /// The least false discovery rate at which it is significant; `None` if uncertainties are unknown.
+    /// The least false discovery rate at which it is significant; `None` if uncertainties are
+    /// unknown.
     pub q_value: Option<f64>,
-    /// Whether there is more to it than sampling explains, at the false discovery rate that was asked
-    /// for. Never if uncertainties are unknown.
+    /// Whether there is more to it than sampling explains, at the false discovery rate that was
+    /// asked for. Never if uncertainties are unknown.
     pub is_significant: bool,
 }
 
 /// What has changed from one profile to another, and which changes are more than sampling explains.
 ///
-/// Functions are matched across sessions, isolates, and loads of a script: by name, script and place
-/// ([`GroupBy::FunctionName`] without the place in the script). Each change has a standard error, an
-/// interval and a p-value, and the false discovery rate over the whole table is controlled by the
-/// procedure of Benjamini and Hochberg. That says whether the *profiles* differ by more than chance in
-/// what was sampled; that a program does not do the same every time, it cannot know.
+/// Functions are matched across sessions, isolates, and loads of a script: by name, script and
+/// place ([`GroupBy::FunctionName`] without the place in the script). Each change has a standard
+/// error, an interval and a p-value, and the false discovery rate over the whole table is
+/// controlled by the procedure of Benjamini and Hochberg. That says whether the *profiles* differ
+/// by more than chance in what was sampled; that a program does not do the same every time, it
+/// cannot know.
 ///
-/// Of profiles of one session, samples of objects that are alive in both are no source of doubt, which
-/// makes small changes of a large heap visible.
+/// Of profiles of one session, samples of objects that are alive in both are no source of doubt,
+/// which makes small changes of a large heap visible.
 ///
-/// Linear in contexts and values. By stack it holds up to 100 bytes a context beyond the profiles; rows
-/// that are not cut off come on top.
+/// Linear in contexts and values. By stack it holds up to 100 bytes a context beyond the profiles;
+/// rows that are not cut off come on top.
 ///
 /// ```
 /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions};

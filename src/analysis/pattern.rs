@@ -44,8 +44,8 @@ impl Pattern {
     }
 
     /// The functions whose name, script name, or display (`parse app.js:12:7`) matches a regular
-    /// expression, anywhere in it, as pprof's `focus` and its kin match. Of a function with an original
-    /// place, the original name and source, and the generated ones.
+    /// expression, anywhere in it, as pprof's `focus` and its kin match. Of a function with an
+    /// original place, the original name and source, and the generated ones.
     ///
     /// # Errors
     ///
@@ -63,8 +63,8 @@ impl Pattern {
         Ok(Self::new(expression, is_match))
     }
 
-    /// The functions of the runtime itself: those in scripts of Node (`node:`) and Deno (`ext:`), and
-    /// of those that name theirs so.
+    /// The functions of the runtime itself: those in scripts of Node (`node:`) and Deno (`ext:`),
+    /// and of those that name theirs so.
     #[must_use]
     pub fn embedder() -> Self {
         const SCHEMES: [&str; 4] = ["node:", "ext:", "internal/", "deno:"];

@@ -40,7 +40,8 @@ pub enum Recursion {
 /// let without_builtins = profile.query(&Query::new().hide(Pattern::text("map")))?;
 /// let stack: Vec<_> = without_builtins.contexts().map(|at| at.function().to_string()).collect();
 /// assert_eq!(stack, ["(root)", "main", "parse"]);
-/// assert_eq!(without_builtins.total(SampleType::InuseSpace), profile.total(SampleType::InuseSpace));
+/// let total = profile.total(SampleType::InuseSpace);
+/// assert_eq!(without_builtins.total(SampleType::InuseSpace), total);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default)]

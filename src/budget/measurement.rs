@@ -65,7 +65,8 @@ pub struct FunctionAmounts {
 pub enum MeasurementError {
     /// The samples of dead objects were not kept, so nobody knows what was allocated.
     #[error(
-        "the samples of dead objects were not kept: it takes KeepDead::Both to know what was allocated"
+        "the samples of dead objects were not kept: it takes KeepDead::Both to know what was \
+         allocated"
     )]
     DeadNotKept,
 
@@ -87,8 +88,8 @@ pub enum MeasurementError {
 impl Measurement {
     /// A measurement of what a profile holds. Linear in its contexts.
     ///
-    /// Objects are retained if they are alive in the profile: whether there was a garbage collection
-    /// before it was collected is for the caller to know.
+    /// Objects are retained if they are alive in the profile: whether there was a garbage
+    /// collection before it was collected is for the caller to know.
     ///
     /// # Errors
     ///
@@ -111,7 +112,8 @@ impl Measurement {
         Ok(Self { profile })
     }
 
-    /// All that was allocated: by JavaScript, and by V8 and the embedder with no JavaScript running.
+    /// All that was allocated: by JavaScript, and by V8 and the embedder with no JavaScript
+    /// running.
     #[must_use]
     pub fn allocated(&self) -> Usage {
         self.total().allocated
@@ -136,9 +138,9 @@ impl Measurement {
     }
 
     /// The objects that were allocated with a JavaScript function on the stack, built-in ones
-    /// included: by the functions, and by V8 for them. When a function is called for the first time,
-    /// V8 compiles it and makes room for what it will learn about it, and that is the function's or
-    /// its caller's.
+    /// included: by the functions, and by V8 for them. When a function is called for the first
+    /// time, V8 compiles it and makes room for what it will learn about it, and that is the
+    /// function's or its caller's.
     #[must_use]
     pub fn javascript(&self) -> Amounts {
         self.amounts(|context| !is_outside_javascript(context.function()))

@@ -47,8 +47,8 @@ impl Runs {
         self.sorted(what)[self.runs.len() - 1]
     }
 
-    /// How far apart the least and the most are, as a part of the median: 0.02 for 2 %. Infinite if the
-    /// median is 0 and the most is not.
+    /// How far apart the least and the most are, as a part of the median: 0.02 for 2 %. Infinite if
+    /// the median is 0 and the most is not.
     #[must_use]
     pub fn spread(&self, what: SampleType) -> f64 {
         let [least, median, most] = [self.least(what), self.median(what), self.most(what)]

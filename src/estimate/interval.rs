@@ -133,8 +133,8 @@ impl Sum {
 /// the mean times the step.
 fn unseen(level: f64, mean: f64, variance: f64, steps: f64) -> f64 {
     let step = steps / mean;
-    // Of every size the variance is at least its mean times the size, so that of the sum is at least
-    // the mean times the step, as a negative binomial distribution needs it.
+    // Of every size the variance is at least its mean times the size, so that of the sum is at
+    // least the mean times the step, as a negative binomial distribution needs it.
     let is_number = mean > 0.0 && step > 0.0 && step.is_finite();
     if is_number {
         step * negative_binomial(level, mean / step, variance / (step * step))

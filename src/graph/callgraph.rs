@@ -107,7 +107,8 @@ impl Profile {
     /// are the calls. Linear in the contexts.
     ///
     /// ```
-    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions};
+    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// #     SamplerOptions};
     /// # let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "walk"),
     /// #     Node::new(NodeId(3), "walk")];
     /// # nodes[0].child_ids.push(NodeId(2));
@@ -116,7 +117,8 @@ impl Profile {
     /// let profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
     /// let graph = profile.callgraph(SampleType::InuseSpace)?;
     /// let walk = graph.find("walk").next().unwrap();
-    /// assert_eq!(graph[walk].total.exact(), Some(128)); // each sample once, though `walk` calls itself
+    /// // Each sample once, though `walk` calls itself.
+    /// assert_eq!(graph[walk].total.exact(), Some(128));
     /// assert_eq!(graph.cycles(), [[walk]]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

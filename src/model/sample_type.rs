@@ -92,8 +92,8 @@ impl SampleType {
 
 /// The objects that values count: live ones only, or all that were allocated.
 ///
-/// `.heapprofile` files and lists of nodes have one number of bytes for each context, and do not say
-/// which.
+/// `.heapprofile` files and lists of nodes have one number of bytes for each context, and do not
+/// say which.
 ///
 /// ```
 /// use v8_heap_sampler::{Counted, SampleType};

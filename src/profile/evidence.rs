@@ -39,8 +39,8 @@ impl<'p> Evidence<'p> {
             // What has gone and what is new are told apart no more.
             (evidence.uncertainty, evidence.interval) = (Uncertainty::Difference, None);
         } else if !has_sizes && !sample_type.is_bytes() {
-            // The fewer samples small objects have, the more each stands for: their number is in doubt by
-            // far more than the bytes, and by how much only sizes tell.
+            // The fewer samples small objects have, the more each stands for: their number is in
+            // doubt by far more than the bytes, and by how much only sizes tell.
             evidence.interval = None;
         } else if has_sizes || has_mean {
             evidence.uncertainty = match evidence.interval {
@@ -202,11 +202,12 @@ impl Profile {
     /// type. Linear in the contexts that have values.
     ///
     /// ```
-    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions};
+    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// #     SamplerOptions};
     /// # let nodes = [Node::new(NodeId(1), "(root)")];
     /// # let samples = [Sample::new(NodeId(1), 64, SampleId(1), true)];
     /// let profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
-    /// let total = profile.estimate(SampleType::InuseSpace).expect("every profile of samples has it");
+    /// let total = profile.estimate(SampleType::InuseSpace).expect("profiles of samples have it");
     /// assert_eq!(total.exact(), Some(64));
     /// # Ok::<(), v8_heap_sampler::ProfileError>(())
     /// ```
@@ -219,10 +220,10 @@ impl Profile {
     /// the interval is unknown.
     ///
     /// A function, a context or a profile of more bytes than this, of objects of any sizes, has a
-    /// sample. (Bytes that are alive; or, if all samples were kept, that were allocated.) It is also
-    /// the most, with that confidence, that an estimate lacks because objects of some sizes have no
-    /// sample; their number can be up to an eighth of it, the second value, as no object is smaller
-    /// than 8 bytes.
+    /// sample. (Bytes that are alive; or, if all samples were kept, that were allocated.) It is
+    /// also the most, with that confidence, that an estimate lacks because objects of some sizes
+    /// have no sample; their number can be up to an eighth of it, the second value, as no object is
+    /// smaller than 8 bytes.
     ///
     /// `interval * ln(1 / (1 - confidence))`: three times the sampling interval at 95 %; nothing at
     /// an interval of 1 byte.
@@ -231,7 +232,8 @@ impl Profile {
     /// # use v8_heap_sampler::{Confidence, Node, NodeId, Profile, SamplerOptions};
     /// # let nodes = [Node::new(NodeId(1), "(root)")];
     /// let profile = Profile::from_samples(&nodes, [], &SamplerOptions::new())?; // at 512 KiB
-    /// let (bytes, objects) = profile.detection_limit(Confidence::P95).expect("the interval is known");
+    /// let limit = profile.detection_limit(Confidence::P95);
+    /// let (bytes, objects) = limit.expect("the interval is known");
     /// assert_eq!(bytes.to_string(), "1.6 MB");
     /// assert_eq!(objects.to_string(), "196329 objects");
     /// # Ok::<(), v8_heap_sampler::ProfileError>(())

@@ -209,8 +209,8 @@ impl Scales {
     }
 }
 
-/// The rows of samples, which all have sizes: the one place where samples are grouped by context and
-/// size.
+/// The rows of samples, which all have sizes: the one place where samples are grouped by context
+/// and size.
 fn rows(
     samples: &[OrdinalSample],
     contexts: usize,

@@ -128,8 +128,9 @@ impl Profile {
         self.sample_types.is_difference(sample_type)
     }
 
-    /// The sample type that a viewer should show first: the one that [`about`](Self::about) names,
-    /// or the last one there is, which is `inuse_space` in most profiles.
+    /// The sample type that a viewer should show first: the one that
+    /// [`metadata`](Self#structfield.metadata) names, or the last one there is, which is
+    /// `inuse_space` in most profiles.
     #[must_use]
     pub fn default_sample_type(&self) -> SampleType {
         let named = self.metadata.default_sample_type.filter(|&named| self.has(named));

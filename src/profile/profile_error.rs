@@ -42,7 +42,8 @@ pub enum ProfileError {
 
     /// A sample is of a dead object, though none was kept.
     #[error(
-        "sample {sample_id} is of an object that has died, and by the options no such sample was kept"
+        "sample {sample_id} is of an object that has died, and by the options no such sample was \
+         kept"
     )]
     DeadSample {
         /// The sample.

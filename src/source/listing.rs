@@ -193,7 +193,8 @@ impl Profile {
     /// use v8_heap_sampler::source::{ListOptions, MemorySources};
     ///
     /// let mut sources = MemorySources::new();
-    /// sources.insert_source("app.js", "\"use strict\";\nfunction rows(n) {\n  return Array(n);\n}\n");
+    /// let code = "\"use strict\";\nfunction rows(n) {\n  return Array(n);\n}\n";
+    /// sources.insert_source("app.js", code);
     /// let options = ListOptions::new().before(1).after(1);
     /// let listing = profile
     ///     .listing(SampleType::InuseSpace, |function| function.name == "rows", &mut sources, &options)?;
@@ -244,7 +245,8 @@ impl Profile {
 /// function.line_number = NonZeroU32::new(1);
 /// function.column_number = NonZeroU32::new(35);
 /// let mut sources = MemorySources::new();
-/// sources.insert_source("min.js", "var a=1;".repeat(3) + "function b(){return[a]}" + &";".repeat(99));
+/// let code = "var a=1;".repeat(3) + "function b(){return[a]}" + &";".repeat(99);
+/// sources.insert_source("min.js", code);
 ///
 /// let options = ListOptions::new().width(20);
 /// let listing = list([ListedFunction::new(function, "3 kB", "4 kB")], &mut sources, &options);

@@ -34,7 +34,8 @@ impl MemorySources {
         Self::default()
     }
 
-    /// Adds the text of the script, or of the original file, with this name, in place of any before.
+    /// Adds the text of the script, or of the original file, with this name, in place of any
+    /// before.
     pub fn insert_source(&mut self, name: impl Into<String>, text: impl Into<Arc<str>>) {
         self.texts.insert(name.into(), text.into());
     }
