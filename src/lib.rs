@@ -18,7 +18,7 @@
 //!     let scope = &mut v8::ContextScope::new(scope, context);
 //!     let code = "function rows(n) { return Array.from({ length: n }, row); }
 //!                 function row() { return new Array(100).fill(0); }
-//!                 globalThis.kept = rows(100);";
+//!                 globalThis.kept = rows(1000);";
 //!     let code = v8::String::new(scope, code).unwrap();
 //!     v8::Script::compile(scope, code, None).unwrap().run(scope).unwrap();
 //! }
@@ -26,7 +26,7 @@
 //! let top = profile.top(&TopOptions::new(SampleType::InuseSpace));
 //! let top = top.expect("every profile of V8's has it");
 //! println!("{top}");
-//! assert_eq!(top.rows[0].function.as_ref().unwrap().name, "row"); // 100 arrays of 800 bytes
+//! assert_eq!(top.rows[0].function.as_ref().unwrap().name, "row"); // 1000 arrays of 800 bytes
 //! # }
 //! # Ok::<(), v8_heap_sampler::Error>(())
 //! ```

@@ -160,7 +160,6 @@ impl<'a> HeapSampler<'a> {
     }
 
     /// The options that sampling was started with.
-    #[must_use]
     pub fn options(&self) -> &SamplerOptions {
         &self.options
     }

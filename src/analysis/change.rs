@@ -44,19 +44,16 @@ impl Change {
     }
 
     /// What it was.
-    #[must_use]
     pub fn before(&self) -> Estimate {
         self.before
     }
 
     /// What it is.
-    #[must_use]
     pub fn after(&self) -> Estimate {
         self.after
     }
 
     /// What was added: negative if it has become less.
-    #[must_use]
     pub fn value(&self) -> f64 {
         self.after.value() - self.before.value()
     }
@@ -65,14 +62,12 @@ impl Change {
     ///
     /// Samples that are in both profiles, of objects that were alive all the time, add nothing to
     /// it.
-    #[must_use]
     pub fn standard_error(&self) -> Option<f64> {
         self.is_known().then(|| (self.gone.variance + self.new.variance).sqrt())
     }
 
     /// How likely a change by as much or more, up or down, is by sampling alone; `None` if it is
     /// unknown. Two-sided, and not corrected for there being many.
-    #[must_use]
     pub fn p_value(&self) -> Option<f64> {
         self.p_value
     }
@@ -82,7 +77,6 @@ impl Change {
     /// Made of the intervals of both sides (Donner and Zou, *Statistics in Medicine* 21, 2002;
     /// MOVER), so that few samples are allowed for; of objects so large that most are sampled, the
     /// extremes of both.
-    #[must_use]
     pub fn interval(&self, confidence: Confidence) -> Option<ConfidenceInterval> {
         if !self.is_known() {
             return None;

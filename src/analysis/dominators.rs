@@ -133,7 +133,6 @@ impl Profile {
     ///
     /// Unlike [`dominators`](Self::dominators), which knows the merged graph alone, this looks at
     /// the stacks. Linear in the contexts, and in the longest stack for each match.
-    #[must_use]
     pub fn common_caller(
         &self,
         sample_type: SampleType,

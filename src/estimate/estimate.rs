@@ -96,26 +96,22 @@ impl Estimate {
     }
 
     /// The value, unrounded; of a difference it can be negative.
-    #[must_use]
     pub fn value(&self) -> f64 {
         self.sum.value()
     }
 
     /// The value as a whole number, if it is a count; `None` if it is an estimate, or nobody knows.
-    #[must_use]
     pub fn exact(&self) -> Option<u64> {
         let is_whole = self.value().fract() == 0.0 && self.value() >= 0.0;
         (self.uncertainty == Uncertainty::Exact && is_whole).then_some(self.value() as u64)
     }
 
     /// The kind of number: bytes or objects, in use or allocated.
-    #[must_use]
     pub fn sample_type(&self) -> SampleType {
         self.sample_type
     }
 
     /// The source of the uncertainty.
-    #[must_use]
     pub fn uncertainty(&self) -> Uncertainty {
         self.uncertainty
     }
@@ -126,7 +122,6 @@ impl Estimate {
     /// The variance of `n` samples of one size is `n * size² * (1 - p) / p²` in bytes, without the
     /// size in objects, and adds up over sizes and contexts. With few samples the standard error
     /// says little, and with none nothing: see [`interval`](Self::interval).
-    #[must_use]
     pub fn standard_error(&self) -> Option<f64> {
         self.is_known().then(|| self.sum.variance.sqrt())
     }
@@ -164,13 +159,11 @@ impl Estimate {
     ///   [`Profile::filter_samples`](crate::Profile::filter_samples).
     /// - With no sample at all the estimate is 0, and the upper limit is what can go unnoticed:
     ///   about 3.7 times the sampling interval at 95 %.
-    #[must_use]
     pub fn interval(&self, confidence: Confidence) -> Option<ConfidenceInterval> {
         self.is_known().then(|| self.sum.interval(confidence))
     }
 
     /// The number of samples behind the value: exact; `None` if the source does not tell it.
-    #[must_use]
     pub fn samples(&self) -> Option<u64> {
         let is_told = matches!(self.uncertainty, Uncertainty::Exact | Uncertainty::Sampled);
         is_told.then_some(self.sum.samples)

@@ -40,7 +40,6 @@ impl Confidence {
     const MOST: f64 = 0.999_999_999;
 
     /// The level, between 0 and 1.
-    #[must_use]
     pub const fn level(self) -> f64 {
         self.0
     }
@@ -90,7 +89,6 @@ pub struct ConfidenceInterval {
 
 impl ConfidenceInterval {
     /// Upper less lower.
-    #[must_use]
     pub fn width(&self) -> f64 {
         self.upper - self.lower
     }
@@ -99,7 +97,6 @@ impl ConfidenceInterval {
     ///
     /// Limits are sums of floating-point numbers: a value that is off by their last digits counts
     /// as being in.
-    #[must_use]
     pub fn contains(&self, value: f64) -> bool {
         let slack = 1e-9 * self.upper.abs();
         (self.lower - slack..=self.upper + slack).contains(&value)

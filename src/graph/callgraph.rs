@@ -257,7 +257,6 @@ impl Callgraph {
     }
 
     /// The graph, for petgraph's algorithms.
-    #[must_use]
     pub fn graph(&self) -> &Graph<FunctionNode, Call> {
         &self.graph
     }
@@ -269,13 +268,11 @@ impl Callgraph {
     }
 
     /// The root: its total is that of the whole profile.
-    #[must_use]
     pub fn root(&self) -> NodeIndex {
         self.root
     }
 
     /// The vertex of a function, by its name and place; never the root. Constant time.
-    #[must_use]
     pub fn index_of(&self, function: &Function) -> Option<NodeIndex> {
         self.index.get(&OwnedPlace::from(Place::of(function))).copied()
     }
@@ -331,7 +328,6 @@ impl Callgraph {
     /// # Panics
     ///
     /// If `function` is not a vertex of this graph.
-    #[must_use]
     pub fn callers(&self, function: NodeIndex) -> Vec<NeighborCall<'_>> {
         self.neighbors(function, Direction::Incoming)
     }
@@ -343,7 +339,6 @@ impl Callgraph {
     /// # Panics
     ///
     /// If `function` is not a vertex of this graph.
-    #[must_use]
     pub fn callees(&self, function: NodeIndex) -> Vec<NeighborCall<'_>> {
         self.neighbors(function, Direction::Outgoing)
     }
@@ -386,7 +381,6 @@ impl Callgraph {
     /// assert_eq!(graph.cycles(), [[main]]);
     /// # Ok::<(), v8_heap_sampler::NodesError>(())
     /// ```
-    #[must_use]
     pub fn cycles(&self) -> Vec<Vec<NodeIndex>> {
         let mut cycles: Vec<_> = kosaraju_scc(&self.graph)
             .into_iter()

@@ -211,7 +211,6 @@ impl Profile {
     /// assert_eq!(total.exact(), Some(64));
     /// # Ok::<(), v8_heap_sampler::ProfileError>(())
     /// ```
-    #[must_use]
     pub fn estimate(&self, sample_type: SampleType) -> Option<Estimate> {
         Evidence::new(self, sample_type).ok().map(|evidence| evidence.total())
     }
@@ -238,7 +237,6 @@ impl Profile {
     /// assert_eq!(objects.to_string(), "196329 objects");
     /// # Ok::<(), v8_heap_sampler::ProfileError>(())
     /// ```
-    #[must_use]
     pub fn detection_limit(&self, confidence: Confidence) -> Option<(Bytes, Objects)> {
         let interval = self.interval()?;
         if interval <= 1.0 {
@@ -250,7 +248,6 @@ impl Profile {
 
     /// The source of the values' uncertainty; `None` if the profile does not have the
     /// sample type.
-    #[must_use]
     pub fn uncertainty(&self, sample_type: SampleType) -> Option<Uncertainty> {
         Evidence::new(self, sample_type).ok().map(|evidence| evidence.uncertainty)
     }
@@ -262,14 +259,12 @@ impl Context<'_> {
     ///
     /// Linear in the values of the profile: for those of all contexts see [`Profile::values`],
     /// and [`Profile::top_down`].
-    #[must_use]
     pub fn own(self, sample_type: SampleType) -> Option<Estimate> {
         self.sum_of(sample_type, self.index()..self.index() + 1)
     }
 
     /// The amount that the context and all below it allocated, with its uncertainty; `None` if the
     /// profile does not have the sample type. Linear in the values of the profile.
-    #[must_use]
     pub fn total(self, sample_type: SampleType) -> Option<Estimate> {
         self.sum_of(sample_type, self.index()..self.end())
     }

@@ -170,7 +170,6 @@ impl Profile {
 
     /// The ordinal of the latest sample: what is sampled later has a higher one. `None` if there is
     /// no sample.
-    #[must_use]
     pub fn last_sample(&self) -> Option<u64> {
         Some(self.samples()?.last()?.ordinal)
     }

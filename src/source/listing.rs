@@ -183,7 +183,7 @@ impl Profile {
     ///
     /// ```
     /// # use std::num::NonZeroU32;
-    /// # use v8_heap_sampler::{Allocation, Counted, Profile, Node, NodeId, SampleType};
+    /// # use v8_heap_sampler::{Allocation, Counted, Function, Node, NodeId, Profile, SampleType};
     /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "rows")];
     /// # nodes[0].child_ids.push(NodeId(2));
     /// # nodes[1].allocations.push(Allocation { count: 100, size: 8016 });
@@ -196,8 +196,8 @@ impl Profile {
     /// let code = "\"use strict\";\nfunction rows(n) {\n  return Array(n);\n}\n";
     /// sources.insert_source("app.js", code);
     /// let options = ListOptions::new().before(1).after(1);
-    /// let listing = profile
-    ///     .listing(SampleType::InuseSpace, |function| function.name == "rows", &mut sources, &options)?;
+    /// let is_rows = |function: &Function| function.name == "rows";
+    /// let listing = profile.listing(SampleType::InuseSpace, is_rows, &mut sources, &options)?;
     /// let shown = "\
     /// FILE ======================== app.js
     ///         self       total

@@ -53,13 +53,11 @@ impl MemorySources {
     }
 
     /// How many texts there are.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.texts.len() + self.texts_by_id.len()
     }
 
     /// Whether there is no text.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
