@@ -6,8 +6,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use super::significance::p_value;
-use crate::estimate::Estimate;
-use crate::estimate::{Confidence, ConfidenceInterval, Sum, shown_change};
+use crate::estimate::{Confidence, ConfidenceInterval, Estimate, Sum, shown_change};
 use crate::model::{Bytes, Objects};
 use crate::profile::Evidence;
 

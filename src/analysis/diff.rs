@@ -15,8 +15,7 @@ use super::significance::{q_values, shown_p};
 use super::table::Table;
 use super::top::Measure;
 use crate::estimate::Sum;
-use crate::model::Function;
-use crate::model::SampleType;
+use crate::model::{Function, SampleType};
 use crate::profile::{Evidence, GroupSums, NoSuchValues, Profile, group_sums, of_groups};
 
 /// By what profiles are compared.

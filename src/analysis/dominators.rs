@@ -11,10 +11,8 @@ use super::group::{self, GroupBy, ROOT};
 use super::pattern::Pattern;
 use super::share::{percent, share};
 use super::table::Table;
-use crate::estimate::Estimate;
-use crate::estimate::Sum;
-use crate::model::Function;
-use crate::model::SampleType;
+use crate::estimate::{Estimate, Sum};
+use crate::model::{Function, SampleType};
 use crate::profile::{Evidence, NoSuchValues, Profile};
 use crate::tree::NONE;
 

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::package::{package_of, without_query};
-use crate::model::{Function, plain_text};
-use crate::model::{OwnedPlace, Place, SampleType};
+use crate::model::{Function, OwnedPlace, Place, SampleType, plain_text};
 use crate::profile::Profile;
 use crate::tree::NONE;
 

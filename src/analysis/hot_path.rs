@@ -11,8 +11,7 @@ use super::table::Table;
 use super::tree::Picking;
 use super::tree::indented;
 use crate::estimate::Estimate;
-use crate::model::Function;
-use crate::model::SampleType;
+use crate::model::{Function, SampleType};
 use crate::profile::{Evidence, NoSuchValues, Profile};
 
 /// The way from the root along the largest callees: see [`Profile::hot_path`].

@@ -12,8 +12,7 @@ use super::share::{percent, share};
 use super::table::Table;
 use crate::estimate::Estimate;
 use crate::graph::NeighborCall;
-use crate::model::Function;
-use crate::model::SampleType;
+use crate::model::{Function, SampleType};
 use crate::profile::{Evidence, NoSuchValues, Profile};
 
 /// Functions with their callers and callees: see [`Profile::peek`].

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use super::pattern::Pattern;
 use super::share::fraction;
-use crate::model::SampleType;
-use crate::model::{Function, Place};
+use crate::model::{Function, Place, SampleType};
 use crate::profile::{FunctionParts, NoSuchValues, Profile, StackBuilder};
 use crate::tree::{NONE, NodesError};
 

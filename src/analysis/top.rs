@@ -10,8 +10,7 @@ use super::group::{self, Group, GroupBy, Numbers};
 use super::share::{fraction, percent, share};
 use super::table::Table;
 use crate::estimate::Estimate;
-use crate::model::Function;
-use crate::model::SampleType;
+use crate::model::{Function, SampleType};
 use crate::profile::{Evidence, GroupSums, LabelValue, NoSuchValues, Profile, of_groups};
 
 /// Which of a function's two figures is meant.

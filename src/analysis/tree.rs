@@ -7,8 +7,7 @@ use serde::Serialize;
 
 use super::share::{fraction, percent, share};
 use super::table::Table;
-use crate::estimate::Estimate;
-use crate::estimate::Sum;
+use crate::estimate::{Estimate, Sum};
 use crate::model::{Function, SampleType};
 use crate::profile::{Evidence, NoSuchValues, Profile, Visit, walk};
 use crate::tree::NONE;

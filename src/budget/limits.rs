@@ -4,8 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::estimate::Confidence;
-use crate::model::Function;
-use crate::model::SampleType;
+use crate::model::{Function, SampleType};
 
 /// At most so much of each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

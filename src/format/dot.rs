@@ -7,8 +7,7 @@ use petgraph::visit::EdgeRef;
 
 use super::write_error::WriteError;
 use crate::graph::{Call, FunctionNode};
-use crate::model::SampleType;
-use crate::model::{Function, plain_text};
+use crate::model::{Function, SampleType, plain_text};
 use crate::profile::Profile;
 
 /// What to show of a call graph.

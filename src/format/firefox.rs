@@ -10,8 +10,7 @@ use fxprof_processed_profile::{
 
 use super::rounding::Rounding;
 use super::write_error::{DEFAULT_LIMIT, WriteError};
-use crate::model::Bytes;
-use crate::model::SampleType;
+use crate::model::{Bytes, SampleType};
 use crate::profile::Profile;
 
 /// Options of the Firefox Profiler's format: see [`Profile::write_firefox`].

@@ -9,8 +9,7 @@ use inferno::flamegraph::{Direction, Options, TextTruncateDirection};
 use super::folded::{digits, frame};
 use super::stack_walk::{Stack, StackWalk};
 use super::write_error::{DEFAULT_LIMIT, WriteError};
-use crate::model::SampleType;
-use crate::model::{Bytes, Name};
+use crate::model::{Bytes, Name, SampleType};
 use crate::profile::{FunctionParts, Profile, StackBuilder};
 use crate::tree::NodesError;
 

@@ -4,8 +4,7 @@ use std::io::Write;
 
 use super::stack_walk::{Extent, Stack, StackWalk};
 use super::write_error::{DEFAULT_LIMIT, WriteError};
-use crate::model::SampleType;
-use crate::model::{Bytes, Function, plain_text};
+use crate::model::{Bytes, Function, SampleType, plain_text};
 use crate::profile::Profile;
 
 /// Options of folded stacks: see [`Profile::write_folded`].

@@ -5,8 +5,7 @@ use std::io::{self, Write};
 use super::nesting::Nesting;
 use super::rounding::Rounding;
 use super::write_error::WriteError;
-use crate::model::Counted;
-use crate::model::{Function, ScriptId, written_line};
+use crate::model::{Counted, Function, ScriptId, written_line};
 use crate::profile::Profile;
 
 impl Profile {

@@ -4,8 +4,7 @@ use std::io::{self, Write};
 
 use super::stack_walk::{Extent, Stack, StackWalk};
 use super::write_error::WriteError;
-use crate::model::Function;
-use crate::model::SampleType;
+use crate::model::{Function, SampleType};
 use crate::profile::Profile;
 
 impl Profile {

@@ -2,8 +2,7 @@
 
 use std::io;
 
-use crate::model::SampleType;
-use crate::model::{Bytes, plain_text};
+use crate::model::{Bytes, SampleType, plain_text};
 use crate::profile::{NoSuchValues, listed};
 
 /// The default of writers' limits, of memory and of size: 1 GiB. Few programs open larger files.

@@ -11,8 +11,7 @@ use super::provider::{Script, SourceProvider};
 use super::text::Text;
 use crate::analysis::{NoSuchValues, TopOptions, TopRow};
 use crate::estimate::Estimate;
-use crate::model::SampleType;
-use crate::model::{Function, Name, ScriptId, plain_text, written_line};
+use crate::model::{Function, Name, SampleType, ScriptId, plain_text, written_line};
 use crate::profile::Profile;
 
 /// Which lines a listing shows.

@@ -24,7 +24,7 @@ pub enum LeakError {
         "leaks are followed by function, script or package, not by label: focus on one instead"
     )]
     Labels,
-    /// A snapshot is no snapshot, but a [difference](Profile::is_difference).
+    /// A snapshot is no snapshot, but a [difference](crate::Profile::is_difference).
     #[error(
         "snapshot {at}: {sample_type} is a difference of two profiles: pass profiles of the whole \
          heap, each of one moment"

@@ -14,8 +14,7 @@ use super::{anonymous_name, differences_comment, generated_name};
 use crate::format::rounding::Rounding;
 use crate::format::stack_walk::{Extent, Stack, StackWalk};
 use crate::format::write_error::{DEFAULT_LIMIT, WriteError};
-use crate::model::SampleType;
-use crate::model::{Bytes, written_line};
+use crate::model::{Bytes, SampleType, written_line};
 use crate::profile::{LabelValue, Profile, RowData};
 
 /// How to write pprof profiles.
