@@ -7,7 +7,7 @@
 //! ```
 //! # #[cfg(any(feature = "v8-150", feature = "v8-152"))] {
 //! # fixtures::init();
-//! use v8_heap_sampler::{HeapSampler, SampleType};
+//! use v8_heap_sampler::{HeapSampler, SampleType, analysis::TopOptions};
 //!
 //! let isolate = &mut v8::Isolate::new(Default::default());
 //! let mut sampler = HeapSampler::new(isolate, 1024, 64)?;
@@ -18,14 +18,15 @@
 //!     let scope = &mut v8::ContextScope::new(scope, context);
 //!     let code = "function rows(n) { return Array.from({ length: n }, row); }
 //!                 function row() { return new Array(100).fill(0); }
-//!                 globalThis.kept = rows(100);";
+//!                 globalThis.kept = rows(1000);";
 //!     let code = v8::String::new(scope, code).unwrap();
 //!     v8::Script::compile(scope, code, None).unwrap().run(scope).unwrap();
 //! }
 //! let profile = sampler.finish()?;
-//! let top = profile.top(SampleType::InuseSpace).expect("every profile of V8's has it");
+//! let top = profile.top(&TopOptions::new(SampleType::InuseSpace));
+//! let top = top.expect("every profile of V8's has it");
 //! println!("{top}");
-//! assert_eq!(top.rows[0].function.as_ref().unwrap().name, "row"); // 100 arrays of 800 bytes
+//! assert_eq!(top.rows[0].function.as_ref().unwrap().name, "row"); // 1000 arrays of 800 bytes
 //! # }
 //! # Ok::<(), v8_heap_sampler::Error>(())
 //! ```
@@ -56,9 +57,9 @@
 //!   [`exact`](Estimate::exact), only if every object was sampled ([`SamplerOptions::exact`]), and
 //!   there are four of them, named as in pprof ([`SampleType`]): objects and bytes that are in use,
 //!   and, if the samples of dead objects were kept, that were allocated.
-//! - [`Node`]s have V8's own numbers: whole objects per context and size. Where a context has one or
-//!   two samples of a size, as nearly all have in a real program, that is wrong by up to a third,
-//!   always in the same direction, for sizes near the interval. See [`Allocation`].
+//! - [`Node`]s have V8's own numbers: whole objects per context and size. Where a context has one
+//!   or two samples of a size, as nearly all have in a real program, that is wrong by up to a
+//!   third, always in the same direction, for sizes near the interval. See [`Allocation`].
 //! - **Only live objects** are in the profile unless [`KeepDead`] says otherwise: V8 drops a sample
 //!   when its object is collected. "What is alive" needs the default, "what was allocated"
 //!   [`KeepDead::Both`], and for long [windows](HeapSampler::take_window). An object is dead when a
@@ -86,11 +87,11 @@
 //! - **Background threads.** What V8's compiler threads allocate is never sampled, though it is in
 //!   [`Collection::allocated`].
 //! - **Intervals of 2 to some hundred bytes** are biased, as V8 rounds the distance to the next
-//!   sample down: estimates are too high by up to 2.3 % (at 16 bytes), by 1.2 % at 64, and by at most
-//!   0.1 % from 1 KiB on. An interval of 1 is not affected.
+//!   sample down: estimates are too high by up to 2.3 % (at 16 bytes), by 1.2 % at 64, and by at
+//!   most 0.1 % from 1 KiB on. An interval of 1 is not affected.
 //! - **Intervals above 128 MiB** are refused: V8 cuts the distance to 2 GiB.
-//! - **Sizes are those at allocation.** An array that was shortened, or an object whose unused slots
-//!   V8 has cut off, counts in full for as long as it lives.
+//! - **Sizes are those at allocation.** An array that was shortened, or an object whose unused
+//!   slots V8 has cut off, counts in full for as long as it lives.
 //! - **Off the heap** are the contents of array buffers and external strings, and of typed arrays,
 //!   however small, in the V8 that the crate `v8` links. They are in
 //!   [`HeapStatistics::external`].
@@ -115,8 +116,8 @@
 //!   (`default-features = false`) everything works but [`HeapSampler`] and [`budget::measure`]:
 //!   profiles that were written elsewhere, by this crate or by Node, Deno, Chrome or Go, can be
 //!   read, rebuilt and looked at in tools that embed no V8.
-//! - `formats`: reading profiles; writing pprof, flame graphs and the Firefox Profiler's format. The
-//!   other [formats](mod@format) are written without it.
+//! - `formats`: reading profiles; writing pprof, flame graphs and the Firefox Profiler's format.
+//!   The other [formats](mod@format) are written without it.
 //! - `regex`: [`analysis::Pattern::regex`].
 //! - `sourcemap`: source maps, [`Profile::map_sources`].
 

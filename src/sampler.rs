@@ -4,8 +4,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use crate::graph::Callgraph;
-use crate::model::Result;
-use crate::model::{Bytes, HeapStatistics, Node, SampleType, SamplerOptions, Timestamp};
+use crate::model::{Bytes, HeapStatistics, Node, Result, SampleType, SamplerOptions, Timestamp};
 use crate::profile::{Collection, Profile};
 use crate::sys::{Collected, Session};
 use crate::v8;
@@ -20,7 +19,7 @@ use crate::v8;
 ///
 /// ```
 /// # fixtures::init();
-/// use v8_heap_sampler::{HeapSampler, SampleType};
+/// use v8_heap_sampler::{HeapSampler, SampleType, analysis::TopOptions};
 ///
 /// let isolate = &mut v8::Isolate::new(Default::default());
 /// // One sample per 1 KiB on average, with the 64 topmost frames.
@@ -35,7 +34,8 @@ use crate::v8;
 ///     v8::Script::compile(scope, code, None).unwrap().run(scope).unwrap();
 /// }
 /// let profile = sampler.finish()?;
-/// println!("{}", profile.top(SampleType::InuseSpace).expect("every profile of V8's has it"));
+/// let top = profile.top(&TopOptions::new(SampleType::InuseSpace));
+/// println!("{}", top.expect("every profile of V8's has it"));
 /// assert!(profile.functions().iter().any(|function| function.name == "fill"));
 /// # Ok::<(), v8_heap_sampler::Error>(())
 /// ```
@@ -159,7 +159,6 @@ impl<'a> HeapSampler<'a> {
     }
 
     /// The options that sampling was started with.
-    #[must_use]
     pub fn options(&self) -> &SamplerOptions {
         &self.options
     }
@@ -224,15 +223,17 @@ impl<'a> HeapSampler<'a> {
     /// O(s log s) in that of samples.
     ///
     /// ```
+    /// use v8_heap_sampler::analysis::TopOptions;
     /// use v8_heap_sampler::{Confidence, HeapSampler, KeepDead, SampleType, SamplerOptions};
     ///
     /// # let (mut isolate, realm) = fixtures::realm();
     /// let options = SamplerOptions::new().interval_bytes(1024).keep_dead(KeepDead::Both);
     /// let mut sampler = HeapSampler::with_options(&mut isolate, options)?;
-    /// # realm.run(&mut sampler, "a.js", "for (let i = 0; i < 9999; i++) globalThis.kept = [i]; ''");
+    /// # realm.run(&mut sampler, "a.js", "for (let i = 0; i < 9999; i++) globalThis.k = [i]; ''");
     /// // ... run JavaScript ...
     /// let profile = sampler.profile()?;
-    /// println!("{}", profile.top(SampleType::AllocSpace).expect("dead objects are kept"));
+    /// let top = profile.top(&TopOptions::new(SampleType::AllocSpace));
+    /// println!("{}", top.expect("dead objects are kept"));
     /// let allocated = profile.estimate(SampleType::AllocSpace).expect("dead objects are kept");
     /// let interval = allocated.interval(Confidence::P99).expect("of samples it is known");
     /// println!("between {:.0} and {:.0} bytes", interval.lower, interval.upper);
@@ -292,7 +293,7 @@ impl<'a> HeapSampler<'a> {
     /// let options = SamplerOptions::allocation_windows().interval_bytes(4096);
     /// let mut sampler = HeapSampler::with_options(&mut isolate, options)?;
     /// for _minute in 0..3 {
-    /// #   realm.run(&mut sampler, "a.js", "for (let i = 0; i < 9999; i++) globalThis.kept = [i]; ''");
+    /// #   realm.run(&mut sampler, "a.js", "for (let i = 0; i < 9999; i++) globalThis.k = [i]; ''");
     ///     // ... serve requests ...
     ///     let window = sampler.take_window()?;
     ///     let allocated = window.total(SampleType::AllocSpace).expect("dead objects are kept");
@@ -319,10 +320,9 @@ impl<'a> HeapSampler<'a> {
         Ok(window)
     }
 
-    /// Collects the profile and builds the graph of functions, weighted in the bytes that are in use,
-    /// in one call, as `collectAllocations` of the Node
-    /// module `sample-heap-allocations` did, with the same defaults: sampling stops afterwards,
-    /// and cycles are cut.
+    /// Collects the profile and builds the graph of functions, weighted in the bytes that are in
+    /// use, in one call, as `collectAllocations` of the Node module `sample-heap-allocations` did,
+    /// with the same defaults: sampling stops afterwards, and cycles are cut.
     ///
     /// With [`no_circular`](CollectOptions::no_circular) the graph is
     /// [`Callgraph::without_cycles`]; call that yourself to learn which calls were removed.

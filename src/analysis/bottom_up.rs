@@ -43,7 +43,7 @@ impl Profile {
     /// rows.
     ///
     /// ```
-    /// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType,
     /// #     SamplerOptions};
     /// # let mut nodes: Vec<_> = ["(root)", "main", "parse"].into_iter().zip(1..)
     /// #     .map(|(name, id)| Node::new(NodeId(id), name)).collect();
@@ -51,10 +51,9 @@ impl Profile {
     /// # nodes[1].child_ids.push(NodeId(3));
     /// # let sample = |id: u64| Sample::new(NodeId(2 + u32::from(id > 40)), 56, SampleId(id), true);
     /// # let options = SamplerOptions::new().interval_bytes(4096);
-    /// # let profile = Profile::new(nodes, (1..=400).map(sample).collect(), options);
     /// use v8_heap_sampler::analysis::TreeOptions;
     ///
-    /// let profile = Profile::from_profile(&profile)?;
+    /// let profile = Profile::from_samples(&nodes, (1..=400).map(sample), &options)?;
     /// let tree = profile.bottom_up(&TreeOptions::new(SampleType::InuseSpace))?;
     /// assert_eq!(tree.to_string(), "\
     /// inuse_space: 1.65 MB ± 0.17 (400 samples, one per 4096 bytes; 95 % intervals)

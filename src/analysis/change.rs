@@ -6,8 +6,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use super::significance::p_value;
-use crate::estimate::Estimate;
-use crate::estimate::{Confidence, ConfidenceInterval, Sum, shown_change};
+use crate::estimate::{Confidence, ConfidenceInterval, Estimate, Sum, shown_change};
 use crate::model::{Bytes, Objects};
 use crate::profile::Evidence;
 
@@ -44,19 +43,16 @@ impl Change {
     }
 
     /// What it was.
-    #[must_use]
     pub fn before(&self) -> Estimate {
         self.before
     }
 
     /// What it is.
-    #[must_use]
     pub fn after(&self) -> Estimate {
         self.after
     }
 
     /// What was added: negative if it has become less.
-    #[must_use]
     pub fn value(&self) -> f64 {
         self.after.value() - self.before.value()
     }
@@ -65,14 +61,12 @@ impl Change {
     ///
     /// Samples that are in both profiles, of objects that were alive all the time, add nothing to
     /// it.
-    #[must_use]
     pub fn standard_error(&self) -> Option<f64> {
         self.is_known().then(|| (self.gone.variance + self.new.variance).sqrt())
     }
 
     /// How likely a change by as much or more, up or down, is by sampling alone; `None` if it is
     /// unknown. Two-sided, and not corrected for there being many.
-    #[must_use]
     pub fn p_value(&self) -> Option<f64> {
         self.p_value
     }
@@ -82,15 +76,14 @@ impl Change {
     /// Made of the intervals of both sides (Donner and Zou, *Statistics in Medicine* 21, 2002;
     /// MOVER), so that few samples are allowed for; of objects so large that most are sampled, the
     /// extremes of both.
-    #[must_use]
     pub fn interval(&self, confidence: Confidence) -> Option<ConfidenceInterval> {
         if !self.is_known() {
             return None;
         }
         let (gone, new) = (self.gone.interval(confidence), self.new.interval(confidence));
         let (was, is) = (self.gone.value(), self.new.value());
-        // Limits of few large objects are steps, which do not add up like independent errors: there the
-        // extremes of both sides are taken together.
+        // Limits of few large objects are steps, which do not add up like independent errors: there
+        // the extremes of both sides are taken together.
         let sampled = self.gone.plus(&self.new).sampled().unwrap_or(0.0);
         let stepwise = (2.0 * sampled).min(1.0);
         // Limits are sums of floating-point numbers: what is off by their last digits is in.

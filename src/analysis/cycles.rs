@@ -8,8 +8,7 @@ use serde::Serialize;
 use super::share::{percent, share};
 use super::table::Table;
 use crate::estimate::Estimate;
-use crate::model::SampleType;
-use crate::model::{AnalysisError, Function};
+use crate::model::{AnalysisError, Function, SampleType};
 use crate::profile::{Evidence, Profile, of_groups};
 use crate::tree::NONE;
 

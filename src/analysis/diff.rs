@@ -15,8 +15,7 @@ use super::significance::{q_values, shown_p};
 use super::table::Table;
 use super::top::Metric;
 use crate::estimate::Sum;
-use crate::model::SampleType;
-use crate::model::{AnalysisError, Function};
+use crate::model::{AnalysisError, Function, SampleType};
 use crate::profile::{Evidence, GroupSums, Profile, group_sums, of_groups};
 
 /// By what profiles are compared.
@@ -166,30 +165,31 @@ pub struct DiffRow {
     pub own: Change,
     /// What was allocated while it was on the stack; of stacks and labels the same as `own`.
     pub total: Change,
-    /// The least false discovery rate at which it is significant; `None` if uncertainties are unknown.
+    /// The least false discovery rate at which it is significant; `None` if uncertainties are
+    /// unknown.
     pub q_value: Option<f64>,
-    /// Whether there is more to it than sampling explains, at the false discovery rate that was asked
-    /// for. Never if uncertainties are unknown.
+    /// Whether there is more to it than sampling explains, at the false discovery rate that was
+    /// asked for. Never if uncertainties are unknown.
     pub is_significant: bool,
 }
 
 /// What has changed from one profile to another, and which changes are more than sampling explains.
 ///
-/// Functions are matched across sessions, isolates, and loads of a script: by name, script and place
-/// ([`GroupBy::FunctionName`] without the place in the script). Each change has a standard error, an
-/// interval and a p-value, and the false discovery rate over the whole table is controlled by the
-/// procedure of Benjamini and Hochberg. That says whether the *profiles* differ by more than chance in
-/// what was sampled; that a program does not do the same every time, it cannot know.
+/// Functions are matched across sessions, isolates, and loads of a script: by name, script and
+/// place ([`GroupBy::FunctionName`] without the place in the script). Each change has a standard
+/// error, an interval and a p-value, and the false discovery rate over the whole table is
+/// controlled by the procedure of Benjamini and Hochberg. That says whether the *profiles* differ
+/// by more than chance in what was sampled; that a program does not do the same every time, it
+/// cannot know.
 ///
-/// Of profiles of one session, samples of objects that are alive in both are no source of doubt, which
-/// makes small changes of a large heap visible.
+/// Of profiles of one session, samples of objects that are alive in both are no source of doubt,
+/// which makes small changes of a large heap visible.
 ///
-/// Linear in contexts and values. By stack it holds up to 100 bytes a context beyond the profiles; rows
-/// that are not cut off come on top.
+/// Linear in contexts and values. By stack it holds up to 100 bytes a context beyond the profiles;
+/// rows that are not cut off come on top.
 ///
 /// ```
-/// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SampleType,
-/// #     SamplerOptions};
+/// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions};
 /// # let profile = |parses: u64| {
 /// #     let mut nodes: Vec<_> = ["(root)", "main", "parse"].into_iter().zip(1..)
 /// #         .map(|(name, id)| Node::new(NodeId(id), name)).collect();
@@ -198,8 +198,7 @@ pub struct DiffRow {
 /// #     let sample =
 /// #         |id: u64| Sample::new(NodeId(2 + u32::from(id > 40)), 56, SampleId(id), true);
 /// #     let options = SamplerOptions::new().interval_bytes(4096);
-/// #     let samples = (1..=40 + parses).map(sample).collect();
-/// #     Profile::from_profile(&Profile::new(nodes, samples, options))
+/// #     Profile::from_samples(&nodes, (1..=40 + parses).map(sample), &options)
 /// # };
 /// # let (before, after) = (profile(10)?, profile(60)?);
 /// use v8_heap_sampler::analysis::{DiffOptions, diff};

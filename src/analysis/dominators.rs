@@ -11,10 +11,8 @@ use super::group::{self, GroupBy, ROOT};
 use super::pattern::Pattern;
 use super::share::{percent, share};
 use super::table::Table;
-use crate::estimate::Estimate;
-use crate::estimate::Sum;
-use crate::model::SampleType;
-use crate::model::{AnalysisError, Function};
+use crate::estimate::{Estimate, Sum};
+use crate::model::{AnalysisError, Function, SampleType};
 use crate::profile::{Evidence, Profile};
 use crate::tree::NONE;
 
@@ -133,7 +131,6 @@ impl Profile {
     ///
     /// Unlike [`dominators`](Self::dominators), which knows the merged graph alone, this looks at
     /// the stacks. Linear in the contexts, and in the longest stack for each match.
-    #[must_use]
     pub fn common_caller(
         &self,
         sample_type: SampleType,

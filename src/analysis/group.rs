@@ -7,8 +7,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::package::{package_of, without_query};
-use crate::model::{AnalysisError, Function};
-use crate::model::{OwnedPlace, Place, SampleType};
+use crate::model::{AnalysisError, Function, OwnedPlace, Place, SampleType};
 use crate::profile::Profile;
 use crate::tree::NONE;
 

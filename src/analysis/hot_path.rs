@@ -8,11 +8,9 @@ use serde::Serialize;
 use super::group::ROOT;
 use super::share::{percent, share};
 use super::table::Table;
-use super::tree::Picking;
-use super::tree::indented;
+use super::tree::{Picking, indented};
 use crate::estimate::Estimate;
-use crate::model::SampleType;
-use crate::model::{AnalysisError, Function};
+use crate::model::{AnalysisError, Function, SampleType};
 use crate::profile::{Evidence, Profile};
 
 /// The way from the root along the largest callees: see [`Profile::hot_path`].

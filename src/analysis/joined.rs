@@ -12,7 +12,8 @@ use crate::tree::NONE;
 
 /// One tree of the calling contexts of two profiles, functions matched by name and place.
 pub(super) struct JoinedTree {
-    /// For each context the caller and the group of its function; the root, which has neither, first.
+    /// For each context the caller and the group of its function; the root, which has neither,
+    /// first.
     contexts: Vec<(u32, u32)>,
     groups: Vec<Group>,
 }

@@ -1,9 +1,9 @@
 //! Which package a script is of.
 
 /// What a script's functions belong to by its name, as package managers and runtimes name scripts:
-/// `x` of `node_modules/x`, with the scope if there is one (the innermost, where they nest), `npm:x@1`,
-/// `jsr:@s/x@1`, `https://deno.land/x/oak@v12`, `node:` and `ext:` modules. Other URLs have their
-/// origin, other scripts are in no package.
+/// `x` of `node_modules/x`, with the scope if there is one (the innermost, where they nest),
+/// `npm:x@1`, `jsr:@s/x@1`, `https://deno.land/x/oak@v12`, `node:` and `ext:` modules. Other URLs
+/// have their origin, other scripts are in no package.
 pub(super) fn package_of(script: &str) -> Option<String> {
     let path = without_query(script).replace('\\', "/");
     if let Some(at) = path.rfind("/node_modules/").map(|at| at + 1).or_else(|| {

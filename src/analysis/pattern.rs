@@ -17,7 +17,7 @@ use crate::model::{AnalysisError, Function};
 /// let mut function = Function::named("parse");
 /// function.script_name = "node_modules/acorn/acorn.js".into();
 /// assert!(Pattern::text("acorn/").matches(&function));
-/// assert!(Pattern::new("all of one name", |function| function.name == "parse").matches(&function));
+/// assert!(Pattern::new("one name", |function| function.name == "parse").matches(&function));
 /// # #[cfg(feature = "regex")]
 /// assert!(Pattern::regex("^(parse|scan)$")?.matches(&function));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -61,8 +61,8 @@ impl Pattern {
     }
 
     /// The functions whose name, script name, or display (`parse app.js:12:7`) matches a regular
-    /// expression, anywhere in it, as pprof's `focus` and its kin match. Of a function with an original
-    /// place, the original name and source, and the generated ones.
+    /// expression, anywhere in it, as pprof's `focus` and its kin match. Of a function with an
+    /// original place, the original name and source, and the generated ones.
     ///
     /// # Errors
     ///
@@ -81,8 +81,8 @@ impl Pattern {
         Ok(Self::new(expression, is_match))
     }
 
-    /// The functions of the runtime itself: those in scripts of Node (`node:`) and Deno (`ext:`), and
-    /// of those that name theirs so.
+    /// The functions of the runtime itself: those in scripts of Node (`node:`) and Deno (`ext:`),
+    /// and of those that name theirs so.
     #[must_use]
     pub fn embedder() -> Self {
         const SCHEMES: [&str; 4] = ["node:", "ext:", "internal/", "deno:"];

@@ -12,8 +12,7 @@ use super::share::{percent, share};
 use super::table::Table;
 use crate::estimate::Estimate;
 use crate::graph::NeighborCall;
-use crate::model::SampleType;
-use crate::model::{AnalysisError, Function};
+use crate::model::{AnalysisError, Function, SampleType};
 use crate::profile::{Evidence, Profile};
 
 /// Functions with their callers and callees: see [`Profile::peek`].
@@ -64,17 +63,16 @@ impl Profile {
     /// Linear in contexts and values, and in the calls of the functions that match.
     ///
     /// ```
-    /// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType,
     /// #     SamplerOptions};
     /// # let mut nodes: Vec<_> = ["(root)", "main", "parse"].into_iter().zip(1..)
     /// #     .map(|(name, id)| Node::new(NodeId(id), name)).collect();
     /// # nodes[0].child_ids.push(NodeId(2));
     /// # nodes[1].child_ids.push(NodeId(3));
-    /// # let samples = vec![Sample::new(NodeId(3), 56, SampleId(1), true)];
-    /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
+    /// # let samples = [Sample::new(NodeId(3), 56, SampleId(1), true)];
     /// use v8_heap_sampler::analysis::Pattern;
     ///
-    /// let profile = Profile::from_profile(&profile)?;
+    /// let profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
     /// let peek = profile.peek(SampleType::InuseSpace, &Pattern::text("parse"))?;
     /// let caller = &peek.functions[0].callers[0];
     /// assert_eq!(caller.function.as_ref().unwrap().name, "main");

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use super::pattern::Pattern;
 use super::share::fraction;
-use crate::model::{AnalysisError, SampleType};
-use crate::model::{Function, Place};
+use crate::model::{AnalysisError, Function, Place, SampleType};
 use crate::profile::{FunctionParts, Profile, StackBuilder};
 use crate::tree::NONE;
 
@@ -27,21 +26,21 @@ pub enum Recursion {
 /// which they stand here, whatever the order of the calls.
 ///
 /// ```
-/// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SampleType,
-/// #     SamplerOptions};
+/// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions};
 /// # let mut nodes: Vec<_> = ["(root)", "main", "map", "parse"].into_iter().zip(1..)
 /// #     .map(|(name, id)| Node::new(NodeId(id), name)).collect();
 /// # for at in 0..3 { nodes[at].child_ids.push(NodeId(at as u32 + 2)); }
 /// # let samples = (1..=4).map(|id| Sample::new(NodeId(id), 64, SampleId(id as u64), true));
-/// # let profile = Profile::new(nodes, samples.collect(), SamplerOptions::exact());
 /// use v8_heap_sampler::analysis::{Pattern, Query};
 ///
-/// let profile = Profile::from_profile(&profile)?; // main calls map, and that calls parse
+/// // main calls map, and that calls parse
+/// let profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
 /// let query = Query::new().focus(Pattern::text("map")).hide(Pattern::builtin());
 /// let without_builtins = profile.query(&Query::new().hide(Pattern::text("map")))?;
 /// let stack: Vec<_> = without_builtins.contexts().map(|at| at.function().to_string()).collect();
 /// assert_eq!(stack, ["(root)", "main", "parse"]);
-/// assert_eq!(without_builtins.total(SampleType::InuseSpace), profile.total(SampleType::InuseSpace));
+/// let total = profile.total(SampleType::InuseSpace);
+/// assert_eq!(without_builtins.total(SampleType::InuseSpace), total);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default)]

@@ -5,16 +5,16 @@ use crate::profile::{OrdinalSample, Profile};
 
 /// Whether two profiles are of one session, in which a sample stays the same sample.
 ///
-/// An object that is alive in both was sampled in both or in neither, so that what is alive in both is no
-/// source of doubt about what has changed.
+/// An object that is alive in both was sampled in both or in neither, so that what is alive in both
+/// is no source of doubt about what has changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Sessions {
     /// They are if they started at the same moment, with the same interval, and have samples.
     #[default]
     Detect,
-    /// They are: their samples are matched by their place in the order of allocation. Differences need
-    /// profiles that know the sizes of objects for that, as those of this crate do; others are compared
-    /// as if they were independent.
+    /// They are: their samples are matched by their place in the order of allocation. Differences
+    /// need profiles that know the sizes of objects for that, as those of this crate do; others are
+    /// compared as if they were independent.
     Same,
     /// They are not.
     Independent,

@@ -16,7 +16,8 @@ pub(super) struct Sides<'p> {
     pub(super) evidence: [&'p Evidence<'p>; 2],
     /// Whether they are of one session, and tell single samples.
     pub(super) same_session: bool,
-    /// The samples that both have, by context of the later profile; none unless they are of one session.
+    /// The samples that both have, by context of the later profile; none unless they are of one
+    /// session.
     pub(super) shared: Vec<(u32, Sum)>,
 }
 

@@ -22,7 +22,8 @@ pub(super) fn p_value(before: &Sum, after: &Sum, intervals: (f64, f64)) -> f64 {
     let (v1, v2) = (before.value(), after.value());
     let variance = before.variance + after.variance;
     let difference = v2 - v1;
-    // Less than a tenth of a byte or of an object is what sums of floating-point numbers are off by.
+    // Less than a tenth of a byte or of an object is what sums of floating-point numbers are off
+    // by.
     if difference.abs() < 0.1_f64.max(1e-9 * (v1 + v2)) {
         return 1.0;
     }
@@ -39,8 +40,9 @@ pub(super) fn p_value(before: &Sum, after: &Sum, intervals: (f64, f64)) -> f64 {
         return p.max(p_of_steps(before, after));
     }
     let chance = w1 / (w1 + w2);
-    // Of n2 or more, or of n2 or less: the smaller is on the side of what is more than expected, but for
-    // a step of whole numbers, where both are far from significant. Numbers need not be whole.
+    // Of n2 or more, or of n2 or less: the smaller is on the side of what is more than expected,
+    // but for a step of whole numbers, where both are far from significant. Numbers need not be
+    // whole.
     let tail = if n2 > all * chance {
         binomial_tail(n2, all, chance)
     } else {

@@ -17,8 +17,8 @@ impl Table {
         Self::with_hidden(heads, [false; N])
     }
 
-    /// A table about parts of a total. The columns of shares are left out if that is a difference, of
-    /// which they make no sense: more and less cancel out.
+    /// A table about parts of a total. The columns of shares are left out if that is a difference,
+    /// of which they make no sense: more and less cancel out.
     pub(super) fn of<const N: usize>(total: &Estimate, heads: [&str; N]) -> Self {
         let mut is_hidden = heads.map(|head| head.ends_with('%') || head == "share");
         // The name of a row is no share.

@@ -10,8 +10,7 @@ use super::group::{self, Group, GroupBy, Numbers};
 use super::share::{fraction, percent, share};
 use super::table::Table;
 use crate::estimate::Estimate;
-use crate::model::SampleType;
-use crate::model::{AnalysisError, Function};
+use crate::model::{AnalysisError, Function, SampleType};
 use crate::profile::{Evidence, GroupSums, LabelValue, Profile, of_groups};
 
 /// Which of a function's two figures is meant.
@@ -136,7 +135,7 @@ impl Profile {
     /// answers.
     ///
     /// ```
-    /// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType,
     /// #     SamplerOptions};
     /// # let mut nodes: Vec<_> = ["(root)", "main", "parse"].into_iter().zip(1..)
     /// #     .map(|(name, id)| Node::new(NodeId(id), name)).collect();
@@ -144,10 +143,9 @@ impl Profile {
     /// # nodes[1].child_ids.push(NodeId(3));
     /// # let sample = |id: u64| Sample::new(NodeId(2 + u32::from(id > 40)), 56, SampleId(id), true);
     /// # let options = SamplerOptions::new().interval_bytes(4096);
-    /// # let profile = Profile::new(nodes, (1..=400).map(sample).collect(), options);
     /// use v8_heap_sampler::analysis::TopOptions;
     ///
-    /// let profile = Profile::from_profile(&profile)?;
+    /// let profile = Profile::from_samples(&nodes, (1..=400).map(sample), &options)?;
     /// let top = profile.top(&TopOptions::new(SampleType::InuseSpace).count(20))?;
     /// assert_eq!(top.rows[0].name, "parse");
     /// assert_eq!(top.to_string(), "\

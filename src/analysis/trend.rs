@@ -59,8 +59,8 @@ fn variance(n: usize, ties: &[usize]) -> f64 {
 
 /// The probability of a score as large, or larger, of `n` values in random order.
 fn exact_tail(n: usize, score: i64) -> f64 {
-    // How likely each number of falling pairs is: those of the n-th value with the ones before it are
-    // uniform.
+    // How likely each number of falling pairs is: those of the n-th value with the ones before it
+    // are uniform.
     let mut chances = vec![1.0];
     for count in 2..=n {
         let mut next = vec![0.0; chances.len() + count - 1];

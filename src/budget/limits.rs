@@ -107,9 +107,9 @@ impl Budget {
 
     /// How sure an estimate must be. Default: 95 %. Counts are always sure.
     ///
-    /// The limits of an interval at 95 % are missed by 2.5 % to either side: a limit that is just kept
-    /// is reported as surely exceeded once in forty runs. Each limit of a budget is checked by itself,
-    /// so with many of them, or many runs, ask for more: [`Confidence::P99`] or higher.
+    /// The limits of an interval at 95 % are missed by 2.5 % to either side: a limit that is just
+    /// kept is reported as surely exceeded once in forty runs. Each limit of a budget is checked by
+    /// itself, so with many of them, or many runs, ask for more: [`Confidence::P99`] or higher.
     pub const fn confidence(mut self, confidence: Confidence) -> Self {
         self.confidence = confidence;
         self
@@ -118,8 +118,8 @@ impl Budget {
     /// Has an estimate fail unless it is surely within the limit. Without this, it fails if it is
     /// surely above. Counts are always sure.
     ///
-    /// What no sample was seen of is estimated as 0 with an upper limit of about 3.7 times the sampling
-    /// interval, so that lower limits cannot be kept.
+    /// What no sample was seen of is estimated as 0 with an upper limit of about 3.7 times the
+    /// sampling interval, so that lower limits cannot be kept.
     pub const fn strict(mut self) -> Self {
         self.strict = true;
         self

@@ -2,8 +2,7 @@
 
 use super::measurement::Measurement;
 use super::runs::Runs;
-use crate::model::Result;
-use crate::model::{KeepDead, SamplerOptions};
+use crate::model::{KeepDead, Result, SamplerOptions};
 use crate::sampler::HeapSampler;
 use crate::sys::{collect_garbage, refuse_in_callbacks};
 use crate::v8;
@@ -34,7 +33,8 @@ pub const OPTIMIZING_FLAGS: &str = "--single-threaded --no-turbo-allocation-fold
 ///
 /// ```
 /// # let (mut isolate, realm) = fixtures::realm();
-/// # realm.run(&mut isolate, "app.js", "function rows(n) { return Array.from({ length: n }, (_, i) => [i]); }");
+/// # realm.run(&mut isolate, "app.js", "function rows(n) {
+/// #     return Array.from({ length: n }, (_, i) => [i]); }");
 /// use v8_heap_sampler::budget::{Budget, measure};
 ///
 /// let (title, measurement) = measure(&mut isolate, |isolate| {
@@ -68,7 +68,8 @@ pub fn measure<R>(
 /// use v8_heap_sampler::SampleType;
 ///
 /// # let (mut isolate, realm) = fixtures::realm();
-/// # realm.run(&mut isolate, "app.js", "var kept; function work() { kept = Array.from({ length: 999 }, (_, i) => [i]); }");
+/// # realm.run(&mut isolate, "app.js", "var kept;
+/// #     function work() { kept = Array.from({ length: 999 }, (_, i) => [i]); }");
 /// # let work = realm.function(&mut isolate, "work");
 /// let options = MeasureOptions::exact().warm_up(20);
 /// let ((), measurement) = options.measure(&mut isolate, |isolate| {
@@ -100,8 +101,8 @@ impl MeasureOptions {
         Self::new(SamplerOptions::MIN_INTERVAL_BYTES)
     }
 
-    /// Takes one sample per so many bytes allocated on average; amounts are estimates. For work that
-    /// is too much to be counted.
+    /// Takes one sample per so many bytes allocated on average; amounts are estimates. For work
+    /// that is too much to be counted.
     pub const fn sampled(interval_bytes: u64) -> Self {
         Self::new(interval_bytes)
     }

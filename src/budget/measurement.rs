@@ -62,8 +62,8 @@ pub struct FunctionAmounts {
 impl Measurement {
     /// A measurement of what a profile holds. Linear in its contexts.
     ///
-    /// Objects are retained if they are alive in the profile: whether there was a garbage collection
-    /// before it was collected is for the caller to know.
+    /// Objects are retained if they are alive in the profile: whether there was a garbage
+    /// collection before it was collected is for the caller to know.
     ///
     /// # Errors
     ///
@@ -80,42 +80,37 @@ impl Measurement {
         Ok(Self { profile })
     }
 
-    /// All that was allocated: by JavaScript, and by V8 and the embedder with no JavaScript running.
-    #[must_use]
+    /// All that was allocated: by JavaScript, and by V8 and the embedder with no JavaScript
+    /// running.
     pub fn allocated(&self) -> Usage {
         self.total().allocated
     }
 
     /// The part of it that is alive.
-    #[must_use]
     pub fn retained(&self) -> Usage {
         self.total().retained
     }
 
     /// Both.
-    #[must_use]
     pub fn total(&self) -> Amounts {
         self.amounts(|_| true)
     }
 
     /// Whether every object was sampled, so that all amounts are counts.
-    #[must_use]
     pub fn is_exact(&self) -> bool {
         self.profile.uncertainty(SampleType::AllocSpace) == Some(Uncertainty::Exact)
     }
 
     /// The objects that were allocated with a JavaScript function on the stack, built-in ones
-    /// included: by the functions, and by V8 for them. When a function is called for the first time,
-    /// V8 compiles it and makes room for what it will learn about it, and that is the function's or
-    /// its caller's.
-    #[must_use]
+    /// included: by the functions, and by V8 for them. When a function is called for the first
+    /// time, V8 compiles it and makes room for what it will learn about it, and that is the
+    /// function's or its caller's.
     pub fn javascript(&self) -> Amounts {
         self.amounts(|context| !is_outside_javascript(context.function()))
     }
 
     /// The objects that were allocated with no JavaScript function on the stack: compiling scripts,
     /// parsing, what the embedder made through V8's API.
-    #[must_use]
     pub fn outside_javascript(&self) -> Amounts {
         self.amounts(|context| is_outside_javascript(context.function()))
     }
@@ -124,7 +119,6 @@ impl Measurement {
     ///
     /// The parts of all but [`PseudoFrame::Deopt`], which belongs to the function that was
     /// deoptimised, add up to [`outside_javascript`](Self::outside_javascript).
-    #[must_use]
     pub fn pseudo_frame(&self, frame: PseudoFrame) -> Amounts {
         self.amounts(|context| context.function().pseudo_frame() == Some(frame))
     }
@@ -133,7 +127,6 @@ impl Measurement {
     /// of the calling contexts meets them, the root first. Linear in the number of contexts.
     ///
     /// A function that allocated nothing, nor anything that it called, is not among them.
-    #[must_use]
     pub fn functions(&self) -> Vec<FunctionAmounts> {
         let functions = self.profile.functions();
         let numbers: Vec<u32> = (0..functions.len() as u32).collect();
@@ -187,14 +180,12 @@ impl Measurement {
 
     /// The profile, to be analysed, or written in a [format](mod@crate::format) and looked at
     /// elsewhere.
-    #[must_use]
     pub fn profile(&self) -> &Profile {
         &self.profile
     }
 
     /// Whether a stack was as deep as V8 was told to keep them, so that callers may be missing, and
     /// from the totals of functions what they called. Linear in the number of contexts.
-    #[must_use]
     pub fn has_cut_stacks(&self) -> bool {
         let Some(most) = self.stack_depth() else { return false };
         let mut depths: Vec<u32> = vec![0; self.profile.len()];
@@ -213,7 +204,6 @@ impl Measurement {
     /// The bytes that V8's own counter counted beyond the samples: what its background threads
     /// allocated, compiled code mostly. Nothing where V8 runs on one thread; `None` unless amounts
     /// are counts of what was collected here.
-    #[must_use]
     pub fn not_sampled(&self) -> Option<Bytes> {
         let sampled = self.allocated().space.exact()?;
         Some(Bytes(self.profile.collection()?.allocated().0.saturating_sub(sampled)))

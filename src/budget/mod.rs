@@ -1,5 +1,5 @@
-//! Heap tests: what a script may allocate and retain, as a test that fails with the names of those who
-//! took more.
+//! Heap tests: what a script may allocate and retain, as a test that fails with the names of those
+//! who took more.
 //!
 //! [`measure`] runs work in an isolate and counts what it allocates, and what of that is alive after
 //! a full garbage collection; a [`Budget`] says how much that may be; [`Measurement::assert`] fails
@@ -50,8 +50,9 @@
 //! # Counts and estimates
 //!
 //! In exact mode, [`MeasureOptions::exact`], V8 samples every object, and amounts are counts: whole
-//! bytes and objects, without doubt ([`Estimate::exact`](crate::Estimate::exact)). (V8 misses an object of 16 bytes, the smallest there is, once in
-//! nine million.) JavaScript that allocates much runs 20 to 50 times slower. In sampled mode,
+//! bytes and objects, without doubt ([`Estimate::exact`](crate::Estimate::exact)). (V8 misses an
+//! object of 16 bytes, the smallest there is, once in nine million.) JavaScript that allocates much
+//! runs 20 to 50 times slower. In sampled mode,
 //! [`MeasureOptions::sampled`], they are estimates with their uncertainty; a
 //! limit is exceeded if the truth is surely above, or with [`Budget::strict`] if it is not surely
 //! within. [`Measurement::is_exact`] tells which of the two it is.
@@ -61,10 +62,10 @@
 //! - **All that is allocated on the JavaScript heap** while the work runs, whoever asks for it:
 //!   [`Measurement::total`]. On one thread that is what V8's own counter counts, to the byte; what
 //!   background threads allocate, compiled code mostly, is [`Measurement::not_sampled`].
-//! - With a JavaScript function on the stack it is **that function's**, and its callers' in total, be
-//!   it objects that the function makes, or what V8 needs to run it: when a function is first called it
-//!   is compiled, and room is made for what V8 will learn about it. A [warm-up](MeasureOptions::warm_up)
-//!   takes that out.
+//! - With a JavaScript function on the stack it is **that function's**, and its callers' in total,
+//!   be it objects that the function makes, or what V8 needs to run it: when a function is first
+//!   called it is compiled, and room is made for what V8 will learn about it. A
+//!   [warm-up](MeasureOptions::warm_up) takes that out.
 //! - With none it is a **pseudo frame's**: compiling a script is `(BYTECODE_COMPILER)`'s, making
 //!   strings through the API `(V8 API)`'s. [`Measurement::pseudo_frame`] has each,
 //!   [`Measurement::outside_javascript`] all, [`Measurement::javascript`] the rest, and
@@ -74,25 +75,26 @@
 //!   removed of older things is not taken off. What it put in place of things that are as large
 //!   counts in full.
 //! - **Not counted** is what lies off the heap, such as the contents of array buffers
-//!   ([`Collection::heap`](crate::Collection#structfield.heap) has it for the whole isolate), and the peak in between.
-//! - **Objects are allocations.** Optimised code allocates neighbouring objects in one go: limit bytes,
-//!   or set the flags below.
+//!   ([`Collection::heap`](crate::Collection#structfield.heap) has it for the whole isolate), and
+//!   the peak in between.
+//! - **Objects are allocations.** Optimised code allocates neighbouring objects in one go: limit
+//!   bytes, or set the flags below.
 //!
 //! # The same numbers each time
 //!
 //! JavaScript does not allocate the same each time. The first run of a function compiles it; until
-//! V8 has seen it a few times there is no feedback vector, and inline caches grow in it when new kinds
-//! of objects come by; from the interpreter it moves to a baseline compiler, Sparkplug, and to the
-//! optimising ones, Maglev and TurboFan, which make code objects, *remove* allocations of objects
-//! that do not escape, allocate neighbouring ones in one go, and go back when their guess was wrong.
-//! They work on background threads, whose allocations are not sampled, and finish when they will.
-//! Weak caches empty, unused bytecode is flushed, and arrays learn how large to be, when a garbage
-//! collection comes by. And scripts use random numbers.
+//! V8 has seen it a few times there is no feedback vector, and inline caches grow in it when new
+//! kinds of objects come by; from the interpreter it moves to a baseline compiler, Sparkplug, and
+//! to the optimising ones, Maglev and TurboFan, which make code objects, *remove* allocations of
+//! objects that do not escape, allocate neighbouring ones in one go, and go back when their guess
+//! was wrong. They work on background threads, whose allocations are not sampled, and finish when
+//! they will. Weak caches empty, unused bytecode is flushed, and arrays learn how large to be, when
+//! a garbage collection comes by. And scripts use random numbers.
 //!
 //! V8's flags can take that away. They are the process's and must be set before V8 starts, so heap
 //! tests are a test binary of their own, which calls `v8::V8::set_flags_from_string(STABLE_FLAGS)`
-//! first. With V8 15.2 on Linux x86-64, ten runs in each of three isolates after a warm-up of 20 are
-//! so far apart (`cargo test --test budget -- --nocapture` prints it for the small scripts):
+//! first. With V8 15.2 on Linux x86-64, ten runs in each of three isolates after a warm-up of 20
+//! are so far apart (`cargo test --test budget -- --nocapture` prints it for the small scripts):
 //!
 //! | | [`STABLE_FLAGS`] | [`OPTIMIZING_FLAGS`] | none |
 //! | --- | --- | --- | --- |
@@ -105,23 +107,25 @@
 //!
 //! So the flags of [`STABLE_FLAGS`] and what they are for:
 //!
-//! - `--disable-optimizing-compilers` is what makes the difference: the interpreter and the baseline
-//!   compiler allocate each object that the script makes, each time and by itself.
-//! - `--random-seed=1` matters to scripts that use random numbers: they are the same in every process.
-//!   In one isolate they go on, so that runs still differ. It also decides which objects are sampled
-//!   in sampled mode.
-//! - `--single-threaded` made no difference beside the first flag. It stays, because V8 may come to do
-//!   more on threads whose allocations nobody sees.
+//! - `--disable-optimizing-compilers` is what makes the difference: the interpreter and the
+//!   baseline compiler allocate each object that the script makes, each time and by itself.
+//! - `--random-seed=1` matters to scripts that use random numbers: they are the same in every
+//!   process. In one isolate they go on, so that runs still differ. It also decides which objects
+//!   are sampled in sampled mode.
+//! - `--single-threaded` made no difference beside the first flag. It stays, because V8 may come to
+//!   do more on threads whose allocations nobody sees.
 //!
 //! Tried and found to make no difference beside these: `--no-sparkplug`, `--no-flush-bytecode`, and
 //! `--no-lazy-feedback-allocation`, with which acorn is steady two runs earlier. Tried without the
 //! first, and found not to help: `--predictable`, `--no-use-osr`, `--random-seed`, `--hash-seed`.
 //!
-//! A warm-up still matters: acorn allocates some 925 kB when it first parses, and 645,688 bytes in each
-//! of 40 runs after a warm-up of 20. [`Runs::steady`] says whether work has come to its steady state.
+//! A warm-up still matters: acorn allocates some 925 kB when it first parses, and 645,688 bytes in
+//! each of 40 runs after a warm-up of 20. [`Runs::steady`] says whether work has come to its steady
+//! state.
 //!
-//! Without flags, leave room: for small amounts a factor of two, as one array that V8 makes for itself
-//! may be as large as all that a small script retains. Budgets are for what grows with the work.
+//! Without flags, leave room: for small amounts a factor of two, as one array that V8 makes for
+//! itself may be as large as all that a small script retains. Budgets are for what grows with the
+//! work.
 
 mod amounts;
 mod check;

@@ -24,32 +24,27 @@ impl Runs {
     }
 
     /// The runs, in their order; at least one.
-    #[must_use]
     pub fn measurements(&self) -> &[Measurement] {
         &self.runs
     }
 
     /// The run with the least of a value.
-    #[must_use]
     pub fn least(&self, what: SampleType) -> &Measurement {
         self.sorted(what)[0]
     }
 
     /// The run in the middle, by a value; of an even number the lower of the two.
-    #[must_use]
     pub fn median(&self, what: SampleType) -> &Measurement {
         self.sorted(what)[(self.runs.len() - 1) / 2]
     }
 
     /// The run with the most of a value.
-    #[must_use]
     pub fn most(&self, what: SampleType) -> &Measurement {
         self.sorted(what)[self.runs.len() - 1]
     }
 
-    /// How far apart the least and the most are, as a part of the median: 0.02 for 2 %. Infinite if the
-    /// median is 0 and the most is not.
-    #[must_use]
+    /// How far apart the least and the most are, as a part of the median: 0.02 for 2 %. Infinite if
+    /// the median is 0 and the most is not.
     pub fn spread(&self, what: SampleType) -> f64 {
         let [least, median, most] = [self.least(what), self.median(what), self.most(what)]
             .map(|run| run.total().of(what).of(what).value());
@@ -58,7 +53,6 @@ impl Runs {
 
     /// The last run, if the last `last` ones allocated and retained the same: the work has come to
     /// its steady state. `None` if they did not, or if there are fewer.
-    #[must_use]
     pub fn steady(&self, last: usize) -> Option<&Measurement> {
         let tail = &self.runs[self.runs.len().checked_sub(last)?..];
         let is_steady = tail.windows(2).all(|runs| runs[0].total() == runs[1].total());

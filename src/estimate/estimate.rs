@@ -73,7 +73,7 @@ pub enum Uncertainty {
 /// let samples = (1..=400).map(|id| Sample::new(NodeId(1), 56, SampleId(id), true));
 /// let profile = Profile::from_samples(&nodes, samples, &options)?;
 ///
-/// let bytes = profile.estimate(SampleType::InuseSpace).expect("every profile from samples has it");
+/// let bytes = profile.estimate(SampleType::InuseSpace).expect("profiles of samples have it");
 /// assert_eq!(bytes.to_string(), "1.65 MB ± 0.17");
 /// assert_eq!((bytes.samples(), bytes.exact()), (Some(400), None));
 /// // Standard error: about one part in the square root of the samples.
@@ -96,26 +96,22 @@ impl Estimate {
     }
 
     /// The value, unrounded; of a difference it can be negative.
-    #[must_use]
     pub fn value(&self) -> f64 {
         self.sum.value()
     }
 
     /// The value as a whole number, if it is a count; `None` if it is an estimate, or nobody knows.
-    #[must_use]
     pub fn exact(&self) -> Option<u64> {
         let is_whole = self.value().fract() == 0.0 && self.value() >= 0.0;
         (self.uncertainty == Uncertainty::Exact && is_whole).then_some(self.value() as u64)
     }
 
     /// The kind of number: bytes or objects, in use or allocated.
-    #[must_use]
     pub fn sample_type(&self) -> SampleType {
         self.sample_type
     }
 
     /// The source of the uncertainty.
-    #[must_use]
     pub fn uncertainty(&self) -> Uncertainty {
         self.uncertainty
     }
@@ -126,7 +122,6 @@ impl Estimate {
     /// The variance of `n` samples of one size is `n * size² * (1 - p) / p²` in bytes, without the
     /// size in objects, and adds up over sizes and contexts. With few samples the standard error
     /// says little, and with none nothing: see [`interval`](Self::interval).
-    #[must_use]
     pub fn standard_error(&self) -> Option<f64> {
         self.is_known().then(|| self.sum.variance.sqrt())
     }
@@ -138,10 +133,10 @@ impl Estimate {
     /// is sampled with probability `p`, the number of those that were not sampled before the `n`th
     /// sample has a negative binomial distribution. From this follow the limits for objects of one
     /// size: its quantile with `n` samples below, and with `n + 1` above. They are exact: those of
-    /// Clopper and Pearson (*Biometrika* 26, 1934) for an unknown number of trials. For a small `p`,
-    /// objects far smaller than the interval, they are Garwood's for a Poisson count (*Biometrika*
-    /// 28, 1936); for `p` near 1, large objects or an interval of one byte, they close in on the
-    /// estimate until nothing is left between them.
+    /// Clopper and Pearson (*Biometrika* 26, 1934) for an unknown number of trials. For a small
+    /// `p`, objects far smaller than the interval, they are Garwood's for a Poisson count
+    /// (*Biometrika* 28, 1936); for `p` near 1, large objects or an interval of one byte, they
+    /// close in on the estimate until nothing is left between them.
     ///
     /// For a sum over sizes, a negative binomial distribution with the mean and the variance of the
     /// sum stands in, and one more sample of the most uncertain size is what is added above. For
@@ -157,20 +152,18 @@ impl Estimate {
     ///   that.
     /// - **That the sizes which were sampled are those that there are.** No sample can tell of a
     ///   size that has none. A function that makes large objects, each of which is sampled, has an
-    ///   interval without width, and could still have made small ones of which none was sampled: few
-    ///   bytes, but possibly most of its *objects*.
+    ///   interval without width, and could still have made small ones of which none was sampled:
+    ///   few bytes, but possibly most of its *objects*.
     ///   [`Profile::detection_limit`](crate::Profile::detection_limit) says how much can be
     ///   missing so. For the objects of one size, use
     ///   [`Profile::filter_samples`](crate::Profile::filter_samples).
     /// - With no sample at all the estimate is 0, and the upper limit is what can go unnoticed:
     ///   about 3.7 times the sampling interval at 95 %.
-    #[must_use]
     pub fn interval(&self, confidence: Confidence) -> Option<ConfidenceInterval> {
         self.is_known().then(|| self.sum.interval(confidence))
     }
 
     /// The number of samples behind the value: exact; `None` if the source does not tell it.
-    #[must_use]
     pub fn samples(&self) -> Option<u64> {
         let is_told = matches!(self.uncertainty, Uncertainty::Exact | Uncertainty::Sampled);
         is_told.then_some(self.sum.samples)

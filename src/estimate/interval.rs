@@ -41,7 +41,6 @@ impl Confidence {
     const MOST: f64 = 0.999_999_999;
 
     /// The level, between 0 and 1.
-    #[must_use]
     pub const fn level(self) -> f64 {
         self.0
     }
@@ -82,7 +81,6 @@ pub struct ConfidenceInterval {
 
 impl ConfidenceInterval {
     /// Upper less lower.
-    #[must_use]
     pub fn width(&self) -> f64 {
         self.upper - self.lower
     }
@@ -91,7 +89,6 @@ impl ConfidenceInterval {
     ///
     /// Limits are sums of floating-point numbers: a value that is off by their last digits counts
     /// as being in.
-    #[must_use]
     pub fn contains(&self, value: f64) -> bool {
         let slack = 1e-9 * self.upper.abs();
         (self.lower - slack..=self.upper + slack).contains(&value)
@@ -125,8 +122,8 @@ impl Sum {
 /// the mean times the step.
 fn unseen(level: f64, mean: f64, variance: f64, steps: f64) -> f64 {
     let step = steps / mean;
-    // Of every size the variance is at least its mean times the size, so that of the sum is at least
-    // the mean times the step, as a negative binomial distribution needs it.
+    // Of every size the variance is at least its mean times the size, so that of the sum is at
+    // least the mean times the step, as a negative binomial distribution needs it.
     let is_number = mean > 0.0 && step > 0.0 && step.is_finite();
     if is_number {
         step * negative_binomial(level, mean / step, variance / (step * step))

@@ -53,8 +53,8 @@ impl Sum {
         Self { samples: n, ..Self::of(n as f64, each, missed, probability) }
     }
 
-    /// Of the objects of `size` bytes that were estimated to be `value` bytes or, if `each` is 1, so
-    /// many objects.
+    /// Of the objects of `size` bytes that were estimated to be `value` bytes or, if `each` is 1,
+    /// so many objects.
     pub(crate) fn of_value(value: f64, each: f64, size: f64, interval_bytes: f64) -> Self {
         let (missed, probability) = chances(size, interval_bytes);
         Self { value, ..Self::of(value * probability / each, each, missed, probability) }
@@ -150,7 +150,8 @@ pub(crate) fn objects_per_sample(size: f64, interval_bytes: f64) -> f64 {
 
 /// The probabilities that an object of `size` bytes is missed, and that it is sampled.
 ///
-/// At an interval of 1 byte every object is sampled: V8 misses one of 16 bytes once in nine million.
+/// At an interval of 1 byte every object is sampled: V8 misses one of 16 bytes once in nine
+/// million.
 fn chances(size: f64, interval_bytes: f64) -> (f64, f64) {
     if interval_bytes <= 1.0 {
         return (0.0, 1.0);

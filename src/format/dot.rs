@@ -7,8 +7,7 @@ use petgraph::visit::EdgeRef;
 
 use super::write_error::WriteError;
 use crate::graph::{Call, FunctionNode};
-use crate::model::SampleType;
-use crate::model::{Function, plain_text};
+use crate::model::{Function, SampleType, plain_text};
 use crate::profile::Profile;
 
 /// What to show of a call graph.
@@ -83,15 +82,14 @@ impl Profile {
     /// a buffered writer.
     ///
     /// ```
-    /// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType,
     /// #     SamplerOptions};
-    /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
+    /// # let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
     /// # nodes[0].child_ids.push(NodeId(2));
-    /// # let samples = vec![Sample::new(NodeId(2), 64, SampleId(1), true)];
-    /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
+    /// # let samples = [Sample::new(NodeId(2), 64, SampleId(1), true)];
     /// use v8_heap_sampler::format::DotOptions;
     ///
-    /// let profile = Profile::from_profile(&profile)?;
+    /// let profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
     /// let mut dot = Vec::new();
     /// profile.write_dot(&mut dot, &DotOptions::new(SampleType::InuseSpace))?;
     /// assert!(String::from_utf8(dot)?.contains(r#"label="main\n64 B (100.0 %)""#));

@@ -10,8 +10,7 @@ use fxprof_processed_profile::{
 
 use super::rounding::Rounding;
 use super::write_error::{DEFAULT_LIMIT, WriteError};
-use crate::model::Bytes;
-use crate::model::SampleType;
+use crate::model::{Bytes, SampleType};
 use crate::profile::Profile;
 
 /// Options of the Firefox Profiler's format: see [`Profile::write_firefox`].
@@ -77,12 +76,11 @@ impl Profile {
     /// as much as the profile; up to [`FirefoxOptions::memory_limit`]. Pass a buffered writer.
     ///
     /// ```
-    /// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SamplerOptions};
-    /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
+    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SamplerOptions};
+    /// # let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
     /// # nodes[0].child_ids.push(NodeId(2));
-    /// # let samples = vec![Sample::new(NodeId(2), 64, SampleId(1), true)];
-    /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
-    /// let profile = Profile::from_profile(&profile)?;
+    /// # let samples = [Sample::new(NodeId(2), 64, SampleId(1), true)];
+    /// let profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
     /// let mut json = Vec::new();
     /// profile.write_firefox(&mut json, "my server")?;
     /// let json: serde_json::Value = serde_json::from_slice(&json)?;

@@ -9,8 +9,7 @@ use inferno::flamegraph::{Direction, Options, TextTruncateDirection};
 use super::folded::{digits, frame};
 use super::stack_walk::{Stack, StackWalk};
 use super::write_error::{DEFAULT_LIMIT, WriteError};
-use crate::model::{AnalysisError, SampleType};
-use crate::model::{Bytes, Name};
+use crate::model::{AnalysisError, Bytes, Name, SampleType};
 use crate::profile::{FunctionParts, Profile, StackBuilder};
 use crate::tree::TooMany;
 
@@ -105,15 +104,14 @@ impl Profile {
     /// up to [`FlamegraphOptions::memory_limit`].
     ///
     /// ```
-    /// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType,
     /// #     SamplerOptions};
-    /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
+    /// # let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
     /// # nodes[0].child_ids.push(NodeId(2));
-    /// # let samples = vec![Sample::new(NodeId(2), 64, SampleId(1), true)];
-    /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
+    /// # let samples = [Sample::new(NodeId(2), 64, SampleId(1), true)];
     /// use v8_heap_sampler::format::FlamegraphOptions;
     ///
-    /// let profile = Profile::from_profile(&profile)?;
+    /// let profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
     /// let mut svg = Vec::new();
     /// profile.write_flamegraph(&mut svg, &FlamegraphOptions::new(SampleType::InuseSpace))?;
     /// assert!(String::from_utf8(svg)?.contains("<title>main (64 bytes, 100.00%)</title>"));

@@ -4,8 +4,7 @@ use std::io::Write;
 
 use super::stack_walk::{Extent, Stack, StackWalk};
 use super::write_error::{DEFAULT_LIMIT, WriteError};
-use crate::model::SampleType;
-use crate::model::{Bytes, Function, plain_text};
+use crate::model::{Bytes, Function, SampleType, plain_text};
 use crate::profile::Profile;
 
 /// Options of folded stacks: see [`Profile::write_folded`].
@@ -60,13 +59,12 @@ impl Profile {
     /// one line. Pass a buffered writer. The format is that of Brendan Gregg's FlameGraph.
     ///
     /// ```
-    /// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType,
     /// #     SamplerOptions};
-    /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
+    /// # let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
     /// # nodes[0].child_ids.push(NodeId(2));
-    /// # let samples = vec![Sample::new(NodeId(2), 64, SampleId(1), true)];
-    /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
-    /// let profile = Profile::from_profile(&profile)?;
+    /// # let samples = [Sample::new(NodeId(2), 64, SampleId(1), true)];
+    /// let profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
     /// let mut folded = Vec::new();
     /// profile.write_folded(&mut folded, SampleType::InuseSpace)?;
     /// assert_eq!(folded, b"main 64\n");

@@ -5,8 +5,7 @@ use std::io::{self, Write};
 use super::nesting::Nesting;
 use super::rounding::Rounding;
 use super::write_error::WriteError;
-use crate::model::Counted;
-use crate::model::{Function, ScriptId, written_line};
+use crate::model::{Counted, Function, ScriptId, written_line};
 use crate::profile::Profile;
 
 impl Profile {
@@ -23,13 +22,11 @@ impl Profile {
     /// Pass a buffered writer. Memory beyond the profile: the functions' text, and 8 bytes a level.
     ///
     /// ```
-    /// # use v8_heap_sampler::{Counted, Profile, Node, NodeId, Profile, Sample, SampleId,
-    /// #     SamplerOptions};
-    /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
+    /// # use v8_heap_sampler::{Counted, Node, NodeId, Profile, Sample, SampleId, SamplerOptions};
+    /// # let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
     /// # nodes[0].child_ids.push(NodeId(2));
-    /// # let samples = vec![Sample::new(NodeId(2), 64, SampleId(1), true)];
-    /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
-    /// let profile = Profile::from_profile(&profile)?;
+    /// # let samples = [Sample::new(NodeId(2), 64, SampleId(1), true)];
+    /// let profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
     /// let mut json = Vec::new();
     /// profile.write_heapprofile(&mut json, Counted::InUse)?;
     /// let json: serde_json::Value = serde_json::from_slice(&json)?;

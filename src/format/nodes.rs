@@ -21,13 +21,11 @@ impl Profile {
     /// writer. Memory beyond the profile: one node, and 32 bytes for each distinct size.
     ///
     /// ```
-    /// # use v8_heap_sampler::{Counted, Profile, Node, NodeId, Profile, Sample, SampleId,
-    /// #     SamplerOptions};
-    /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
+    /// # use v8_heap_sampler::{Counted, Node, NodeId, Profile, Sample, SampleId, SamplerOptions};
+    /// # let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
     /// # nodes[0].child_ids.push(NodeId(2));
-    /// # let samples = vec![Sample::new(NodeId(2), 64, SampleId(1), true)];
-    /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
-    /// let profile = Profile::from_profile(&profile)?;
+    /// # let samples = [Sample::new(NodeId(2), 64, SampleId(1), true)];
+    /// let profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
     /// let mut json = Vec::new();
     /// profile.write_nodes(&mut json, Counted::InUse)?;
     /// let nodes: Vec<Node> = serde_json::from_slice(&json)?;

@@ -10,8 +10,7 @@ use super::other_json::{CPU_PROFILE, check_member};
 use super::read_error::ReadError;
 use super::read_options::ReadOptions;
 use super::read_tree::{CHILDREN, NodeFields, read_tree};
-use crate::model::Counted;
-use crate::model::{Bytes, NodeId, ScriptId};
+use crate::model::{Bytes, Counted, NodeId, ScriptId};
 use crate::profile::{
     Builder, FunctionParts, LabelSets, Metadata, OrdinalSample, Profile, RowData, push,
 };

@@ -14,8 +14,7 @@ use super::other_json::CPU_PROFILE;
 use super::read_error::ReadError;
 use super::read_options::ReadOptions;
 use super::read_tree::{CHILDREN, NodeFields, Start, read_fields, read_tree};
-use crate::model::{Allocation, Node, NodeId, ScriptId};
-use crate::model::{Counted, ProfileError};
+use crate::model::{Allocation, Counted, Node, NodeId, ProfileError, ScriptId};
 use crate::profile::{
     Builder, FunctionParts, Functions, LabelSets, Metadata, OriginalParts, Profile, RowData, push,
 };

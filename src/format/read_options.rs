@@ -1,8 +1,7 @@
 //! Within which bounds profiles are read, and as what.
 
 use super::limit::Limit;
-use crate::model::Bytes;
-use crate::model::Counted;
+use crate::model::{Bytes, Counted};
 
 /// How to read profiles.
 ///

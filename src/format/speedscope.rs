@@ -4,8 +4,7 @@ use std::io::{self, Write};
 
 use super::stack_walk::{Extent, Stack, StackWalk};
 use super::write_error::WriteError;
-use crate::model::Function;
-use crate::model::SampleType;
+use crate::model::{Function, SampleType};
 use crate::profile::Profile;
 
 impl Profile {
@@ -19,12 +18,11 @@ impl Profile {
     /// this is smaller: what is written does not grow with the depth.
     ///
     /// ```
-    /// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SamplerOptions};
-    /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
+    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SamplerOptions};
+    /// # let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
     /// # nodes[0].child_ids.push(NodeId(2));
-    /// # let samples = vec![Sample::new(NodeId(2), 64, SampleId(1), true)];
-    /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
-    /// let profile = Profile::from_profile(&profile)?;
+    /// # let samples = [Sample::new(NodeId(2), 64, SampleId(1), true)];
+    /// let profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
     /// let mut json = Vec::new();
     /// profile.write_speedscope(&mut json, "request 17")?;
     /// let json: serde_json::Value = serde_json::from_slice(&json)?;

@@ -2,8 +2,7 @@
 
 use std::io;
 
-use crate::model::{AnalysisError, SampleType};
-use crate::model::{Bytes, plain_text};
+use crate::model::{AnalysisError, Bytes, SampleType, plain_text};
 
 /// The default of writers' limits, of memory and of size: 1 GiB. Few programs open larger files.
 pub(super) const DEFAULT_LIMIT: Bytes = Bytes(1 << 30);
@@ -32,8 +31,8 @@ pub enum WriteError {
     /// The format has no negative values, and those of the profile are a
     /// [difference](crate::Profile::is_difference).
     #[error(
-        "{format}: {sample_type} is a difference, and the format has no negative values: write a flame \
-         graph, DOT or pprof instead"
+        "{format}: {sample_type} is a difference, and the format has no negative values: write a \
+         flame graph, DOT or pprof instead"
     )]
     Difference {
         /// The format.
@@ -47,8 +46,8 @@ pub enum WriteError {
     /// In some formats each stack is written out in full, so that what is written grows with the
     /// square of the depth.
     #[error(
-        "{format}: that would take {needed} or more, and the limit is {limit}: make stacks shorter or \
-         fewer (Profile::query: collapse_recursion, prune_below, trim), or raise the limit \
+        "{format}: that would take {needed} or more, and the limit is {limit}: make stacks \
+         shorter or fewer (Profile::query: collapse_recursion, prune_below, trim), or raise the limit \
          ({option})"
     )]
     TooLarge {

@@ -109,7 +109,8 @@ impl Profile {
     /// are the calls. Linear in the contexts.
     ///
     /// ```
-    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions};
+    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// #     SamplerOptions};
     /// # let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "walk"),
     /// #     Node::new(NodeId(3), "walk")];
     /// # nodes[0].child_ids.push(NodeId(2));
@@ -118,7 +119,8 @@ impl Profile {
     /// let profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
     /// let graph = profile.callgraph(SampleType::InuseSpace)?;
     /// let walk = graph.find("walk").next().unwrap();
-    /// assert_eq!(graph[walk].total.exact(), Some(128)); // each sample once, though `walk` calls itself
+    /// // Each sample once, though `walk` calls itself.
+    /// assert_eq!(graph[walk].total.exact(), Some(128));
     /// assert_eq!(graph.cycles(), [[walk]]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -257,7 +259,6 @@ impl Callgraph {
     }
 
     /// The graph, for petgraph's algorithms.
-    #[must_use]
     pub fn graph(&self) -> &Graph<FunctionNode, Call> {
         &self.graph
     }
@@ -269,13 +270,11 @@ impl Callgraph {
     }
 
     /// The root: its total is that of the whole profile.
-    #[must_use]
     pub fn root(&self) -> NodeIndex {
         self.root
     }
 
     /// The vertex of a function, by its name and place; never the root. Constant time.
-    #[must_use]
     pub fn index_of(&self, function: &Function) -> Option<NodeIndex> {
         self.index.get(&OwnedPlace::from(Place::of(function))).copied()
     }
@@ -331,7 +330,6 @@ impl Callgraph {
     /// # Panics
     ///
     /// If `function` is not a vertex of this graph.
-    #[must_use]
     pub fn callers(&self, function: NodeIndex) -> Vec<NeighborCall<'_>> {
         self.neighbors(function, Direction::Incoming)
     }
@@ -343,7 +341,6 @@ impl Callgraph {
     /// # Panics
     ///
     /// If `function` is not a vertex of this graph.
-    #[must_use]
     pub fn callees(&self, function: NodeIndex) -> Vec<NeighborCall<'_>> {
         self.neighbors(function, Direction::Outgoing)
     }
@@ -386,7 +383,6 @@ impl Callgraph {
     /// assert_eq!(graph.cycles(), [[main]]);
     /// # Ok::<(), v8_heap_sampler::ProfileError>(())
     /// ```
-    #[must_use]
     pub fn cycles(&self) -> Vec<Vec<NodeIndex>> {
         let mut cycles: Vec<_> = kosaraju_scc(&self.graph)
             .into_iter()

@@ -70,7 +70,6 @@ impl Function {
     /// Which of V8's pseudo frames this is, or `None` for a real function.
     ///
     /// A JavaScript function that is merely named like one, `(GC)` say, has a script and is real.
-    #[must_use]
     pub fn pseudo_frame(&self) -> Option<PseudoFrame> {
         match self.script_id {
             // In files that tell no ids, a function's script has a name.
@@ -80,21 +79,18 @@ impl Function {
     }
 
     /// Whether this is one of V8's pseudo frames, such as `(V8 API)`.
-    #[must_use]
     pub fn is_pseudo_frame(&self) -> bool {
         self.pseudo_frame().is_some()
     }
 
     /// The name that a person knows the function by: the original one where it is known, else the
     /// one in the script that V8 ran. Empty for anonymous functions.
-    #[must_use]
     pub fn shown_name(&self) -> &Name {
         self.original.as_ref().and_then(|original| original.name.as_ref()).unwrap_or(&self.name)
     }
 
     /// File, line and column that a person knows the function by: the original ones where they are
     /// known, else those in the script that V8 ran.
-    #[must_use]
     pub fn shown_place(&self) -> (&Name, Option<NonZeroU32>, Option<NonZeroU32>) {
         match &self.original {
             Some(original) => (&original.source, original.line_number, original.column_number),
@@ -103,7 +99,6 @@ impl Function {
     }
 
     /// The [shown name](Self::shown_name), or `(anonymous)` if there is none: for display.
-    #[must_use]
     pub fn display_name(&self) -> &str {
         match self.shown_name().as_str() {
             "" => "(anonymous)",
@@ -113,7 +108,6 @@ impl Function {
 
     /// Where the function starts, as `file:line:column` without the parts that are unknown; empty
     /// if nothing is known: for display. In the original source where that is known.
-    #[must_use]
     pub fn display_location(&self) -> String {
         let Some(original) = &self.original else { return self.generated_location() };
         let mut location = original.source.to_string();
@@ -123,7 +117,6 @@ impl Function {
 
     /// Where the function starts in the script that V8 ran, as `script:line:column` without the
     /// parts that are unknown; empty if nothing is known: for display.
-    #[must_use]
     pub fn generated_location(&self) -> String {
         let mut location = match (self.script_name.as_str(), self.script_id) {
             ("", None) => return String::new(),
@@ -252,7 +245,6 @@ impl PseudoFrame {
     ];
 
     /// V8's name of the frame, parentheses included.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Root => "(root)",

@@ -51,7 +51,6 @@ impl HeapStatistics {
     /// [`external`](Self::external).
     ///
     /// Reported as what it is: never as an allocation of some function.
-    #[must_use]
     pub const fn off_heap(&self) -> Bytes {
         Bytes(self.malloced.0.saturating_add(self.external.0))
     }

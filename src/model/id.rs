@@ -50,7 +50,6 @@ impl ScriptId {
     }
 
     /// V8's number of the script.
-    #[must_use]
     pub const fn get(self) -> u32 {
         self.0.get()
     }

@@ -30,7 +30,6 @@ pub struct Name(Arc<str>);
 
 impl Name {
     /// The text of the name.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -30,13 +30,11 @@ pub enum KeepDead {
 
 impl KeepDead {
     /// Whether samples of objects collected by a minor GC are kept.
-    #[must_use]
     pub const fn keeps_minor(self) -> bool {
         matches!(self, Self::MinorGc | Self::Both)
     }
 
     /// Whether samples of objects collected by a major GC are kept.
-    #[must_use]
     pub const fn keeps_major(self) -> bool {
         matches!(self, Self::MajorGc | Self::Both)
     }

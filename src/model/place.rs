@@ -3,8 +3,8 @@
 use super::node::written_line;
 use super::{Function, ScriptId};
 
-/// The identity of a function across sessions, isolates and loads of its script: its name, the name of
-/// its script, and the place in it; the original ones where these are known.
+/// The identity of a function across sessions, isolates and loads of its script: its name, the name
+/// of its script, and the place in it; the original ones where these are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Place<'f> {
     name: &'f str,

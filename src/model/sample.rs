@@ -10,7 +10,7 @@ use super::NodeId;
 ///
 /// Mirrors `v8::AllocationProfile::Sample`, without its `count`: that is `1 / p` rounded to a whole
 /// number for every sample alone, which for sizes near the interval is wrong by up to a third.
-/// [`Profile::estimates`](crate::Profile::estimates) has the unrounded estimate.
+/// [`Profile::estimate`](crate::Profile::estimate) is the unrounded estimate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Sample {

@@ -34,7 +34,6 @@ impl SampleType {
         [Self::AllocObjects, Self::AllocSpace, Self::InuseObjects, Self::InuseSpace];
 
     /// Go's and pprof's name: `alloc_objects`, `alloc_space`, `inuse_objects`, `inuse_space`.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::AllocObjects => "alloc_objects",
@@ -45,7 +44,6 @@ impl SampleType {
     }
 
     /// The unit by pprof's name: `count` or `bytes`.
-    #[must_use]
     pub const fn unit(self) -> &'static str {
         match self {
             Self::AllocObjects | Self::InuseObjects => "count",
@@ -71,7 +69,6 @@ impl SampleType {
     }
 
     /// Which objects it counts.
-    #[must_use]
     pub const fn counted(self) -> Counted {
         match self {
             Self::AllocObjects | Self::AllocSpace => Counted::Allocated,
@@ -92,8 +89,8 @@ impl SampleType {
 
 /// The objects that values count: live ones only, or all that were allocated.
 ///
-/// `.heapprofile` files and lists of nodes have one number of bytes for each context, and do not say
-/// which.
+/// `.heapprofile` files and lists of nodes have one number of bytes for each context, and do not
+/// say which.
 ///
 /// ```
 /// use v8_heap_sampler::{Counted, SampleType};
@@ -111,7 +108,6 @@ pub enum Counted {
 
 impl Counted {
     /// The sample type of their number.
-    #[must_use]
     pub const fn objects(self) -> SampleType {
         match self {
             Self::InUse => SampleType::InuseObjects,
@@ -120,7 +116,6 @@ impl Counted {
     }
 
     /// The sample type of their bytes.
-    #[must_use]
     pub const fn space(self) -> SampleType {
         match self {
             Self::InUse => SampleType::InuseSpace,

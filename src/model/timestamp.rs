@@ -38,7 +38,6 @@ impl Timestamp {
     }
 
     /// How long after `earlier` this is, by the monotonic clock; zero if it is not.
-    #[must_use]
     pub fn since(&self, earlier: &Self) -> Duration {
         self.monotonic.saturating_sub(earlier.monotonic)
     }

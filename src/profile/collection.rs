@@ -58,7 +58,6 @@ impl Collection {
 
     /// Bytes that were allocated on the JavaScript heap between start and collection, by V8's
     /// counter: exact, by no function in particular, and with V8's own work in it.
-    #[must_use]
     pub const fn allocated(&self) -> Bytes {
         let (before, after) = (self.heap_at_start.allocated_so_far, self.heap.allocated_so_far);
         Bytes(after.0.saturating_sub(before.0))

@@ -41,8 +41,8 @@ impl<'p> Evidence<'p> {
             // What has gone and what is new are told apart no more.
             (evidence.uncertainty, evidence.interval) = (Uncertainty::Difference, None);
         } else if !has_sizes && !sample_type.is_bytes() {
-            // The fewer samples small objects have, the more each stands for: their number is in doubt by
-            // far more than the bytes, and by how much only sizes tell.
+            // The fewer samples small objects have, the more each stands for: their number is in
+            // doubt by far more than the bytes, and by how much only sizes tell.
             evidence.interval = None;
         } else if has_sizes || has_mean {
             evidence.uncertainty = match evidence.interval {
@@ -204,15 +204,15 @@ impl Profile {
     /// type. Linear in the contexts that have values.
     ///
     /// ```
-    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions};
+    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// #     SamplerOptions};
     /// # let nodes = [Node::new(NodeId(1), "(root)")];
     /// # let samples = [Sample::new(NodeId(1), 64, SampleId(1), true)];
     /// let profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
-    /// let total = profile.estimate(SampleType::InuseSpace).expect("every profile of samples has it");
+    /// let total = profile.estimate(SampleType::InuseSpace).expect("profiles of samples have it");
     /// assert_eq!(total.exact(), Some(64));
     /// # Ok::<(), v8_heap_sampler::ProfileError>(())
     /// ```
-    #[must_use]
     pub fn estimate(&self, sample_type: SampleType) -> Option<Estimate> {
         Evidence::new(self, sample_type).ok().map(|evidence| evidence.total())
     }
@@ -221,10 +221,10 @@ impl Profile {
     /// the interval is unknown.
     ///
     /// A function, a context or a profile of more bytes than this, of objects of any sizes, has a
-    /// sample. (Bytes that are alive; or, if all samples were kept, that were allocated.) It is also
-    /// the most, with that confidence, that an estimate lacks because objects of some sizes have no
-    /// sample; their number can be up to an eighth of it, the second value, as no object is smaller
-    /// than 8 bytes.
+    /// sample. (Bytes that are alive; or, if all samples were kept, that were allocated.) It is
+    /// also the most, with that confidence, that an estimate lacks because objects of some sizes
+    /// have no sample; their number can be up to an eighth of it, the second value, as no object is
+    /// smaller than 8 bytes.
     ///
     /// `interval * ln(1 / (1 - confidence))`: three times the sampling interval at 95 %; nothing at
     /// an interval of 1 byte.
@@ -233,12 +233,12 @@ impl Profile {
     /// # use v8_heap_sampler::{Confidence, Node, NodeId, Profile, SamplerOptions};
     /// # let nodes = [Node::new(NodeId(1), "(root)")];
     /// let profile = Profile::from_samples(&nodes, [], &SamplerOptions::new())?; // at 512 KiB
-    /// let (bytes, objects) = profile.detection_limit(Confidence::P95).expect("the interval is known");
+    /// let limit = profile.detection_limit(Confidence::P95);
+    /// let (bytes, objects) = limit.expect("the interval is known");
     /// assert_eq!(bytes.to_string(), "1.6 MB");
     /// assert_eq!(objects.to_string(), "196329 objects");
     /// # Ok::<(), v8_heap_sampler::ProfileError>(())
     /// ```
-    #[must_use]
     pub fn detection_limit(&self, confidence: Confidence) -> Option<(Bytes, Objects)> {
         let interval = self.interval()?;
         if interval <= 1.0 {
@@ -250,7 +250,6 @@ impl Profile {
 
     /// The source of the values' uncertainty; `None` if the profile does not have the
     /// sample type.
-    #[must_use]
     pub fn uncertainty(&self, sample_type: SampleType) -> Option<Uncertainty> {
         Evidence::new(self, sample_type).ok().map(|evidence| evidence.uncertainty)
     }
@@ -262,14 +261,12 @@ impl Context<'_> {
     ///
     /// Linear in the values of the profile: for those of all contexts see [`Profile::values`],
     /// and [`Profile::top_down`].
-    #[must_use]
     pub fn own(self, sample_type: SampleType) -> Option<Estimate> {
         self.sum_of(sample_type, self.index()..self.index() + 1)
     }
 
     /// The amount that the context and all below it allocated, with its uncertainty; `None` if the
     /// profile does not have the sample type. Linear in the values of the profile.
-    #[must_use]
     pub fn total(self, sample_type: SampleType) -> Option<Estimate> {
         self.sum_of(sample_type, self.index()..self.end())
     }

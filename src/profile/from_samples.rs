@@ -169,7 +169,6 @@ impl Profile {
 
     /// The ordinal of the latest sample: what is sampled later has a higher one. `None` if there is
     /// no sample.
-    #[must_use]
     pub fn last_sample(&self) -> Option<u64> {
         Some(self.samples()?.last()?.ordinal)
     }
@@ -208,8 +207,8 @@ impl Scales {
     }
 }
 
-/// The rows of samples, which all have sizes: the one place where samples are grouped by context and
-/// size.
+/// The rows of samples, which all have sizes: the one place where samples are grouped by context
+/// and size.
 fn rows(
     samples: &[OrdinalSample],
     contexts: usize,

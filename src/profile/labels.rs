@@ -28,8 +28,8 @@ impl LabelSets {
         &self.0[number as usize]
     }
 
-    /// Brings sets and rows into one order, in which each set is there once, and none that no row has:
-    /// profiles that say the same are equal then.
+    /// Brings sets and rows into one order, in which each set is there once, and none that no row
+    /// has: profiles that say the same are equal then.
     pub(crate) fn put_in_order(&mut self, rows: &mut [RowData]) {
         let mut is_used = vec![false; self.0.len()];
         rows.iter().for_each(|row| is_used[row.labels as usize] = true);

@@ -18,12 +18,11 @@ impl Profile {
     /// with a [difference](Self::is_difference) in it is one. Linear in contexts and values.
     ///
     /// ```
-    /// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType,
     /// #     SamplerOptions};
-    /// # let nodes = vec![Node::new(NodeId(1), "(root)")];
-    /// # let samples = vec![Sample::new(NodeId(1), 64, SampleId(1), true)];
-    /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
-    /// # let one = Profile::from_profile(&profile)?;
+    /// # let nodes = [Node::new(NodeId(1), "(root)")];
+    /// # let samples = [Sample::new(NodeId(1), 64, SampleId(1), true)];
+    /// # let one = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
     /// # let other = one.clone();
     /// let both = Profile::merge([&one, &other])?;
     /// assert_eq!(both.total(SampleType::InuseSpace), Some(128.0));
@@ -49,14 +48,11 @@ impl Profile {
     /// others do not.
     ///
     /// ```
-    /// # use v8_heap_sampler::{Profile, KeepDead, Node, NodeId, Profile, SampleType,
-    /// #     SamplerOptions};
-    /// # let nodes = vec![Node::new(NodeId(1), "(root)")];
-    /// # let profile = Profile::new(nodes, Vec::new(), SamplerOptions::new());
-    /// # let mut with_dead = profile.clone();
-    /// # with_dead.options.keep_dead = KeepDead::Both;
-    /// # let alive = Profile::from_profile(&profile)?;
-    /// # let all = Profile::from_profile(&with_dead)?;
+    /// # use v8_heap_sampler::{KeepDead, Node, NodeId, Profile, SampleType, SamplerOptions};
+    /// # let nodes = [Node::new(NodeId(1), "(root)")];
+    /// # let alive = Profile::from_samples(&nodes, [], &SamplerOptions::new())?;
+    /// # let with_dead = SamplerOptions::new().keep_dead(KeepDead::Both);
+    /// # let all = Profile::from_samples(&nodes, [], &with_dead)?;
     /// let left_out = Profile::left_out_of_merge([&alive, &all]);
     /// assert_eq!(left_out, [SampleType::AllocObjects, SampleType::AllocSpace]);
     /// assert!(Profile::left_out_of_merge([&all, &all]).is_empty());

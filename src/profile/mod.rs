@@ -1,7 +1,7 @@
 //! A heap profile as numbers by calling context: what every format carries more or less of.
 //!
-//! Made of what was collected, or by the readers of [`format`](mod@crate::format); the writers there
-//! write it.
+//! Made of what was collected, or by the readers of [`format`](mod@crate::format); the writers
+//! there write it.
 
 mod build;
 mod collection;

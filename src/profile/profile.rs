@@ -13,8 +13,7 @@ use crate::model::{
     AnalysisError, Bytes, Counted, Function, KeepDead, NodeId, SampleType, SampleTypes,
 };
 #[cfg(feature = "sourcemap")]
-use crate::tree::FunctionNumbers;
-use crate::tree::NONE;
+use crate::tree::{FunctionNumbers, NONE};
 
 /// A heap profile as numbers by calling context, wherever it comes from: what the
 /// [formats](mod@crate::format) carry.
@@ -24,30 +23,26 @@ use crate::tree::NONE;
 /// `None` for a sample type that the profile does not have.
 ///
 /// Values are *estimates* unless the profile was taken at an interval of 1 byte. They are unrounded
-/// if they come from a [`Profile`](crate::Profile); what was read is as it was written. A pprof
-/// profile can be a [difference](Profile::is_difference), with values that are negative.
+/// if they come from samples; what was read is as it was written. A pprof profile can be a
+/// [difference](Profile::is_difference), with values that are negative.
 ///
 /// Held in columns: 16 bytes a context, 48 for a context with values of its own, and each function
 /// once. Contexts are in preorder, so that sums over subtrees are one pass and no depth overflows a
 /// stack.
 ///
 /// ```
-/// use v8_heap_sampler::{
-///     Profile, Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions,
-/// };
+/// use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions};
 ///
-/// let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
+/// let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
 /// nodes[0].child_ids.push(NodeId(2));
-/// let samples = vec![Sample::new(NodeId(2), 64, SampleId(1), true)];
-/// let profile = Profile::new(nodes, samples, SamplerOptions::exact());
-///
-/// let profile = Profile::from_profile(&profile)?;
+/// let samples = [Sample::new(NodeId(2), 64, SampleId(1), true)];
+/// let profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
 /// assert_eq!(profile.total(SampleType::InuseSpace), Some(64.0));
 /// assert_eq!(profile.total(SampleType::AllocSpace), None); // dead objects were not kept
 /// let main = profile.root().children().next().unwrap();
 /// assert_eq!(main.function().to_string(), "main");
 /// assert_eq!(profile.values(SampleType::InuseSpace).unwrap()[main.index()], 64.0);
-/// # Ok::<(), v8_heap_sampler::Error>(())
+/// # Ok::<(), v8_heap_sampler::ProfileError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
@@ -81,12 +76,11 @@ pub struct Profile {
 /// What is known of a heap profile besides its numbers.
 ///
 /// ```
-/// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, SamplerOptions};
-/// # let nodes = vec![Node::new(NodeId(1), "(root)")];
-/// # let profile = Profile::new(nodes, Vec::new(), SamplerOptions::new());
-/// let mut profile = Profile::from_profile(&profile)?;
+/// # use v8_heap_sampler::{Node, NodeId, Profile, SamplerOptions};
+/// # let nodes = [Node::new(NodeId(1), "(root)")];
+/// let mut profile = Profile::from_samples(&nodes, [], &SamplerOptions::new())?;
 /// profile.metadata.comments.push("after the third request".to_owned());
-/// # Ok::<(), v8_heap_sampler::Error>(())
+/// # Ok::<(), v8_heap_sampler::ProfileError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -118,7 +112,6 @@ impl Profile {
     }
 
     /// Whether the profile has a sample type.
-    #[must_use]
     pub fn has(&self, sample_type: SampleType) -> bool {
         self.sample_types.has(sample_type)
     }
@@ -130,14 +123,13 @@ impl Profile {
     /// `/debug/pprof/heap?seconds=30` and what [`write_pprof_diff`](Self::write_pprof_diff) writes;
     /// objects and bytes of the same objects together. Parts and sums of differences are
     /// differences too, whatever signs they have; pprof carries that in a comment.
-    #[must_use]
     pub fn is_difference(&self, sample_type: SampleType) -> bool {
         self.sample_types.is_difference(sample_type)
     }
 
-    /// The sample type that a viewer should show first: the one that [`about`](Self::about) names,
-    /// or the last one there is, which is `inuse_space` in most profiles.
-    #[must_use]
+    /// The sample type that a viewer should show first: the one that
+    /// [`metadata`](Self#structfield.metadata) names, or the last one there is, which is
+    /// `inuse_space` in most profiles.
     pub fn default_sample_type(&self) -> SampleType {
         let named = self.metadata.default_sample_type.filter(|&named| self.has(named));
         named.or_else(|| self.sample_types().last()).unwrap_or(SampleType::InuseSpace)
@@ -145,7 +137,6 @@ impl Profile {
 
     /// The sum over the whole profile; `None` if it does not have the sample type. Linear in the
     /// contexts that have values.
-    #[must_use]
     pub fn total(&self, sample_type: SampleType) -> Option<f64> {
         // From 0: the sum of nothing would be -0.
         let sum = || self.rows.iter().fold(0.0, |sum, row| sum + row.value(sample_type));
@@ -154,7 +145,6 @@ impl Profile {
 
     /// What each context allocated itself, by [`Context::index`]; `None` if the profile does not
     /// have the sample type. Linear.
-    #[must_use]
     pub fn values(&self, sample_type: SampleType) -> Option<Vec<f64>> {
         self.has(sample_type).then(|| {
             let mut values = vec![0.0; self.len()];
@@ -167,7 +157,6 @@ impl Profile {
 
     /// What each context and all below it allocated, by [`Context::index`]; `None` if the profile
     /// does not have the sample type. Linear.
-    #[must_use]
     pub fn totals(&self, sample_type: SampleType) -> Option<Vec<f64>> {
         self.values(sample_type).map(|values| self.added_up(values))
     }
@@ -221,19 +210,16 @@ impl Profile {
     }
 
     /// The root: the empty stack.
-    #[must_use]
     pub fn root(&self) -> Context<'_> {
         Context { profile: self, rank: 0 }
     }
 
     /// All contexts in preorder, the root first.
-    #[must_use]
     pub fn contexts(&self) -> Contexts<'_> {
         Contexts { profile: self, next: 0, end: self.len() as u32, siblings: false }
     }
 
     /// How many contexts there are; at least one.
-    #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a tree has a root")]
     pub fn len(&self) -> usize {
         self.function_of.len()
@@ -241,7 +227,6 @@ impl Profile {
 
     /// The functions, in the order in which the contexts show them first: that of the root, which
     /// no other context has, and then each once.
-    #[must_use]
     pub fn functions(&self) -> &[Arc<Function>] {
         &self.functions
     }
@@ -262,33 +247,30 @@ impl Profile {
     /// All values, by context, label set and size of objects, in this order.
     ///
     /// ```
-    /// # use v8_heap_sampler::{Profile, Label, Node, NodeId, Profile, Sample, SampleId,
-    /// #     SampleType, SamplerOptions};
-    /// # let nodes = vec![Node::new(NodeId(1), "(root)")];
+    /// # use v8_heap_sampler::{Label, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// #     SamplerOptions};
+    /// # let nodes = [Node::new(NodeId(1), "(root)")];
     /// # let sample = |id, size| Sample::new(NodeId(1), size, SampleId(id), true);
-    /// # let samples = vec![sample(1, 64), sample(2, 4096)];
-    /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
-    /// # let profile = Profile::from_profile(&profile)?;
+    /// # let samples = [sample(1, 64), sample(2, 4096)];
+    /// # let profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
     /// let large: f64 = profile
     ///     .rows()
     ///     .filter(|row| row.size().is_some_and(|size| size.0 >= 1024))
     ///     .filter_map(|row| row.value(SampleType::InuseSpace))
     ///     .sum();
     /// assert_eq!(large, 4096.0);
-    /// # Ok::<(), v8_heap_sampler::Error>(())
+    /// # Ok::<(), v8_heap_sampler::ProfileError>(())
     /// ```
     pub fn rows(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
         self.rows.iter().map(|data| Row { profile: self, data })
     }
 
     /// The sampled objects in the order of their allocation; `None` where the source has none.
-    #[must_use]
     pub fn samples(&self) -> Option<&[OrdinalSample]> {
         self.samples.as_deref()
     }
 
     /// The circumstances of the collection; `None` if the profile was not collected here.
-    #[must_use]
     pub fn collection(&self) -> Option<&Collection> {
         self.collection.as_deref()
     }
@@ -419,14 +401,13 @@ impl Profile {
 /// A calling context in its [`Profile`]. A copyable reference.
 ///
 /// ```
-/// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, SamplerOptions};
-/// # let nodes = vec![Node::new(NodeId(1), "(root)")];
-/// # let profile = Profile::new(nodes, Vec::new(), SamplerOptions::new());
-/// # let profile = Profile::from_profile(&profile)?;
+/// # use v8_heap_sampler::{Node, NodeId, Profile, SamplerOptions};
+/// # let nodes = [Node::new(NodeId(1), "(root)")];
+/// # let profile = Profile::from_samples(&nodes, [], &SamplerOptions::new())?;
 /// for context in profile.contexts() {
 ///     println!("{:depth$}{}", "", context.function(), depth = 2 * context.depth());
 /// }
-/// # Ok::<(), v8_heap_sampler::Error>(())
+/// # Ok::<(), v8_heap_sampler::ProfileError>(())
 /// ```
 #[derive(Clone, Copy)]
 pub struct Context<'p> {
@@ -437,13 +418,11 @@ pub struct Context<'p> {
 impl<'p> Context<'p> {
     /// The context's place in preorder, from 0, the root: by this, columns such as
     /// [`Profile::values`] are read.
-    #[must_use]
     pub fn index(self) -> usize {
         self.rank as usize
     }
 
     /// Which function.
-    #[must_use]
     pub fn function(self) -> &'p Arc<Function> {
         &self.profile.functions[self.function_number()]
     }
@@ -463,13 +442,11 @@ impl<'p> Context<'p> {
     }
 
     /// The id that the source gave the context; `None` if it gives none.
-    #[must_use]
     pub fn id(self) -> Option<NodeId> {
         self.profile.ids.as_ref().map(|ids| ids[self.index()])
     }
 
     /// The caller's context; `None` for the root.
-    #[must_use]
     pub fn parent(self) -> Option<Self> {
         match self.profile.parents[self.index()] {
             NONE => None,
@@ -478,21 +455,18 @@ impl<'p> Context<'p> {
     }
 
     /// The contexts called from here.
-    #[must_use]
     pub fn children(self) -> Contexts<'p> {
         let end = self.profile.ends[self.index()];
         Contexts { profile: self.profile, next: self.rank + 1, end, siblings: true }
     }
 
     /// This context and all below it, in preorder.
-    #[must_use]
     pub fn descendants(self) -> Contexts<'p> {
         let end = self.profile.ends[self.index()];
         Contexts { profile: self.profile, next: self.rank, end, siblings: false }
     }
 
     /// How many calls lie between the root, at depth 0, and this context. Linear in the depth.
-    #[must_use]
     pub fn depth(self) -> usize {
         std::iter::successors(self.parent(), |context| context.parent()).count()
     }

@@ -118,25 +118,21 @@ pub struct Row<'p> {
 
 impl<'p> Row<'p> {
     /// The context.
-    #[must_use]
     pub fn context(self) -> Context<'p> {
         self.profile.context(self.data.context)
     }
 
     /// The size of one object; `None` where the source does not tell it, or it differs.
-    #[must_use]
     pub fn size(self) -> Option<Bytes> {
         self.data.size()
     }
 
     /// The labels, sorted.
-    #[must_use]
     pub fn labels(self) -> &'p [Label] {
         self.profile.label_sets.get(self.data.labels)
     }
 
     /// One of the values; `None` if the profile does not have the sample type.
-    #[must_use]
     pub fn value(self, sample_type: SampleType) -> Option<f64> {
         self.profile.has(sample_type).then(|| self.data.value(sample_type))
     }

@@ -46,7 +46,6 @@ impl OrdinalSample {
     /// the sample stands for.
     ///
     /// Where optimised code allocated several objects in one go, it is the size of the group.
-    #[must_use]
     pub fn size(&self) -> Option<Bytes> {
         self.size.map(|size| Bytes(size.get()))
     }

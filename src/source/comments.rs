@@ -88,7 +88,8 @@ fn comment_len(text: &str) -> Option<usize> {
     Some(rest.find("*/").map_or(text.len(), |end| end + 4))
 }
 
-/// Where the string or regular expression ends that starts at a byte; it ends with its line at last.
+/// Where the string or regular expression ends that starts at a byte; it ends with its line at
+/// last.
 fn literal_end(bytes: &[u8], start: usize) -> usize {
     let mark = bytes[start];
     let mut is_class = false;

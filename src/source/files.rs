@@ -113,7 +113,8 @@ impl FileSources {
             decoded => (rest.to_owned(), decoded),
         };
         let names = std::iter::once(first).chain(second);
-        // In a path, `?` and `#` are most likely of a file's name as well; if there is none, of a URL.
+        // In a path, `?` and `#` are most likely of a file's name as well; if there is none, of a
+        // URL.
         let names = names.flat_map(|name| {
             let bare = without_query(&name).map(str::to_owned);
             [Some(name), bare.filter(|_| !is_url)].into_iter().flatten()

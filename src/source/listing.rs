@@ -11,8 +11,7 @@ use super::provider::{Script, SourceProvider};
 use super::text::Text;
 use crate::analysis::{Pattern, TopRow};
 use crate::estimate::Estimate;
-use crate::model::{AnalysisError, SampleType};
-use crate::model::{Function, Name, ScriptId, plain_text, written_line};
+use crate::model::{AnalysisError, Function, Name, SampleType, ScriptId, plain_text, written_line};
 use crate::profile::Profile;
 
 /// Which lines a listing shows.
@@ -184,7 +183,7 @@ impl Profile {
     ///
     /// ```
     /// # use std::num::NonZeroU32;
-    /// # use v8_heap_sampler::{Allocation, Counted, Profile, Node, NodeId, SampleType};
+    /// # use v8_heap_sampler::{Allocation, Counted, Function, Node, NodeId, Profile, SampleType};
     /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "rows")];
     /// # nodes[0].child_ids.push(NodeId(2));
     /// # nodes[1].allocations.push(Allocation { count: 100, size: 8016 });
@@ -194,7 +193,8 @@ impl Profile {
     /// use v8_heap_sampler::source::{ListOptions, MemorySources};
     ///
     /// let mut sources = MemorySources::new();
-    /// sources.insert_source("app.js", "\"use strict\";\nfunction rows(n) {\n  return Array(n);\n}\n");
+    /// let code = "\"use strict\";\nfunction rows(n) {\n  return Array(n);\n}\n";
+    /// sources.insert_source("app.js", code);
     /// let options = ListOptions::new().before(1).after(1);
     /// let listing = profile
     ///     .listing(SampleType::InuseSpace, "rows", &mut sources, &options)?;
@@ -246,7 +246,8 @@ impl Profile {
 /// function.line_number = NonZeroU32::new(1);
 /// function.column_number = NonZeroU32::new(35);
 /// let mut sources = MemorySources::new();
-/// sources.insert_source("min.js", "var a=1;".repeat(3) + "function b(){return[a]}" + &";".repeat(99));
+/// let code = "var a=1;".repeat(3) + "function b(){return[a]}" + &";".repeat(99);
+/// sources.insert_source("min.js", code);
 ///
 /// let options = ListOptions::new().width(20);
 /// let listing = list([ListedFunction::new(function, "3 kB", "4 kB")], &mut sources, &options);

@@ -95,8 +95,8 @@ impl Map {
         let line_within = line - section.start.0;
         let offset = if line_within == 0 { section.start.1 } else { 0 };
         let (map, place) = (section.map.as_ref()?, (line_within, column - offset));
-        // One of a line before says nothing about this one, and the decoder subtracts its column from
-        // one that can be less.
+        // One of a line before says nothing about this one, and the decoder subtracts its column
+        // from one that can be less.
         if last_token(map, place)?.get_dst_line() != line_within {
             return None;
         }

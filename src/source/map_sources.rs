@@ -16,23 +16,24 @@ use crate::model::{Function, Name, Original, ScriptId};
 use crate::profile::Profile;
 
 impl Profile {
-    /// Finds the source maps of the profile's scripts, and notes for each function where it stands in
-    /// the [original](Function::original) source. All views and formats show that then.
+    /// Finds the source maps of the profile's scripts, and notes for each function where it stands
+    /// in the [original](Function::original) source. All views and formats show that then.
     ///
-    /// A script's text, from `provider`, says where its map is: within (`//# sourceMappingURL=data:...`),
-    /// or at a URL, for which `provider` is asked next. Without a text, or if it does not say, `provider`
-    /// may know better. Maps of version 3 are read, indexed ones too.
+    /// A script's text, from `provider`, says where its map is: within
+    /// (`//# sourceMappingURL=data:...`), or at a URL, for which `provider` is asked next. Without
+    /// a text, or if it does not say, `provider` may know better. Maps of version 3 are read,
+    /// indexed ones too.
     ///
-    /// Places are looked up by line *and column* of the function's start, so that a program minified to
-    /// one line is mapped as well. Names come from the map where a minifier has changed them, and from
-    /// the original text that the map carries where a function has lost its name.
+    /// Places are looked up by line *and column* of the function's start, so that a program
+    /// minified to one line is mapped as well. Names come from the map where a minifier has changed
+    /// them, and from the original text that the map carries where a function has lost its name.
     ///
-    /// A map that is missing or broken is no error, and gives no wrong place: functions that cannot be
-    /// mapped stay as they are, and the report says why. Those that have an original place already keep
-    /// it.
+    /// A map that is missing or broken is no error, and gives no wrong place: functions that cannot
+    /// be mapped stay as they are, and the report says why. Those that have an original place
+    /// already keep it.
     ///
-    /// Each map is decoded once, for all functions of its script, and let go of. It takes about its JSON
-    /// and 28 bytes for each of its segments. A function takes logarithmic time.
+    /// Each map is decoded once, for all functions of its script, and let go of. It takes about its
+    /// JSON and 28 bytes for each of its segments. A function takes logarithmic time.
     ///
     /// ```
     /// # use std::num::NonZeroU32;
@@ -165,8 +166,9 @@ fn find_map(script: Script<'_>, provider: &mut dyn SourceProvider) -> Result<Fou
     Ok(FoundMap { map, from: url.unwrap_or_else(|| "provider".to_owned()), base, text })
 }
 
-/// Where a script says that its map is: in the last comment that says so, as V8 reads it. A map within
-/// a comment that code follows is of a part of the script, put there by a bundler that did not look.
+/// Where a script says that its map is: in the last comment that says so, as V8 reads it. A map
+/// within a comment that code follows is of a part of the script, put there by a bundler that did
+/// not look.
 fn mapping_url(text: &str) -> Option<&str> {
     const KEY: &str = "sourceMappingURL=";
     let (mut starts, mut is_first) = (None, true);

@@ -34,7 +34,8 @@ impl MemorySources {
         Self::default()
     }
 
-    /// Adds the text of the script, or of the original file, with this name, in place of any before.
+    /// Adds the text of the script, or of the original file, with this name, in place of any
+    /// before.
     pub fn insert_source(&mut self, name: impl Into<String>, text: impl Into<Arc<str>>) {
         self.texts.insert(name.into(), text.into());
     }
@@ -52,13 +53,11 @@ impl MemorySources {
     }
 
     /// How many texts there are.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.texts.len() + self.texts_by_id.len()
     }
 
     /// Whether there is no text.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -3,8 +3,8 @@
 //!
 //! Nothing here needs V8: it works on a [`Profile`](crate::Profile) from any reader. Where the
 //! text of scripts and their source maps come from is for a [`SourceProvider`] to say: what the
-//! embedder has in memory ([`MemorySources`]), files ([`FileSources`]), one after the other (a pair of
-//! providers), or something of its own.
+//! embedder has in memory ([`MemorySources`]), files ([`FileSources`]), one after the other (a pair
+//! of providers), or something of its own.
 //!
 //! - [`Profile::map_sources`](crate::Profile::map_sources) applies source maps (feature
 //!   `sourcemap`).

@@ -49,9 +49,9 @@ impl<'s> Script<'s> {
 
 /// Supplies the text of scripts and original files, and source maps.
 ///
-/// Each is asked for at most once for each script in a call of the crate, and let go of before the next
-/// one is asked for. A pair of providers is a provider: the second is asked for what the first does not
-/// have.
+/// Each is asked for at most once for each script in a call of the crate, and let go of before the
+/// next one is asked for. A pair of providers is a provider: the second is asked for what the first
+/// does not have.
 ///
 /// ```
 /// use std::borrow::Cow;
@@ -79,14 +79,15 @@ pub trait SourceProvider {
     ///
     /// # Errors
     ///
-    /// Whatever keeps the text from being read. It ends up in reports, and nothing else fails for it.
+    /// Whatever keeps the text from being read. It ends up in reports, and nothing else fails for
+    /// it.
     fn source(&mut self, script: Script<'_>) -> io::Result<Option<Cow<'_, str>>>;
 
     /// The source map of a script, as JSON; `None`, as by default, if there is none.
     ///
     /// `url` is where the script's text says that the map is, resolved against the script's name;
-    /// `None` if it does not say, or there is no text. Maps within the text (`data:` URLs) are not asked
-    /// for.
+    /// `None` if it does not say, or there is no text. Maps within the text (`data:` URLs) are not
+    /// asked for.
     ///
     /// # Errors
     ///

@@ -22,13 +22,11 @@ pub struct MapReport {
 
 impl MapReport {
     /// How many functions were mapped.
-    #[must_use]
     pub fn mapped(&self) -> usize {
         self.scripts.iter().map(|script| script.mapped).sum()
     }
 
     /// How many functions are in scripts and had no original place before.
-    #[must_use]
     pub fn functions(&self) -> usize {
         self.scripts.iter().map(|script| script.functions).sum()
     }

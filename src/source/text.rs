@@ -4,13 +4,14 @@ use std::ops::Range;
 
 /// A text whose lines are known, and places in it by line and column, from 0, in UTF-16 units.
 ///
-/// Made in one pass; a line is found in constant time, a column in logarithmic time, in a line of ten
-/// megabytes as well.
+/// Made in one pass; a line is found in constant time, a column in logarithmic time, in a line of
+/// ten megabytes as well.
 pub(super) struct Text<'t> {
     text: &'t str,
     /// Where each line starts, and where it ends without its terminator.
     lines: Vec<Range<usize>>,
-    /// UTF-16 units before each step of bytes; nothing for a text of ASCII, where both are the same.
+    /// UTF-16 units before each step of bytes; nothing for a text of ASCII, where both are the
+    /// same.
     steps: Option<Vec<usize>>,
 }
 

@@ -78,8 +78,8 @@ fn samples_behind(count: u64, scale: f64) -> u64 {
     (least - least * slack(scale)).ceil() as u64
 }
 
-/// What V8 would report of `allocation` had it not taken so many of the samples behind it; `None` if
-/// nothing.
+/// What V8 would report of `allocation` had it not taken so many of the samples behind it; `None`
+/// if nothing.
 pub(super) fn without_samples(
     allocation: Allocation,
     samples: u64,

@@ -119,8 +119,8 @@ pub(super) fn allows_javascript(isolate: &mut v8::Isolate) -> bool {
     // A scope notes down what was allowed before it.
     let mut scope = MaybeUninit::<RawAllowJavascript>::uninit();
     let isolate = RawIsolate::of(isolate).0.as_ptr();
-    // SAFETY: constructs the object, which has the size and alignment of V8's, in place. The isolate
-    // is alive and this thread's, since we hold a reference to it.
+    // SAFETY: constructs the object, which has the size and alignment of V8's, in place. The
+    // isolate is alive and this thread's, since we hold a reference to it.
     unsafe { symbols::allow_javascript_construct(scope.as_mut_ptr(), isolate) };
     // SAFETY: the constructor sets all members.
     let was_allowed = unsafe { scope.assume_init_ref() }.was_allowed != 0;

@@ -310,7 +310,8 @@ mod tests {
         assert_eq!(own.ranges, [(10, 10)]);
         own.update(&[], taken(3));
         assert!(own.ranges.is_empty());
-        // An embedder's callback can make handles, but V8 cannot have sampled what it did not allocate.
+        // An embedder's callback can make handles, but V8 cannot have sampled what it did not
+        // allocate.
         let samples = [sample(1, 16, 20), sample(1, 990, 21), sample(1, 24, 22)];
         own.update(&samples, Taken { samples: 7, bytes: 40, interval_bytes: 8 });
         assert_eq!(own.ranges, [(22, 22)]);

@@ -1,5 +1,5 @@
-//! Turns V8's profile into owned data, checking before it trusts: into the columns of a tree, or into
-//! flat nodes.
+//! Turns V8's profile into owned data, checking before it trusts: into the columns of a tree, or
+//! into flat nodes.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -141,8 +141,8 @@ pub(super) fn walk_tree(
     Ok((tree, with_own))
 }
 
-/// Makes functions one that V8 tells apart by numbers that say the same: 0 and -1 are both an unknown
-/// line.
+/// Makes functions one that V8 tells apart by numbers that say the same: 0 and -1 are both an
+/// unknown line.
 fn merge_equal_functions(tree: &mut ContextTree) {
     let functions = std::mem::take(&mut tree.functions);
     let mut numbers = FunctionNumbers::default();

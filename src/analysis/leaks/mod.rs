@@ -70,7 +70,7 @@ use crate::profile::Profile;
 /// # #[cfg(any(feature = "v8-150", feature = "v8-152"))] {
 /// # let (mut isolate, realm) = fixtures::realm();
 /// use v8_heap_sampler::analysis::{LeakOptions, leaks};
-/// use v8_heap_sampler::{Profile, HeapSampler, SamplerOptions};
+/// use v8_heap_sampler::{HeapSampler, SamplerOptions};
 ///
 /// # realm.run(&mut isolate, "server.js", "const kept = [];
 /// #     function handle() { kept.push(Array.from({ length: 100 }, (_, i) => ({ i }))); } ''");
@@ -80,7 +80,7 @@ use crate::profile::Profile;
 /// for _ in 0..8 {
 /// #   realm.run(&mut sampler, "load.js", "for (let i = 0; i < 20; i++) handle(); ''");
 ///     // ... some work ...
-///     snapshots.push(Profile::from_profile(&sampler.collect_profile()?)?);
+///     snapshots.push(sampler.profile()?);
 /// }
 /// let leaks = leaks(&snapshots, &LeakOptions::new())?;
 /// assert!(leaks.rows[0].is_leak && leaks.rows[0].name.contains(" server.js"));

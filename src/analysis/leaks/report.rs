@@ -11,10 +11,8 @@ use crate::analysis::joined::shown_stack;
 use crate::analysis::share::percent;
 use crate::analysis::significance::shown_p;
 use crate::analysis::table::Table;
-use crate::estimate::Estimate;
-use crate::estimate::shown;
-use crate::model::SampleType;
-use crate::model::{Bytes, Function, Objects};
+use crate::estimate::{Estimate, shown};
+use crate::model::{Bytes, Function, Objects, SampleType};
 
 /// What a [`Rate`] is per.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]

@@ -12,8 +12,7 @@ pub use write::PprofOptions;
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
 
-use crate::model::SampleType;
-use crate::model::{Function, written_line};
+use crate::model::{Function, SampleType, written_line};
 use crate::profile::{FunctionParts, Profile};
 
 /// The name that an anonymous function goes by: pprof's reports tell functions apart by name alone,

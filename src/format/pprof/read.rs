@@ -16,8 +16,7 @@ use super::{anonymous_name, generated_parts, named_differences};
 use crate::format::limit::{Limit, MOST_TO_CHECK, too_long};
 use crate::format::read_error::ReadError;
 use crate::format::read_options::ReadOptions;
-use crate::model::{Bytes, Function, ScriptId};
-use crate::model::{SampleType, SampleTypes};
+use crate::model::{Bytes, Function, SampleType, SampleTypes, ScriptId};
 use crate::profile::{
     FunctionParts, Label, LabelSets, Metadata, OriginalParts, Profile, RowData, StackBuilder, push,
 };

@@ -14,8 +14,7 @@ use super::{anonymous_name, differences_comment, generated_name};
 use crate::format::rounding::Rounding;
 use crate::format::stack_walk::{Extent, Stack, StackWalk};
 use crate::format::write_error::{DEFAULT_LIMIT, WriteError};
-use crate::model::SampleType;
-use crate::model::{Bytes, written_line};
+use crate::model::{Bytes, SampleType, written_line};
 use crate::profile::{LabelValue, Profile, RowData};
 
 /// How to write pprof profiles.
@@ -105,15 +104,14 @@ impl Profile {
     /// [`PprofOptions::size_limit`].
     ///
     /// ```
-    /// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType,
     /// #     SamplerOptions};
-    /// # let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
+    /// # let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
     /// # nodes[0].child_ids.push(NodeId(2));
-    /// # let samples = vec![Sample::new(NodeId(2), 64, SampleId(1), true)];
-    /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
+    /// # let samples = [Sample::new(NodeId(2), 64, SampleId(1), true)];
     /// use v8_heap_sampler::{Label, format::{self, PprofOptions}};
     ///
-    /// let mut profile = Profile::from_profile(&profile)?;
+    /// let mut profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
     /// profile.add_label(Label::text("isolate", "worker 3"));
     /// let mut pprof = Vec::new();
     /// profile.write_pprof(&mut pprof, &PprofOptions::new())?;
@@ -153,12 +151,11 @@ impl Profile {
     /// a copy of both.
     ///
     /// ```
-    /// # use v8_heap_sampler::{Profile, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType,
     /// #     SamplerOptions};
-    /// # let nodes = vec![Node::new(NodeId(1), "(root)")];
-    /// # let samples = vec![Sample::new(NodeId(1), 64, SampleId(1), true)];
-    /// # let profile = Profile::new(nodes, samples, SamplerOptions::exact());
-    /// # let before = Profile::from_profile(&profile)?;
+    /// # let nodes = [Node::new(NodeId(1), "(root)")];
+    /// # let samples = [Sample::new(NodeId(1), 64, SampleId(1), true)];
+    /// # let before = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
     /// # let after = before.clone();
     /// use v8_heap_sampler::format::PprofOptions;
     /// let mut pprof = Vec::new();
