@@ -11,9 +11,7 @@ use std::time::Instant;
 
 use criterion::{Criterion, Throughput};
 use v8_heap_sampler::format::{self, PprofOptions};
-use v8_heap_sampler::{
-    CallTree, Counted, HeapProfile, HeapSampler, KeepDead, Node, Profile, SamplerOptions,
-};
+use v8_heap_sampler::{CallTree, Counted, HeapSampler, KeepDead, Node, Profile, SamplerOptions};
 
 /// The TypeScript compiler at work: some 100,000 nodes.
 fn typescript() -> Result<Profile, String> {
@@ -27,22 +25,22 @@ fn typescript() -> Result<Profile, String> {
     Ok(sampler.collect_profile().unwrap())
 }
 
-fn pprof(profile: &HeapProfile) -> Vec<u8> {
+fn pprof(profile: &Profile) -> Vec<u8> {
     let mut bytes = Vec::new();
     profile.write_pprof(&mut bytes, &PprofOptions::new()).unwrap();
     bytes
 }
 
 fn nodes_to_pprof(nodes: &[Node]) -> Vec<u8> {
-    pprof(&HeapProfile::from_nodes(nodes, Counted::InUse).unwrap())
+    pprof(&Profile::from_nodes(nodes, Counted::InUse).unwrap())
 }
 
 fn profile_to_pprof(profile: &Profile) -> Vec<u8> {
-    pprof(&HeapProfile::from_profile(profile).unwrap())
+    pprof(&Profile::from_profile(profile).unwrap())
 }
 
 fn profile_to_heapprofile(profile: &Profile) -> Vec<u8> {
-    let profile = HeapProfile::from_profile(profile).unwrap();
+    let profile = Profile::from_profile(profile).unwrap();
     let mut bytes = Vec::new();
     profile.write_heapprofile(&mut bytes, Counted::InUse).unwrap();
     bytes
@@ -122,8 +120,8 @@ fn criterion(profile: &Profile) {
     group.bench_function("profile to .heapprofile", |b| {
         b.iter_with_large_drop(|| profile_to_heapprofile(profile));
     });
-    group.bench_function("HeapProfile::from_nodes alone", |b| {
-        b.iter_with_large_drop(|| HeapProfile::from_nodes(&profile.nodes, Counted::InUse).unwrap());
+    group.bench_function("Profile::from_nodes alone", |b| {
+        b.iter_with_large_drop(|| Profile::from_nodes(&profile.nodes, Counted::InUse).unwrap());
     });
     group.finish();
 
