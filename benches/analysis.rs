@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use v8_heap_sampler::analysis::{DiffBy, DiffOptions, GroupBy, TopOptions, TreeOptions, diff};
-use v8_heap_sampler::{Allocation, Bytes, Counted, HeapProfile, SampleType};
+use v8_heap_sampler::{Allocation, Bytes, Counted, Profile, SampleType};
 
 #[path = "support/random_nodes.rs"]
 mod random_nodes;
@@ -15,7 +15,7 @@ use random_nodes::random_nodes;
 const VALUE: SampleType = SampleType::InuseSpace;
 
 /// A profile of which every context has values, and another of the same functions.
-fn profiles(nodes: usize) -> [HeapProfile; 2] {
+fn profiles(nodes: usize) -> [Profile; 2] {
     [1, 2].map(|seed| {
         let mut nodes = random_nodes(nodes, seed);
         for (at, node) in nodes.iter_mut().enumerate() {
@@ -23,13 +23,13 @@ fn profiles(nodes: usize) -> [HeapProfile; 2] {
             node.allocations =
                 [Allocation { count: 1 + at as u64 % 7, size }].into_iter().collect();
         }
-        let mut profile = HeapProfile::from_nodes(&nodes, Counted::InUse).expect("it is a tree");
-        profile.about.interval = Some(Bytes(4096));
+        let mut profile = Profile::from_nodes(&nodes, Counted::InUse).expect("it is a tree");
+        profile.metadata.interval = Some(Bytes(4096));
         profile
     })
 }
 
-type Answer = fn(&[HeapProfile; 2]) -> usize;
+type Answer = fn(&[Profile; 2]) -> usize;
 
 const ANSWERS: [(&str, Answer); 7] = [
     ("top by function", |[profile, _]| profile.top(&TopOptions::new(VALUE)).unwrap().rows.len()),
@@ -74,7 +74,7 @@ fn analysis(c: &mut Criterion) {
     println!("\nat 1,000,000 nodes (of each profile), and per node against 10,000 nodes, in turn;");
     println!("medians (target: under 1.5 s):");
     for (name, answer) in ANSWERS {
-        let time = |profiles: &[HeapProfile; 2]| {
+        let time = |profiles: &[Profile; 2]| {
             let start = Instant::now();
             black_box(answer(profiles));
             start.elapsed().as_secs_f64()

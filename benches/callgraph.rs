@@ -3,8 +3,8 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use v8_heap_sampler::{CallTree, Callgraph, Node};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use v8_heap_sampler::{Callgraph, Counted, Node, Profile};
 
 #[path = "support/random_nodes.rs"]
 mod random_nodes;
@@ -17,9 +17,8 @@ fn callgraph(c: &mut Criterion) {
     for count in [1_000, 10_000, 100_000, 1_000_000] {
         let nodes = random_nodes(count, 1);
         group.throughput(Throughput::Elements(nodes.len() as u64));
-        group.bench_with_input(BenchmarkId::new("CallTree", count), &nodes, |b, nodes| {
-            let take = |nodes: Vec<Node>| CallTree::from_nodes(nodes).unwrap();
-            b.iter_batched(|| nodes.clone(), take, BatchSize::LargeInput);
+        group.bench_with_input(BenchmarkId::new("Profile", count), &nodes, |b, nodes| {
+            b.iter_with_large_drop(|| profile(nodes));
         });
         group.bench_with_input(BenchmarkId::new("Callgraph", count), &nodes, |b, nodes| {
             b.iter_with_large_drop(|| Callgraph::from_nodes(nodes).unwrap());
@@ -31,13 +30,14 @@ fn callgraph(c: &mut Criterion) {
     let (small, large) = (random_nodes(10_000, 1), random_nodes(1_000_000, 1));
     println!("\nper node at 1,000,000 nodes against 10,000, in turn (target: at most 2 times; the");
     println!("tree under 250 ns a node):");
-    let tree = |nodes: &[Node]| {
-        let nodes = nodes.to_vec();
-        per_node(nodes.len(), || CallTree::from_nodes(nodes).unwrap())
-    };
+    let tree = |nodes: &[Node]| per_node(nodes.len(), || profile(nodes));
     let graph = |nodes: &[Node]| per_node(nodes.len(), || Callgraph::from_nodes(nodes).unwrap());
-    report("CallTree::from_nodes", &small, &large, &tree);
+    report("Profile::from_nodes", &small, &large, &tree);
     report("Callgraph::from_nodes", &small, &large, &graph);
+}
+
+fn profile(nodes: &[Node]) -> Profile {
+    Profile::from_nodes(nodes, Counted::InUse).unwrap()
 }
 
 /// Nanoseconds per node that `build` takes.

@@ -5,14 +5,14 @@
 //! peers`, with a folder in `PEERS_DIR`, this writes the tree and its own times there.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 use std::path::Path;
 use std::time::Instant;
 
 use criterion::{Criterion, Throughput};
 use v8_heap_sampler::format::{self, PprofOptions};
 use v8_heap_sampler::{
-    CallTree, Counted, HeapProfile, HeapSampler, KeepDead, Node, Profile, SamplerOptions,
+    Counted, HeapSampler, KeepDead, Node, NodeId, Profile, Sample, SampleId, SamplerOptions,
 };
 
 /// The TypeScript compiler at work: some 100,000 nodes.
@@ -24,34 +24,37 @@ fn typescript() -> Result<Profile, String> {
     let mut sampler = HeapSampler::with_options(&mut isolate, options).unwrap();
     realm.run(&mut sampler, "typescript.js", &compiler);
     realm.run(&mut sampler, "main.js", fixtures::npm::TYPESCRIPT_WORKLOAD);
-    Ok(sampler.collect_profile().unwrap())
+    Ok(sampler.profile().unwrap())
 }
 
-fn pprof(profile: &HeapProfile) -> Vec<u8> {
+fn pprof(profile: &Profile) -> Vec<u8> {
     let mut bytes = Vec::new();
     profile.write_pprof(&mut bytes, &PprofOptions::new()).unwrap();
     bytes
 }
 
 fn nodes_to_pprof(nodes: &[Node]) -> Vec<u8> {
-    pprof(&HeapProfile::from_nodes(nodes, Counted::InUse).unwrap())
-}
-
-fn profile_to_pprof(profile: &Profile) -> Vec<u8> {
-    pprof(&HeapProfile::from_profile(profile).unwrap())
+    pprof(&Profile::from_nodes(nodes, Counted::InUse).unwrap())
 }
 
 fn profile_to_heapprofile(profile: &Profile) -> Vec<u8> {
-    let profile = HeapProfile::from_profile(profile).unwrap();
     let mut bytes = Vec::new();
     profile.write_heapprofile(&mut bytes, Counted::InUse).unwrap();
     bytes
 }
 
+/// The profile's contexts as nodes, with what they have in use.
+fn nodes_of(profile: &Profile) -> Vec<Node> {
+    let mut json = Vec::new();
+    profile.write_nodes(&mut json, Counted::InUse).unwrap();
+    serde_json::from_slice(&json).unwrap()
+}
+
 /// A `.heapprofile` of at least so many bytes: the same tree below one root, again and again.
 fn large_heapprofile(profile: &Profile, least: usize) -> Vec<u8> {
-    let one = profile.nodes.len() as u32;
-    let mut nodes = vec![Node::new(v8_heap_sampler::NodeId(1), "(root)")];
+    let tree = nodes_of(profile);
+    let one = tree.len() as u32;
+    let mut nodes = vec![Node::new(NodeId(1), "(root)")];
     let mut bytes = 0;
     let size = profile_to_heapprofile(profile).len();
     let mut samples = Vec::new();
@@ -60,24 +63,22 @@ fn large_heapprofile(profile: &Profile, least: usize) -> Vec<u8> {
             break;
         }
         bytes += size;
-        let id = |old: v8_heap_sampler::NodeId| v8_heap_sampler::NodeId(old.0 + 1 + copy * 4 * one);
-        nodes[0].child_ids.push(id(profile.nodes[0].id));
-        for node in &profile.nodes {
+        let id = |old: NodeId| NodeId(old.0 + 1 + copy * 4 * one);
+        nodes[0].child_ids.push(id(tree[0].id));
+        for node in &tree {
             let mut node = node.clone();
             node.id = id(node.id);
             node.child_ids = node.child_ids.iter().map(|&child| id(child)).collect();
             nodes.push(node);
         }
-        for &sample in &profile.samples {
-            let mut sample = sample;
-            sample.node_id = id(sample.node_id);
-            sample.sample_id.0 += u64::from(copy) << 32;
-            samples.push(sample);
+        for sample in profile.samples().unwrap() {
+            let node = id(tree[sample.context as usize].id);
+            let sample_id = SampleId(sample.ordinal + (u64::from(copy) << 32));
+            samples.push(Sample::new(node, sample.size().unwrap().0, sample_id, !sample.is_dead));
         }
     }
-    let mut large = Profile::new(nodes, samples, profile.options.clone());
-    large.started = profile.started;
-    profile_to_heapprofile(&large)
+    let options = &profile.collection().unwrap().options;
+    profile_to_heapprofile(&Profile::from_samples(&nodes, samples, options).unwrap())
 }
 
 fn median_ms<T>(mut run: impl FnMut() -> T) -> f64 {
@@ -95,35 +96,37 @@ fn median_ms<T>(mut run: impl FnMut() -> T) -> f64 {
     times[times.len() / 2]
 }
 
-fn peers(folder: &Path, profile: &Profile) -> std::io::Result<()> {
-    let nodes = profile.nodes.len();
+fn peers(folder: &Path, profile: &Profile) -> Result<(), Box<dyn std::error::Error>> {
+    let tree = nodes_of(profile);
+    let nodes = tree.len();
     let mut file = BufWriter::new(File::create(folder.join("nodes.json"))?);
-    CallTree::from_nodes(&profile.nodes).unwrap().write_nested_json(&mut file)?;
-    file.flush()?;
+    profile.write_nested_nodes(&mut file, Counted::InUse)?;
     fs::write(folder.join("tree.heapprofile"), profile_to_heapprofile(profile))?;
-    let pprof = median_ms(|| nodes_to_pprof(&profile.nodes));
+    let pprof = median_ms(|| nodes_to_pprof(&tree));
     let heapprofile = median_ms(|| profile_to_heapprofile(profile));
     let json =
         format!(r#"{{"nodes":{nodes},"pprof_ms":{pprof:.3},"heapprofile_ms":{heapprofile:.3}}}"#);
     println!("{json}");
-    fs::write(folder.join("rust.json"), json)
+    fs::write(folder.join("rust.json"), json)?;
+    Ok(())
 }
 
 fn criterion(profile: &Profile) {
+    let nodes = nodes_of(profile);
     let mut criterion = Criterion::default().configure_from_args();
     let mut group = criterion.benchmark_group("formats/typescript");
-    group.throughput(Throughput::Elements(profile.nodes.len() as u64)).sample_size(20);
+    group.throughput(Throughput::Elements(nodes.len() as u64)).sample_size(20);
     group.bench_function("nodes to gzipped pprof", |b| {
-        b.iter_with_large_drop(|| nodes_to_pprof(&profile.nodes));
+        b.iter_with_large_drop(|| nodes_to_pprof(&nodes));
     });
     group.bench_function("profile to gzipped pprof", |b| {
-        b.iter_with_large_drop(|| profile_to_pprof(profile));
+        b.iter_with_large_drop(|| pprof(profile));
     });
     group.bench_function("profile to .heapprofile", |b| {
         b.iter_with_large_drop(|| profile_to_heapprofile(profile));
     });
-    group.bench_function("HeapProfile::from_nodes alone", |b| {
-        b.iter_with_large_drop(|| HeapProfile::from_nodes(&profile.nodes, Counted::InUse).unwrap());
+    group.bench_function("Profile::from_nodes alone", |b| {
+        b.iter_with_large_drop(|| Profile::from_nodes(&nodes, Counted::InUse).unwrap());
     });
     group.finish();
 

@@ -4,7 +4,7 @@ use v8_heap_sampler::analysis::{
     DiffBy, DiffOptions, GroupBy, LeakOptions, Query, Recursion, TopOptions, TreeOptions, diff,
     leaks,
 };
-use v8_heap_sampler::{Allocation, Bytes, Counted, HeapProfile, SampleType};
+use v8_heap_sampler::{Allocation, Bytes, Counted, Profile, SampleType};
 
 mod counting;
 #[path = "../benches/support/random_nodes.rs"]
@@ -14,14 +14,14 @@ use counting::measure;
 use random_nodes::random_nodes;
 
 /// A profile of which every other context has values.
-fn profile(nodes: usize, seed: u64) -> HeapProfile {
+fn profile(nodes: usize, seed: u64) -> Profile {
     let mut nodes = random_nodes(nodes, seed);
     for (at, node) in nodes.iter_mut().enumerate().filter(|(at, _)| at % 2 == 0) {
         let size = 16 + 8 * (at as u64 % 50);
         node.allocations = [Allocation { count: 1 + at as u64 % 7, size }].into_iter().collect();
     }
-    let mut profile = HeapProfile::from_nodes(&nodes, Counted::InUse).expect("it is a tree");
-    profile.about.interval = Some(Bytes(4096));
+    let mut profile = Profile::from_nodes(&nodes, Counted::InUse).expect("it is a tree");
+    profile.metadata.interval = Some(Bytes(4096));
     profile
 }
 

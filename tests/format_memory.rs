@@ -3,11 +3,11 @@
 use std::io::{self, Read, Write};
 
 use v8_heap_sampler::format::{self, PprofOptions, ReadError, ReadOptions};
-use v8_heap_sampler::{Bytes, Counted, HeapProfile, SampleType};
+use v8_heap_sampler::{Bytes, Counted, Profile, SampleType};
 
 mod counting;
 mod endless;
-#[path = "without_v8/repeat.rs"]
+#[path = "without_v8/support/repeat.rs"]
 mod repeat;
 
 use counting::measure;
@@ -213,7 +213,7 @@ fn hostile_pprof() -> [(&'static str, Vec<u8>); 3] {
     [("a stack", stack), ("labels", labels), ("comments", comments)]
 }
 
-fn writing(profile: &HeapProfile, write: impl FnOnce(&HeapProfile, io::Sink)) -> usize {
+fn writing(profile: &Profile, write: impl FnOnce(&Profile, io::Sink)) -> usize {
     let ((), peak, held) = measure(|| write(profile, io::sink()));
     assert_eq!(held, 0);
     peak

@@ -4,14 +4,14 @@
 use std::io;
 
 use v8_heap_sampler::format::{FirefoxOptions, FlamegraphOptions, WriteError};
-use v8_heap_sampler::{Allocation, Bytes, Counted, HeapProfile, Node, NodeId, SampleType};
+use v8_heap_sampler::{Allocation, Bytes, Counted, Node, NodeId, Profile, SampleType};
 
 mod counting;
 
 use counting::measure;
 
 /// A chain of calls so deep, each with an object of its own.
-fn deep(levels: u32) -> HeapProfile {
+fn deep(levels: u32) -> Profile {
     let mut nodes = vec![Node::new(NodeId(1), "(root)")];
     for id in 2..levels + 2 {
         let mut node = Node::new(NodeId(id), format!("f{}", id % 7));
@@ -19,11 +19,11 @@ fn deep(levels: u32) -> HeapProfile {
         nodes[id as usize - 2].child_ids.push(node.id);
         nodes.push(node);
     }
-    HeapProfile::from_nodes(&nodes, Counted::InUse).unwrap()
+    Profile::from_nodes(&nodes, Counted::InUse).unwrap()
 }
 
 /// 500 functions that call each other, three times over: 250,500 contexts, and values at the ends.
-fn wide() -> HeapProfile {
+fn wide() -> Profile {
     let mut nodes = vec![Node::new(NodeId(1), "(root)")];
     let mut add = |parent: usize, name: String, count: u64| {
         let id = NodeId(nodes.len() as u32 + 1);
@@ -42,14 +42,14 @@ fn wide() -> HeapProfile {
             add(caller, format!("inner{inner}"), 1 + inner % 3);
         }
     }
-    HeapProfile::from_nodes(&nodes, Counted::InUse).unwrap()
+    Profile::from_nodes(&nodes, Counted::InUse).unwrap()
 }
 
 /// One test: others beside it would be counted as well.
 #[test]
 fn no_writer_takes_more_memory_than_it_may() {
     let space = SampleType::InuseSpace;
-    type Write = fn(&HeapProfile, Bytes) -> Result<(), WriteError>;
+    type Write = fn(&Profile, Bytes) -> Result<(), WriteError>;
     let writers: [(&str, Write); 3] = [
         ("flame graph", |profile, limit| {
             let options = FlamegraphOptions::new(SampleType::InuseSpace).memory_limit(limit);

@@ -7,18 +7,18 @@ use v8_heap_sampler::format::{
     self, DotOptions, FlamegraphOptions, FoldedOptions, PprofOptions, ReadOptions, WriteError,
 };
 use v8_heap_sampler::source::{ListOptions, MemorySources};
-use v8_heap_sampler::{Allocation, Bytes, Counted, HeapProfile, Node, NodeId, SampleType};
+use v8_heap_sampler::{Allocation, Bytes, Counted, Profile, Node, NodeId, SampleType};
 
-#[path = "../../tests/without_v8/answers.rs"]
+#[path = "../../tests/without_v8/support/answers.rs"]
 mod answers;
 
 /// Reads within a small bound.
-pub fn read(data: &[u8]) -> Option<HeapProfile> {
+pub fn read(data: &[u8]) -> Option<Profile> {
     ReadOptions::new().memory_limit(Bytes(64 << 20)).read(data).ok()
 }
 
 /// Asks everything, of each value.
-pub fn answers(profile: &HeapProfile) {
+pub fn answers(profile: &Profile) {
     // Deep stacks of many contexts take seconds: nothing new is in them.
     if profile.len() < 20_000 {
         profile.sample_types().for_each(|of| answers::check(profile, of));
@@ -68,7 +68,7 @@ pub fn map(text: &str, map: &[u8]) {
             break;
         }
     }
-    let mut profile = HeapProfile::from_nodes(&nodes, Counted::InUse).unwrap();
+    let mut profile = Profile::from_nodes(&nodes, Counted::InUse).unwrap();
     let (of, before) = (SampleType::InuseSpace, profile.clone());
     let mut sources = MemorySources::new();
     sources.insert_source(SCRIPT, text);
@@ -118,7 +118,7 @@ fn fits(written: &Result<(), WriteError>) -> bool {
 }
 
 /// Writes in every format, and reads again what can be read.
-pub fn check(profile: &HeapProfile) {
+pub fn check(profile: &Profile) {
     assert_eq!(profile.contexts().count(), profile.len());
     for sample_type in SampleType::ALL {
         assert_eq!(profile.total(sample_type).is_some(), profile.has(sample_type));

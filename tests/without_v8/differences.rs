@@ -4,42 +4,42 @@ use proptest::prelude::*;
 use prost::Message;
 use v8_heap_sampler::analysis::{
     DiffBy, DiffOptions, GroupBy, LeakError, LeakOptions, Measure, Pattern, Query, TopOptions,
-    TopRow, TreeOptions, Uncertainty, diff, leaks,
+    TopRow, TreeOptions, diff, leaks,
 };
 use v8_heap_sampler::format::{
     self, DotOptions, FlamegraphOptions, PprofOptions, ReadOptions, WriteError,
 };
 use v8_heap_sampler::source::{ListOptions, MemorySources};
 use v8_heap_sampler::{
-    Confidence, Context, Counted, HeapProfile, Label, MergeError, Node, NodeId, Profile, Sample,
-    SampleId, SampleType, SamplerOptions,
+    Confidence, Context, Counted, Label, MergeError, Node, NodeId, Profile, Sample, SampleId,
+    SampleType, SamplerOptions, Uncertainty,
 };
 
-use crate::pprof_messages::of_samples;
+use crate::support::pprof_messages::of_samples;
 
 const SPACE: SampleType = SampleType::InuseSpace;
 
-fn read(samples: &[(&[u64], [i64; 4])]) -> HeapProfile {
+fn read(samples: &[(&[u64], [i64; 4])]) -> Profile {
     format::read(&of_samples(samples).encode_to_vec()[..]).unwrap()
 }
 
 /// `grow` has become less, and `main` more; all of it was allocated.
-fn delta() -> HeapProfile {
+fn delta() -> Profile {
     read(&[(&[1, 2], [20, 2_000_000, -10, -1_000_000]), (&[2], [1, 600_000, 1, 10_000])])
 }
 
 /// As much more in `grow` as less in `main`, which calls it, and a call of itself.
-fn balanced() -> HeapProfile {
+fn balanced() -> Profile {
     read(&[(&[1, 2], [0, 0, 10, 1000]), (&[2, 2], [0, 0, -10, -1000])])
 }
 
-fn pprof(profile: &HeapProfile) -> HeapProfile {
+fn pprof(profile: &Profile) -> Profile {
     let mut bytes = Vec::new();
     profile.write_pprof(&mut bytes, &PprofOptions::new().object_sizes(true)).unwrap();
     format::read(&bytes[..]).unwrap()
 }
 
-fn changes(before: &HeapProfile, after: &HeapProfile) -> HeapProfile {
+fn changes(before: &Profile, after: &Profile) -> Profile {
     let mut bytes = Vec::new();
     after.write_pprof_diff(&mut bytes, before, &PprofOptions::new()).unwrap();
     format::read(&bytes[..]).unwrap()
@@ -60,16 +60,16 @@ fn a_column_with_negative_values_is_a_difference() {
     let none = read(&[(&[1, 2], [0, 0, 1, 8])]);
     assert!(SampleType::ALL.into_iter().all(|sample_type| !none.is_difference(sample_type)));
 
-    let alloc = profile.amount(SampleType::AllocSpace).unwrap();
+    let alloc = profile.estimate(SampleType::AllocSpace).unwrap();
     assert_eq!(alloc.uncertainty(), Uncertainty::Approximate);
     assert!(alloc.interval(Confidence::P95).unwrap().lower > 0.0);
-    let inuse = profile.amount(SPACE).unwrap();
+    let inuse = profile.estimate(SPACE).unwrap();
     assert_eq!(inuse.uncertainty(), Uncertainty::Difference);
     let doubt = (inuse.standard_error(), inuse.samples(), inuse.interval(Confidence::P95));
     assert_eq!(doubt, (None, None, None));
     assert_eq!((inuse.to_string(), format!("{inuse:#}")), ("-990.0 kB".into(), "-990.0 kB".into()));
     let json = serde_json::to_string(&inuse).unwrap();
-    let nothing_known = r#""standard_error":null,"lower":null,"upper":null,"samples":null}"#;
+    let nothing_known = r#""standard_error":null,"lower":null,"upper":null,"samples":null,"uncertainty":"difference"}"#;
     assert_eq!(json, format!(r#"{{"value":-990000.0,{nothing_known}"#));
     assert_eq!(SPACE.display(-1_234_567.8).to_string(), "-1.2 MB");
     assert_eq!(SampleType::InuseObjects.display(-1.2).to_string(), "-1 object");
@@ -143,7 +143,7 @@ fn answers_have_signs_and_no_shares() {
 #[test]
 fn more_and_less_do_not_hide_each_other() {
     let profile = balanced();
-    let amount = profile.amount(SPACE).unwrap();
+    let amount = profile.estimate(SPACE).unwrap();
     assert_eq!((amount.value(), amount.to_string()), (0.0, "0 B".to_owned()));
     let options = TreeOptions::new(SPACE);
     let down = profile.top_down(&options).unwrap();
@@ -174,7 +174,7 @@ fn pprof_carries_differences_both_ways() {
     for mut profile in [delta(), balanced()] {
         assert_eq!(pprof(&profile), profile);
         // A part without negative values, and comments of the user's.
-        profile.about.comments = vec!["difference: of opinion".to_owned(), "x".to_owned()];
+        profile.metadata.comments = vec!["difference: of opinion".to_owned(), "x".to_owned()];
         let part = profile.query(&Query::new().focus(Pattern::text("nothing"))).unwrap();
         assert_eq!((part.total(SPACE), part.is_difference(SPACE)), (Some(0.0), true));
         for profile in [profile, part] {
@@ -222,8 +222,8 @@ fn values_that_are_not_whole_keep_both_totals() {
         });
         let sample = |id| Sample::new(NodeId(1 + id as u32 % 9), 1000, SampleId(id), true);
         let options = SamplerOptions::new().interval_bytes(700);
-        let profile = Profile::new(nodes.collect(), (1..=count).map(sample).collect(), options);
-        HeapProfile::from_profile(&profile).unwrap()
+        let nodes: Vec<Node> = nodes.collect();
+        Profile::from_samples(&nodes, (1..=count).map(sample), &options).unwrap()
     };
     let (before, after) = (thirds(40), thirds(31));
     let written = changes(&before, &after);
@@ -336,13 +336,13 @@ fn parts_and_sums_of_differences_are_differences() {
     let part = profile.query(&Query::new().ignore(Pattern::text("grow"))).unwrap();
     // Only what has become more.
     assert_eq!((part.total(SPACE), part.is_difference(SPACE)), (Some(10_000.0), true));
-    assert_eq!(part.amount(SPACE).unwrap().to_string(), "+10.0 kB");
+    assert_eq!(part.estimate(SPACE).unwrap().to_string(), "+10.0 kB");
     let mut labelled = part.clone();
     labelled.add_label(Label::text("of", "main"));
     assert!(labelled.is_difference(SPACE));
     let before = read(&[(&[1, 2], [0, 0, 20, 3_000_000])]);
     for profiles in [[&before, &profile], [&profile, &before]] {
-        let after = HeapProfile::merge(profiles).unwrap();
+        let after = Profile::merge(profiles).unwrap();
         assert_eq!((after.total(SPACE), after.is_difference(SPACE)), (Some(2_010_000.0), true));
         assert!(!after.is_difference(SampleType::AllocSpace));
     }
@@ -360,7 +360,7 @@ fn differences_stay_within_what_numbers_can_say() {
     assert!(bad(&[(&[1, 2], [0, 0, 0, i64::MIN])]).contains("is not from -2^53 to 2^53"));
     // Sums of parts could not be said, though that of all can.
     assert!(bad(&[(&[1, 2], [0, 0, 0, -MOST]), (&[2], [0, 0, 0, MOST])]).contains("add up to"));
-    let error = HeapProfile::merge([&least, &least]).unwrap_err();
+    let error = Profile::merge([&least, &least]).unwrap_err();
     assert_eq!(error, MergeError::TooMuch { sample_type: SPACE });
 }
 
@@ -500,7 +500,7 @@ proptest! {
         if profile.contexts().all(|of| of.children().next().is_some() || has_row(of)) {
             prop_assert_eq!(&again, &profile);
         }
-        let twice = HeapProfile::merge([&profile, &profile]).unwrap();
+        let twice = Profile::merge([&profile, &profile]).unwrap();
         for sample_type in profile.sample_types() {
             let doubled = profile.total(sample_type).map(|total| 2.0 * total);
             prop_assert_eq!(twice.total(sample_type), doubled);

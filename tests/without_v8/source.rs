@@ -10,8 +10,11 @@ use v8_heap_sampler::source::{
     FileSources, ListOptions, ListedFunction, Listing, MemorySources, Script, SourceProvider, list,
 };
 use v8_heap_sampler::{
-    Allocation, Counted, Function, HeapProfile, Node, NodeId, Original, SampleType, ScriptId,
+    Allocation, Counted, Function, Node, NodeId, Original, Profile, SampleType, ScriptId,
 };
+
+#[cfg(feature = "sourcemap")]
+mod maps;
 
 fn function(name: &str, script: &str, line: u32, column: u32) -> Function {
     let mut function = Function::named(name);
@@ -170,7 +173,7 @@ fn a_profile_is_listed_by_its_original_source() {
         nodes[0].child_ids.push(node.id);
         nodes.push(node);
     }
-    let profile = HeapProfile::from_nodes(&nodes, Counted::InUse).unwrap();
+    let profile = Profile::from_nodes(&nodes, Counted::InUse).unwrap();
     let mut sources = MemorySources::new();
     sources.insert_source("src/x.ts", "1\n2\n3\n4");
     let mut list = |options: &ListOptions| {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use v8_heap_sampler::format::ReadOptions;
 
-use super::answers;
+use crate::support::answers;
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));

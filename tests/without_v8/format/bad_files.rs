@@ -7,9 +7,9 @@ use prost::Message;
 use v8_heap_sampler::format::{self, PprofOptions, ReadError, ReadOptions};
 use v8_heap_sampler::{Bytes, Counted, NodesError};
 
-use crate::formats::small;
-use crate::pprof_messages::{Function, Line, Location, Profile, Sample, ValueType};
-use crate::repeat::Repeat;
+use crate::format::small;
+use crate::support::pprof_messages::{Function, Line, Location, Profile, Sample, ValueType};
+use crate::support::repeat::Repeat;
 
 fn error(bytes: &[u8]) -> ReadError {
     format::read(bytes).unwrap_err()
@@ -174,7 +174,7 @@ fn bad_nodes_and_profiles() {
         let message = message(&file);
         assert!(message.contains(expected), "{file}\n{message}");
     }
-    let profile = include_str!("../../fuzz/corpus/profile/profile.json");
+    let profile = include_str!("../../../fuzz/corpus/profile/profile.json");
     let twice = format!("{},\"samples\":[]}}", profile.trim_end().strip_suffix('}').unwrap());
     assert!(message(twice).contains("samples: it is there twice"));
     for (from, to, expected) in [
@@ -502,7 +502,7 @@ fn files() -> Vec<Vec<u8>> {
     flate2::read::GzDecoder::new(&pprof[..]).read_to_end(&mut plain).unwrap();
     profile.write_nodes(&mut nodes, Counted::InUse).unwrap();
     profile.write_nested_nodes(&mut nested, Counted::InUse).unwrap();
-    let other = include_bytes!("../../fuzz/corpus/profile/profile.json").to_vec();
+    let other = include_bytes!("../../../fuzz/corpus/profile/profile.json").to_vec();
     vec![heapprofile, pprof, plain, nodes, nested, other]
 }
 

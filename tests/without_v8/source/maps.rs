@@ -8,12 +8,10 @@ use proptest::prelude::*;
 use v8_heap_sampler::source::{
     FileSources, MapProblem, MapReport, MemorySources, Script, SourceProvider,
 };
-use v8_heap_sampler::{
-    Allocation, CallTree, Callgraph, Counted, Function, HeapProfile, Node, NodeId, ScriptId,
-};
+use v8_heap_sampler::{Allocation, Callgraph, Counted, Function, Node, NodeId, Profile, ScriptId};
 
 /// A profile of these functions: name, line and column in `dist/app.js`.
-fn profile(functions: &[(&str, u32, u32)]) -> HeapProfile {
+fn profile(functions: &[(&str, u32, u32)]) -> Profile {
     let functions = functions.iter().map(|&(name, line, column)| {
         let mut function = Function::named(name);
         function.script_name = "dist/app.js".into();
@@ -24,7 +22,7 @@ fn profile(functions: &[(&str, u32, u32)]) -> HeapProfile {
     profile_of(functions)
 }
 
-fn profile_of(functions: impl IntoIterator<Item = Function>) -> HeapProfile {
+fn profile_of(functions: impl IntoIterator<Item = Function>) -> Profile {
     let mut nodes = vec![Node::new(NodeId(1), "(root)")];
     for (function, id) in functions.into_iter().zip(2..) {
         let mut node = Node::of(NodeId(id), function);
@@ -32,11 +30,11 @@ fn profile_of(functions: impl IntoIterator<Item = Function>) -> HeapProfile {
         nodes[0].child_ids.push(node.id);
         nodes.push(node);
     }
-    HeapProfile::from_nodes(&nodes, Counted::InUse).unwrap()
+    Profile::from_nodes(&nodes, Counted::InUse).unwrap()
 }
 
 /// What the functions but the root are displayed as.
-fn shown(profile: &HeapProfile) -> Vec<String> {
+fn shown(profile: &Profile) -> Vec<String> {
     profile.functions()[1..].iter().map(|function| function.to_string()).collect()
 }
 
@@ -97,7 +95,7 @@ fn map(
 }
 
 /// Maps a profile by a text and a map beside it.
-fn apply(profile: &mut HeapProfile, text: &str, map: &str) -> MapReport {
+fn apply(profile: &mut Profile, text: &str, map: &str) -> MapReport {
     let mut sources = MemorySources::new();
     sources.insert_source("dist/app.js", format!("{text}\n//# sourceMappingURL=app.js.map"));
     sources.insert_map("dist/app.js.map", map);
@@ -513,11 +511,11 @@ fn views_and_graphs_carry_the_original() {
     mapped.write_nodes(&mut json, Counted::InUse).unwrap();
     let nodes: Vec<Node> = serde_json::from_slice(&json).unwrap();
     assert_eq!(nodes[1].function, mapped.functions()[1]);
-    let tree = CallTree::from_nodes(nodes).unwrap();
-    let graph = Callgraph::from(&tree);
-    let again: Callgraph = serde_json::from_str(&serde_json::to_string(&graph).unwrap()).unwrap();
-    let first = again.find("first").next().unwrap();
-    assert_eq!(again[first].function, mapped.functions()[1]);
+    let graph = Callgraph::from_nodes(&nodes).unwrap();
+    let first = graph.find("first").next().unwrap();
+    assert_eq!(graph[first].function, mapped.functions()[1]);
+    let json = serde_json::to_string(&graph[first].function).unwrap();
+    assert_eq!(serde_json::from_str::<Function>(&json).unwrap(), *mapped.functions()[1]);
 }
 
 #[cfg(feature = "formats")]

@@ -4,13 +4,13 @@ use serde::Serialize;
 use serde_json::Value;
 use v8_heap_sampler::analysis::{
     DiffBy, DiffOptions, GroupBy, LeakOptions, Measure, Pattern, Query, Recursion, TopOptions,
-    TreeOptions, Uncertainty, diff, leaks,
+    TreeOptions, diff, leaks,
 };
 use v8_heap_sampler::format::plain_text;
-use v8_heap_sampler::{HeapProfile, SampleType};
+use v8_heap_sampler::{Profile, SampleType, Uncertainty};
 
 /// Asks a profile everything, and checks the answers against each other.
-pub(crate) fn check(profile: &HeapProfile, of: SampleType) {
+pub(crate) fn check(profile: &Profile, of: SampleType) {
     let asked = Asked::new(profile, of);
     asked.tables();
     asked.trees();
@@ -20,7 +20,7 @@ pub(crate) fn check(profile: &HeapProfile, of: SampleType) {
 }
 
 struct Asked<'p> {
-    profile: &'p HeapProfile,
+    profile: &'p Profile,
     of: SampleType,
     whole: f64,
     /// What the root has itself.
@@ -34,7 +34,7 @@ struct Asked<'p> {
 }
 
 impl<'p> Asked<'p> {
-    fn new(profile: &'p HeapProfile, of: SampleType) -> Self {
+    fn new(profile: &'p Profile, of: SampleType) -> Self {
         let looks_like_none = |text: String| text.contains("NaN") || text.contains("inf");
         let (whole, root) = (profile.total(of).unwrap(), profile.values(of).unwrap()[0]);
         let magnitude: f64 = profile.values(of).unwrap().iter().map(|value| value.abs()).sum();
@@ -51,14 +51,15 @@ impl<'p> Asked<'p> {
         assert!((value - expected).abs() <= self.near, "{value} is not {expected}");
     }
 
-    fn is_known(&self, profile: &HeapProfile) -> bool {
+    fn is_known(&self, profile: &Profile) -> bool {
         let uncertainty = profile.uncertainty(self.of).unwrap();
         assert_eq!(uncertainty == Uncertainty::Difference, profile.is_difference(self.of));
-        matches!(uncertainty, Uncertainty::Sampled | Uncertainty::Approximate)
+        let (exact, sampled) = (Uncertainty::Exact, Uncertainty::Sampled);
+        [exact, sampled, Uncertainty::Approximate].contains(&uncertainty)
     }
 
     /// Looks at the text and the JSON of an answer that is of `profile`.
-    fn show_of(&self, profile: &HeapProfile, answer: &(impl std::fmt::Display + Serialize)) {
+    fn show_of(&self, profile: &Profile, answer: &(impl std::fmt::Display + Serialize)) {
         fn check(json: &Value, is_known: bool) {
             match json {
                 Value::Array(items) => items.iter().for_each(|item| check(item, is_known)),
@@ -199,7 +200,7 @@ impl<'p> Asked<'p> {
             Err(error) => assert!(self.is_difference, "{error}"),
         }
         // What is nearly too much for one is too much twice.
-        let Ok(twice) = HeapProfile::merge([profile, profile]) else {
+        let Ok(twice) = Profile::merge([profile, profile]) else {
             let most = (1_u64 << 53) as f64;
             // The total of a difference tells little of its parts.
             let is_too_much = |of| {

@@ -23,10 +23,10 @@ fn sums_are_of_what_was_read() {
         callees.join(", ")
     );
     let mut profile = format::read(text.as_bytes()).unwrap();
-    profile.about.interval = Some(Bytes(524_288));
+    profile.metadata.interval = Some(Bytes(524_288));
     let of = SampleType::InuseSpace;
     let whole = values.iter().sum::<u64>() as f64;
-    assert_eq!(profile.amount(of).unwrap().value(), whole);
+    assert_eq!(profile.estimate(of).unwrap().value(), whole);
     let top = profile.top(&TopOptions::new(of)).unwrap();
     for row in &top.rows {
         let at: usize = row.function.as_ref().unwrap().name[1..].parse().unwrap();

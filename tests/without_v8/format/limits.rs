@@ -7,13 +7,13 @@ use serde_json::Value;
 use v8_heap_sampler::format::{
     DotOptions, FirefoxOptions, FlamegraphOptions, FoldedOptions, PprofOptions, WriteError,
 };
-use v8_heap_sampler::{Allocation, Bytes, Counted, HeapProfile, Node, NodeId, SampleType};
+use v8_heap_sampler::{Allocation, Bytes, Counted, Node, NodeId, Profile, SampleType};
 
 const SPACE: SampleType = SampleType::InuseSpace;
 
 /// Functions that call each other so deep, each with an object of its own, and a leaf that each
 /// calls.
-fn comb(levels: u32) -> HeapProfile {
+fn comb(levels: u32) -> Profile {
     let mut nodes = vec![Node::new(NodeId(1), "(root)")];
     nodes[0].child_ids.push(NodeId(2));
     for level in 1..=levels {
@@ -27,7 +27,7 @@ fn comb(levels: u32) -> HeapProfile {
         leaf.allocations.push(Allocation { count: u64::from(level), size: 16 });
         nodes.extend([node, leaf]);
     }
-    HeapProfile::from_nodes(&nodes, Counted::InUse).unwrap()
+    Profile::from_nodes(&nodes, Counted::InUse).unwrap()
 }
 
 /// A writer that nothing may be written to.
@@ -134,7 +134,7 @@ fn stacks_of_events(profile: &Value, frames: &[&str]) -> BTreeMap<String, u64> {
 
 #[test]
 fn speedscope_does_not_grow_with_the_depth() {
-    let json = |profile: &HeapProfile| {
+    let json = |profile: &Profile| {
         let mut json = Vec::new();
         profile.write_speedscope(&mut json, "comb").unwrap();
         json
@@ -163,7 +163,7 @@ fn speedscope_does_not_grow_with_the_depth() {
 
 #[test]
 fn what_is_linear_in_contexts_is_written_however_deep_it_is() {
-    type Write = fn(&HeapProfile, &mut Vec<u8>) -> Result<(), WriteError>;
+    type Write = fn(&Profile, &mut Vec<u8>) -> Result<(), WriteError>;
     let linear: [(&str, Write); 6] = [
         (".heapprofile", |profile, bytes| profile.write_heapprofile(bytes, Counted::InUse)),
         ("nodes", |profile, bytes| profile.write_nodes(bytes, Counted::InUse)),
@@ -224,7 +224,7 @@ fn what_is_too_narrow_to_be_seen_is_part_of_its_caller() {
         nodes[1].child_ids.push(node.id);
         nodes.push(node);
     }
-    let profile = HeapProfile::from_nodes(&nodes, Counted::InUse).unwrap();
+    let profile = Profile::from_nodes(&nodes, Counted::InUse).unwrap();
     let mut svg = Vec::new();
     let options = FlamegraphOptions::new(SPACE).memory_limit(Bytes(30_000_000));
     profile.write_flamegraph(&mut svg, &options).unwrap();
@@ -251,9 +251,9 @@ fn colours_are_relative_to_the_largest_change_though_it_is_not_seen() {
         nodes[1].child_ids = [NodeId(3), NodeId(4)].into();
         nodes[2].allocations.push(Allocation { count: grown, size: 1 });
         nodes[3].allocations.push(Allocation { count: gone, size: 1 });
-        HeapProfile::from_nodes(&nodes, Counted::InUse).unwrap()
+        Profile::from_nodes(&nodes, Counted::InUse).unwrap()
     };
-    let drawn = |before: &HeapProfile| {
+    let drawn = |before: &Profile| {
         let mut svg = Vec::new();
         let options = FlamegraphOptions::new(SPACE);
         profile(20, 0).write_flamegraph_diff(&mut svg, before, &options).unwrap();
@@ -273,7 +273,7 @@ fn names_that_graphviz_cannot_read_are_cut() {
         node.allocations.push(Allocation { count: 1, size: 8 });
         let mut root = Node::new(NodeId(1), "(root)");
         root.child_ids.push(NodeId(2));
-        let profile = HeapProfile::from_nodes(&[root, node], Counted::InUse).unwrap();
+        let profile = Profile::from_nodes(&[root, node], Counted::InUse).unwrap();
         let mut dot = Vec::new();
         profile.write_dot(&mut dot, &DotOptions::new(SPACE)).unwrap();
         let dot = String::from_utf8(dot).unwrap();

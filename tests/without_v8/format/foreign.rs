@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use v8_heap_sampler::format::{self, PprofOptions};
-use v8_heap_sampler::{Counted, HeapProfile, SampleType};
+use v8_heap_sampler::{Counted, Profile, SampleType};
 
-use super::answers;
+use crate::support::answers;
 
 /// A file in the folder that `bash .ci/foreign tests/foreign` fills.
 fn file(name: &str) -> Vec<u8> {
@@ -21,17 +21,17 @@ fn expected(name: &str) -> Value {
     serde_json::from_slice(&file(&format!("{name}.expected.json"))).unwrap()
 }
 
-fn again(profile: &HeapProfile, write: impl Fn(&HeapProfile, &mut Vec<u8>)) -> HeapProfile {
+fn again(profile: &Profile, write: impl Fn(&Profile, &mut Vec<u8>)) -> Profile {
     let mut bytes = Vec::new();
     write(profile, &mut bytes);
     format::read(&bytes[..]).unwrap()
 }
 
-fn heapprofile(profile: &HeapProfile, bytes: &mut Vec<u8>) {
+fn heapprofile(profile: &Profile, bytes: &mut Vec<u8>) {
     profile.write_heapprofile(bytes, Counted::InUse).unwrap();
 }
 
-fn pprof(profile: &HeapProfile, bytes: &mut Vec<u8>) {
+fn pprof(profile: &Profile, bytes: &mut Vec<u8>) {
     profile.write_pprof(bytes, &PprofOptions::new().object_sizes(true)).unwrap();
 }
 
@@ -50,11 +50,11 @@ fn heapprofiles_of_node_deno_and_chrome() {
         let mut json = Vec::new();
         heapprofile(&profile, &mut json);
         let samples = String::from_utf8(json).unwrap().matches("\"ordinal\"").count() as u64;
-        assert_eq!(samples + profile.about.unattributed_samples, expected["samples"]);
+        assert_eq!(samples + profile.metadata.unattributed_samples, expected["samples"]);
 
         let mut once = again(&profile, heapprofile);
         // They are left out the first time.
-        once.about.unattributed_samples = profile.about.unattributed_samples;
+        once.metadata.unattributed_samples = profile.metadata.unattributed_samples;
         assert_eq!(once, profile);
         let once = again(&profile, pprof);
         assert_eq!(once.total(SampleType::InuseSpace), profile.total(SampleType::InuseSpace));
@@ -74,7 +74,7 @@ fn pprof_of_datadog_and_go() {
             let sample_type = sample_type[0].as_str().unwrap().parse().unwrap();
             assert_eq!(profile.total(sample_type), total.as_f64(), "{sample_type}");
         }
-        assert_eq!(profile.about.interval.unwrap().0, expected["period"]);
+        assert_eq!(profile.metadata.interval.unwrap().0, expected["period"]);
         assert_eq!(again(&profile, pprof), profile);
     }
 }

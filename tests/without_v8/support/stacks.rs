@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use proptest::prelude::*;
-use v8_heap_sampler::analysis::Amount;
 use v8_heap_sampler::{
-    Function, HeapProfile, KeepDead, Node, NodeId, Profile, Sample, SampleId, SampleType,
+    Estimate, Function, KeepDead, Node, NodeId, Profile, Sample, SampleId, SampleType,
     SamplerOptions, ScriptId,
 };
 
@@ -96,8 +95,9 @@ pub(crate) struct Weight {
 }
 
 impl Weight {
-    fn of(size: u64, interval: u64, of: SampleType) -> Self {
-        let p = -(-(size as f64) / interval as f64).exp_m1();
+    pub(crate) fn of(size: u64, interval: u64, of: SampleType) -> Self {
+        // At an interval of 1 byte, every object is sampled.
+        let p = if interval == 1 { 1.0 } else { -(-(size as f64) / interval as f64).exp_m1() };
         let each = if of.unit() == "bytes" { size as f64 } else { 1.0 };
         Self { value: each / p, variance: each * each * (1.0 - p) / (p * p), samples: 1 }
     }
@@ -109,7 +109,7 @@ impl Weight {
     }
 
     #[track_caller]
-    pub(crate) fn assert_is(&self, amount: &Amount) {
+    pub(crate) fn assert_is(&self, amount: &Estimate) {
         assert_close(amount.value(), self.value);
         assert_eq!(amount.samples(), Some(self.samples));
         assert_close(amount.standard_error().unwrap().powi(2), self.variance);
@@ -133,7 +133,7 @@ pub(crate) struct Piece {
 /// A random profile, and the stacks in it.
 #[derive(Clone, Debug)]
 pub(crate) struct Stacks {
-    pub(crate) profile: HeapProfile,
+    pub(crate) profile: Profile,
     pub(crate) of: SampleType,
     /// The contexts, the root first, each with its parent and its function; a parent stands before its
     /// children, and siblings in their order. That of the root is [`ROOT`] or one of the pool's.
@@ -289,13 +289,12 @@ pub(crate) fn made_without_pieces(
         .zip(samples)
         .map(|(at, &(node, size, is_live))| Sample::new(id(node), size, SampleId(at), is_live));
     let options = SamplerOptions::new().interval_bytes(interval).keep_dead(keep_dead);
-    let profile = Profile::new(made, samples.collect(), options);
-    let profile = HeapProfile::from_profile(&profile).unwrap();
+    let profile = Profile::from_samples(&made, samples, &options).unwrap();
     Stacks { profile, of, nodes, pieces: Vec::new() }
 }
 
 /// What each stack of a profile allocated itself, by its functions.
-pub(crate) fn by_stack(profile: &HeapProfile, of: SampleType) -> Vec<(Vec<String>, f64)> {
+pub(crate) fn by_stack(profile: &Profile, of: SampleType) -> Vec<(Vec<String>, f64)> {
     let values = profile.values(of).unwrap();
     let mut stacks: BTreeMap<Vec<String>, f64> = BTreeMap::new();
     for context in profile.contexts().filter(|context| values[context.index()] != 0.0) {

@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::{Binomial, Distribution};
 use v8_heap_sampler::analysis::{Diff, DiffOptions, Sessions, diff};
 use v8_heap_sampler::{
-    Confidence, HeapProfile, Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions,
+    Confidence, Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions,
 };
 
 const OF: SampleType = SampleType::InuseSpace;
@@ -38,7 +38,8 @@ fn profile(samples: Vec<Sample>, functions: usize, interval: u64) -> Profile {
         nodes[0].child_ids.push(node.id);
         nodes.push(node);
     }
-    Profile::new(nodes, samples, SamplerOptions::new().interval_bytes(interval))
+    let options = SamplerOptions::new().interval_bytes(interval);
+    Profile::from_samples(&nodes, samples, &options).unwrap()
 }
 
 fn id(function: usize) -> NodeId {
@@ -46,7 +47,7 @@ fn id(function: usize) -> NodeId {
 }
 
 /// What is sampled of functions.
-fn draw(of: &[Objects], interval: u64, random: &mut StdRng) -> HeapProfile {
+fn draw(of: &[Objects], interval: u64, random: &mut StdRng) -> Profile {
     let mut samples = Vec::new();
     for (at, objects) in of.iter().enumerate() {
         for &(size, count) in objects {
@@ -57,7 +58,7 @@ fn draw(of: &[Objects], interval: u64, random: &mut StdRng) -> HeapProfile {
             }
         }
     }
-    HeapProfile::from_profile(&profile(samples, of.len(), interval)).unwrap()
+    profile(samples, of.len(), interval)
 }
 
 fn function_of(row: &v8_heap_sampler::analysis::DiffRow) -> usize {
@@ -253,7 +254,7 @@ fn session(
     (kept, gone, new): (&[Objects], &[Objects], &[Objects]),
     interval: u64,
     random: &mut StdRng,
-) -> [HeapProfile; 2] {
+) -> [Profile; 2] {
     let mut before = Vec::new();
     let mut after = Vec::new();
     let mut next = 1;
@@ -272,8 +273,8 @@ fn session(
     }
     let before = profile(before, kept.len(), interval);
     let mut after = profile(after, kept.len(), interval);
-    after.started = before.started;
-    [before, after].map(|profile| HeapProfile::from_profile(&profile).unwrap())
+    after.metadata.started = before.metadata.started;
+    [before, after]
 }
 
 #[test]
@@ -313,9 +314,9 @@ fn what_lives_on_in_a_session_is_no_doubt() {
 #[cfg(feature = "formats")]
 #[test]
 fn files_tell_how_sure_their_values_are() {
-    use v8_heap_sampler::Counted;
-    use v8_heap_sampler::analysis::{TopOptions, Uncertainty};
+    use v8_heap_sampler::analysis::TopOptions;
     use v8_heap_sampler::format::{self, PprofOptions};
+    use v8_heap_sampler::{Counted, Uncertainty};
 
     let mut random = StdRng::seed_from_u64(19);
     // Without sizes of objects there are mean sizes alone, by which the doubt is too large where small
@@ -340,8 +341,8 @@ fn files_tell_how_sure_their_values_are() {
         });
         let heapprofile = format::read(&heapprofile[..]).unwrap();
         // It does not tell the interval, but what its samples stand for.
-        assert_eq!(heapprofile.about.interval, None);
-        let errors = |profile: &HeapProfile| {
+        assert_eq!(heapprofile.metadata.interval, None);
+        let errors = |profile: &Profile| {
             let top = profile.top(&TopOptions::new(OF)).unwrap();
             let mut rows: Vec<_> = top.rows.iter().map(|row| (row.name.clone(), row.own)).collect();
             rows.sort_by(|one, other| one.0.cmp(&other.0));
@@ -384,10 +385,9 @@ fn few_large_objects_raise_no_false_alarm() {
                 let seen = (0..count).filter(|_| random.random_bool(sampled)).count() as u64;
                 let mut nodes = vec![Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "f")];
                 nodes[0].child_ids.push(NodeId(2));
-                let samples =
-                    (1..=seen).map(|id| Sample::new(NodeId(2), size, SampleId(id), true)).collect();
+                let samples = (1..=seen).map(|id| Sample::new(NodeId(2), size, SampleId(id), true));
                 let options = SamplerOptions::new().interval_bytes(interval as u64);
-                HeapProfile::from_profile(&Profile::new(nodes, samples, options)).unwrap()
+                Profile::from_samples(&nodes, samples, &options).unwrap()
             });
             let options = DiffOptions::new(SampleType::InuseSpace).sessions(Sessions::Independent);
             let change = diff(&before, &after, &options).unwrap().total;

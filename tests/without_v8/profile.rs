@@ -1,0 +1,577 @@
+//! Profiles themselves: contexts, rows of samples, parts of the samples, sums of profiles.
+
+use v8_heap_sampler::{Counted, NodeId, Profile, SampleType};
+
+use crate::graph::{node, sample};
+use crate::support::random_nodes;
+use crate::support::sampled::{Sampled, sampled};
+use crate::support::stacks::{assert_close, by_stack};
+
+mod contexts {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+    use v8_heap_sampler::{Context, Node};
+
+    use super::*;
+    use random_nodes::{allocated, nodes};
+
+    fn of_nodes(nodes: &[Node]) -> Profile {
+        Profile::from_nodes(nodes, Counted::InUse).unwrap()
+    }
+
+    fn find(profile: &Profile, id: u32) -> Option<Context<'_>> {
+        profile.contexts().find(|context| context.id() == Some(NodeId(id)))
+    }
+
+    const TYPES: [SampleType; 2] = [SampleType::InuseObjects, SampleType::InuseSpace];
+
+    fn own(context: Context<'_>) -> [f64; 2] {
+        TYPES.map(|of| context.own(of).unwrap().value())
+    }
+
+    fn total(context: Context<'_>) -> [f64; 2] {
+        TYPES.map(|of| context.total(of).unwrap().value())
+    }
+
+    /// The profile's nodes, as they are written.
+    fn written(profile: &Profile) -> Vec<Node> {
+        let mut json = Vec::new();
+        profile.write_nodes(&mut json, Counted::InUse).unwrap();
+        serde_json::from_slice(&json).unwrap()
+    }
+
+    fn nested(profile: &Profile) -> Vec<u8> {
+        let mut json = Vec::new();
+        profile.write_nested_nodes(&mut json, Counted::InUse).unwrap();
+        json
+    }
+
+    #[test]
+    fn the_tree_has_totals_relatives_and_order() {
+        let tree = of_nodes(&sample());
+        assert_eq!(tree.len(), 7);
+        assert_eq!(total(tree.root()), [6.0, 311.0]);
+        let main = find(&tree, 2).unwrap();
+        assert_eq!((own(main), total(main)), ([1.0, 1.0], [5.0, 151.0]));
+        let ids = |of: v8_heap_sampler::Contexts<'_>| -> Vec<u32> {
+            of.map(|context| context.id().unwrap().0).collect()
+        };
+        assert_eq!(ids(main.children()), [3, 6]);
+        assert_eq!(ids(main.descendants()), [2, 3, 4, 5, 6]);
+        assert_eq!(find(&tree, 5).unwrap().depth(), 4);
+        assert_eq!(find(&tree, 5).unwrap().parent(), find(&tree, 4));
+        assert_eq!(tree.root().parent(), None);
+        assert_eq!(find(&tree, 99), None);
+        assert_eq!(tree.contexts().last().unwrap().id(), Some(NodeId(7)));
+        assert_eq!(written(&tree), sample());
+    }
+
+    #[test]
+    fn the_order_of_the_input_does_not_matter() {
+        let mut shuffled = sample();
+        shuffled.reverse();
+        shuffled.swap(1, 4);
+        let expected = of_nodes(&sample());
+        let from_shuffled = of_nodes(&shuffled);
+        assert_eq!(from_shuffled, expected);
+        for node in sample() {
+            let context = find(&from_shuffled, node.id.0).unwrap();
+            assert_eq!(context.function(), &node.function);
+            assert_eq!(own(context), allocated([&node]));
+        }
+    }
+
+    #[test]
+    fn a_long_chain_overflows_no_stack() {
+        // Recursion would overflow a test's 2 MiB with 21 bytes a level.
+        const LENGTH: u32 = 100_000;
+        let mut nodes: Vec<_> = (1..=LENGTH)
+            .map(|id| node(id, if id % 2 == 0 { "even" } else { "odd" }, 8, &[id + 1]))
+            .collect();
+        nodes.last_mut().unwrap().child_ids.clear();
+        let tree = of_nodes(&nodes);
+        assert_eq!(total(tree.root()), [100_000.0, 800_000.0]);
+        assert_eq!(tree.values(SampleType::InuseSpace).unwrap().iter().sum::<f64>(), 800_000.0);
+        assert_eq!(tree.totals(SampleType::InuseSpace).unwrap()[0], 800_000.0);
+        assert_eq!(tree.contexts().last().unwrap().depth(), LENGTH as usize - 1);
+
+        assert_eq!(of_nodes(&written(&tree)), tree);
+        let braces = nested(&tree).iter().filter(|&&byte| byte == b'{').count();
+        assert_eq!(braces, 2 * LENGTH as usize);
+    }
+
+    #[test]
+    fn nested_json_has_children_in_children() {
+        let tree = of_nodes(&sample());
+        let json: serde_json::Value = serde_json::from_slice(&nested(&tree)).unwrap();
+        assert_eq!(json["name"], "(root)");
+        assert_eq!(json["child_ids"], serde_json::json!([2, 7]));
+        assert_eq!(json["children"][1]["name"], "(V8 API)");
+        let main = &json["children"][0];
+        assert_eq!(main["children"][0]["children"][0]["children"][0]["allocations"][0]["size"], 40);
+        assert_eq!(main["children"][1]["children"], serde_json::json!([]));
+        // Apart from `children`, each object is the node's own JSON.
+        let mut root = json.clone();
+        root.as_object_mut().unwrap().remove("children");
+        assert_eq!(root, serde_json::to_value(&sample()[0]).unwrap());
+    }
+
+    #[test]
+    fn a_writer_that_fails_is_reported() {
+        struct Full;
+        impl std::io::Write for Full {
+            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+                Err(std::io::Error::other("disk full"))
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let tree = of_nodes(&sample());
+        let error = tree.write_nested_nodes(Full, Counted::InUse).unwrap_err();
+        assert_eq!(error.to_string(), "writing failed: disk full");
+    }
+
+    proptest! {
+        #[test]
+        fn the_tree_holds_every_node_under_its_parent(nodes in nodes()) {
+            let tree = of_nodes(&nodes);
+            prop_assert_eq!(tree.len(), nodes.len());
+            let by_id: HashMap<_, _> = tree.contexts().map(|of| (of.id().unwrap(), of)).collect();
+            for node in &nodes {
+                let in_tree = by_id[&node.id];
+                prop_assert_eq!(in_tree.function(), &node.function);
+                prop_assert_eq!(own(in_tree), allocated([node]));
+                let children: Vec<_> =
+                    in_tree.children().map(|child| child.id().unwrap()).collect();
+                prop_assert_eq!(&children, &node.child_ids);
+                for child in in_tree.children() {
+                    prop_assert_eq!(child.parent(), Some(in_tree));
+                }
+            }
+            // Preorder: a node's descendants are the nodes right behind it.
+            let order: Vec<_> = tree.contexts().collect();
+            for (at, context) in order.iter().enumerate() {
+                prop_assert_eq!(context.index(), at);
+                let descendants: Vec<_> = context.descendants().collect();
+                prop_assert_eq!(&descendants[..], &order[at..at + descendants.len()]);
+            }
+        }
+
+        #[test]
+        fn totals_are_conserved(nodes in nodes()) {
+            let tree = of_nodes(&nodes);
+            prop_assert_eq!(total(tree.root()), allocated(&nodes));
+            for context in tree.contexts() {
+                let mut sum = own(context);
+                for below in context.children().map(total) {
+                    sum = [sum[0] + below[0], sum[1] + below[1]];
+                }
+                prop_assert_eq!(total(context), sum);
+                let columns = TYPES.map(|of| tree.totals(of).unwrap()[context.index()]);
+                prop_assert_eq!(columns, sum);
+                let columns = TYPES.map(|of| tree.values(of).unwrap()[context.index()]);
+                prop_assert_eq!(columns, own(context));
+            }
+        }
+
+        #[test]
+        fn the_order_of_nodes_does_not_matter(nodes in nodes()) {
+            let mut sorted = nodes.clone();
+            sorted.sort_by_key(|node| node.id);
+            let tree = of_nodes(&nodes);
+            prop_assert_eq!(&of_nodes(&sorted), &tree);
+        }
+
+        #[test]
+        fn json_and_back(nodes in nodes()) {
+            let json = serde_json::to_string(&nodes).unwrap();
+            prop_assert_eq!(&serde_json::from_str::<Vec<Node>>(&json).unwrap(), &nodes);
+            let tree = of_nodes(&nodes);
+            // In order already.
+            let once = of_nodes(&written(&tree));
+            prop_assert_eq!(&once, &tree);
+            prop_assert_eq!(written(&once), written(&tree));
+            for function in tree.functions() {
+                let json = serde_json::to_string(function).unwrap();
+                let again: v8_heap_sampler::Function = serde_json::from_str(&json).unwrap();
+                // Where it starts in the script is in a node's JSON alone.
+                let mut wanted = v8_heap_sampler::Function::clone(function);
+                wanted.start_position = None;
+                prop_assert_eq!(&again, &wanted);
+            }
+        }
+
+        /// The nested form read by a plain recursive reader gives the same nodes in the same order.
+        #[test]
+        fn nested_json_holds_the_tree(nodes in nodes()) {
+            fn flatten(value: &serde_json::Value, into: &mut Vec<Node>) {
+                into.push(serde_json::from_value(value.clone()).unwrap());
+                for child in value["children"].as_array().unwrap() {
+                    flatten(child, into);
+                }
+            }
+            let tree = of_nodes(&nodes);
+            let json = nested(&tree);
+            let mut deserializer = serde_json::Deserializer::from_slice(&json);
+            deserializer.disable_recursion_limit();
+            let value = serde::Deserialize::deserialize(&mut deserializer).unwrap();
+            let mut flat = Vec::new();
+            flatten(&value, &mut flat);
+            prop_assert_eq!(flat, written(&tree));
+        }
+    }
+}
+
+mod from_samples {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use v8_heap_sampler::{
+        KeepDead, Node, ProfileError, Sample, SampleId, SamplerOptions, Uncertainty,
+    };
+
+    use super::*;
+
+    proptest! {
+        /// All four values of each context and size, from the samples one by one.
+        #[test]
+        fn rows_are_sums_over_samples(of in sampled(8, 1..250, 1..2000)) {
+            let Sampled { samples, options, profile, .. } = &of;
+            let has_alloc = options.keep_dead == KeepDead::Both;
+            let interval = options.interval_bytes;
+            // By context and size.
+            let mut wanted: BTreeMap<(NodeId, u64), [f64; 4]> = BTreeMap::new();
+            for sample in samples.iter().filter(|sample| sample.is_live || has_alloc) {
+                let size = sample.size as f64;
+                let p = match interval {
+                    1 => 1.0,
+                    _ => 1.0 - (-size / interval as f64).exp(),
+                };
+                let of_sample = [has_alloc, has_alloc, sample.is_live, sample.is_live];
+                let [each, bytes] = [1.0 / p, size / p];
+                let values = wanted.entry((sample.node_id, sample.size)).or_default();
+                for ((value, counts), of_one) in
+                    values.iter_mut().zip(of_sample).zip([each, bytes, each, bytes])
+                {
+                    *value += if counts { of_one } else { 0.0 };
+                }
+            }
+            prop_assert_eq!(profile.rows().len(), wanted.len());
+            let mut sums = vec![[0.0; 4]; profile.len()];
+            for row in profile.rows() {
+                let key = (row.context().id().unwrap(), row.size().unwrap().0);
+                let wanted = wanted.remove(&key).expect("a row of its own");
+                for (at, sample_type) in SampleType::ALL.into_iter().enumerate() {
+                    let value = row.value(sample_type);
+                    prop_assert_eq!(value.is_some(), profile.has(sample_type));
+                    assert_close(value.unwrap_or(0.0), wanted[at]);
+                    sums[row.context().index()][at] += value.unwrap_or(0.0);
+                }
+            }
+            for (at, sample_type) in SampleType::ALL.into_iter().enumerate() {
+                let is_inuse =
+                    matches!(sample_type, SampleType::InuseObjects | SampleType::InuseSpace);
+                prop_assert_eq!(profile.has(sample_type), is_inuse || has_alloc);
+                let Some(values) = profile.values(sample_type) else { continue };
+                for context in profile.contexts() {
+                    assert_close(values[context.index()], sums[context.index()][at]);
+                    let this = context.id().unwrap();
+                    assert_close(
+                        values[context.index()],
+                        of.sum(sample_type, |s| s.node_id == this).value,
+                    );
+                }
+                let uncertainty =
+                    if interval == 1 { Uncertainty::Exact } else { Uncertainty::Sampled };
+                prop_assert_eq!(profile.uncertainty(sample_type), Some(uncertainty));
+            }
+            // And the samples are those that were given, each at its context.
+            let found: Vec<Sample> = profile
+                .samples()
+                .unwrap()
+                .iter()
+                .map(|sample| {
+                    let context = profile.contexts().nth(sample.context as usize).unwrap();
+                    let size = sample.size().unwrap().0;
+                    Sample::new(
+                        context.id().unwrap(),
+                        size,
+                        SampleId(sample.ordinal),
+                        !sample.is_dead,
+                    )
+                })
+                .collect();
+            prop_assert_eq!(&found, samples);
+        }
+
+        #[test]
+        fn at_an_interval_of_1_all_is_counted(of in sampled(1, 1..250, 1..2)) {
+            for sample_type in of.profile.sample_types() {
+                let total = of.profile.estimate(sample_type).unwrap();
+                let wanted = of.sum(sample_type, |_| true);
+                prop_assert_eq!(total.exact().map(|count| count as f64), Some(wanted.value));
+                prop_assert_eq!(total.samples(), Some(wanted.samples));
+                let interval = total.interval(v8_heap_sampler::Confidence::P99).unwrap();
+                prop_assert_eq!((total.standard_error(), interval.width()), (Some(0.0), 0.0));
+            }
+        }
+
+        #[test]
+        fn the_order_of_samples_changes_no_digit(of in sampled(8, 1..250, 1..2000)) {
+            let reversed = of.samples.iter().rev().copied();
+            let mut reversed = Profile::from_samples(&of.nodes, reversed, &of.options).unwrap();
+            reversed.metadata = of.profile.metadata.clone();
+            prop_assert!(
+                reversed
+                    .rows()
+                    .map(|row| (row.context().index(), row.size()))
+                    .eq(of.profile.rows().map(|row| (row.context().index(), row.size())))
+            );
+            for sample_type in of.profile.sample_types() {
+                prop_assert_eq!(reversed.values(sample_type), of.profile.values(sample_type));
+                prop_assert_eq!(reversed.estimate(sample_type), of.profile.estimate(sample_type));
+            }
+            prop_assert_eq!(reversed.samples(), of.profile.samples());
+        }
+
+        #[test]
+        fn recursion_counts_a_sample_once(of in sampled(16, 1..9, 1..200)) {
+            crate::estimate::assert_functions(&of);
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_refused() {
+        let nodes = [node(1, "(root)", 0, &[2]), node(2, "f", 0, &[])];
+        let sample =
+            |node, size, id, is_live| Sample::new(NodeId(node), size, SampleId(id), is_live);
+        let refused = |nodes: &[Node], samples: &[Sample], options: SamplerOptions| {
+            Profile::from_samples(nodes, samples.iter().copied(), &options).unwrap_err()
+        };
+        let options = SamplerOptions::new;
+        let error = refused(&nodes, &[], options().interval_bytes(0));
+        assert_eq!(error, ProfileError::Interval);
+        let (sample_id, node_id) = (SampleId(7), NodeId(3));
+        let error = refused(&nodes, &[sample(3, 8, 7, true)], options());
+        assert_eq!(error, ProfileError::UnknownNode { sample_id, node_id });
+        let error = refused(&nodes, &[sample(2, 0, 7, true)], options());
+        assert_eq!(error, ProfileError::NoSize { sample_id });
+        let error = refused(&nodes, &[sample(2, 8, 7, false)], options().keep_dead(KeepDead::None));
+        assert_eq!(error, ProfileError::DeadSample { sample_id });
+        for between in [0, 9] {
+            let samples =
+                [sample(2, 8, 7, true), sample(1, 8, between, true), sample(2, 16, 7, true)];
+            let error = refused(&nodes, &samples, options());
+            assert_eq!(error, ProfileError::DuplicateSample { sample_id });
+        }
+        let error = refused(&nodes[..1], &[], options());
+        assert!(matches!(error, ProfileError::Nodes(_)), "{error}");
+    }
+}
+
+mod filter_samples {
+    use proptest::prelude::*;
+    use v8_heap_sampler::Sample;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn all_samples_are_the_profile(of in sampled(8, 1..250, 1..2000)) {
+            prop_assert_eq!(of.profile.filter_samples(|_| true), Some(of.profile.clone()));
+        }
+
+        #[test]
+        fn a_part_is_as_if_there_were_no_others(
+            of in sampled(8, 1..250, 1..2000),
+            largest in 8..2000_u64,
+        ) {
+            let last = of.samples.len() as u64 / 2;
+            for (found, which) in [
+                (
+                    of.profile.filter_samples(|sample| sample.size().unwrap().0 <= largest),
+                    &(|sample: &Sample| sample.size <= largest) as &dyn Fn(&Sample) -> bool,
+                ),
+                (of.profile.filter_samples(|sample| sample.ordinal > last), &|sample: &Sample| {
+                    sample.sample_id.0 > last
+                }),
+                (of.profile.filter_samples(|sample| !sample.is_dead), &|sample: &Sample| {
+                    sample.is_live
+                }),
+                (of.profile.filter_samples(|_| false), &|_: &Sample| false),
+            ] {
+                let (found, wanted) = (found.unwrap(), of.part(which));
+                prop_assert_eq!(found.samples(), wanted.samples());
+                prop_assert_eq!(found.last_sample(), wanted.last_sample());
+                for sample_type in of.profile.sample_types() {
+                    prop_assert_eq!(found.values(sample_type), wanted.values(sample_type));
+                    prop_assert_eq!(found.estimate(sample_type), wanted.estimate(sample_type));
+                    of.sum(sample_type, which).assert_is(&found.estimate(sample_type).unwrap());
+                }
+                prop_assert_eq!(found.rows().len(), wanted.rows().len());
+                prop_assert_eq!(&found.metadata, &of.profile.metadata);
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_no_samples_cannot_be_filtered() {
+        let nodes = sample();
+        let profile = Profile::from_nodes(&nodes, Counted::InUse).unwrap();
+        assert_eq!(profile.filter_samples(|_| true), None);
+        assert_eq!(profile.last_sample(), None);
+    }
+}
+
+mod merge {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use v8_heap_sampler::{Label, Uncertainty};
+
+    use super::*;
+    use crate::analysis::ALL;
+    use crate::support::stacks::{Place, exact_stacks, place_of};
+
+    /// What each stack allocated itself, added up over profiles.
+    fn added(profiles: [&Profile; 2], of: SampleType) -> BTreeMap<Vec<String>, f64> {
+        let mut sums = BTreeMap::new();
+        for (stack, value) in profiles.into_iter().flat_map(|profile| by_stack(profile, of)) {
+            *sums.entry(stack).or_default() += value;
+        }
+        sums
+    }
+
+    fn assert_same_values(found: &Profile, wanted: &BTreeMap<Vec<String>, f64>, of: SampleType) {
+        let found = by_stack(found, of);
+        assert_eq!(found.len(), wanted.len());
+        for ((stack, value), (of, wanted)) in found.iter().zip(wanted) {
+            assert_eq!(stack, of);
+            assert_close(*value, *wanted);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn two_of_one_interval_are_the_profile_of_all_samples(
+            of in sampled(8, 1..250, 1..2000),
+            divisor in 1..5_u64,
+        ) {
+            let is_first = |sample: &v8_heap_sampler::Sample| sample.sample_id.0 % divisor == 0;
+            let parts = [of.part(is_first), of.part(|sample| !is_first(sample))];
+            let merged = Profile::merge(&parts).unwrap();
+            let alone = Profile::merge([&of.profile]).unwrap();
+            let rows = |profile: &Profile| -> Vec<_> {
+                profile.rows().map(|row| (row.context().index(), row.size())).collect()
+            };
+            prop_assert_eq!(rows(&merged), rows(&alone));
+            prop_assert!(merged.sample_types().eq(of.profile.sample_types()));
+            for sample_type in of.profile.sample_types() {
+                assert_same_values(
+                    &merged,
+                    &by_stack(&of.profile, sample_type).into_iter().collect(),
+                    sample_type,
+                );
+                let [found, wanted] =
+                    [&merged, &of.profile].map(|profile| profile.estimate(sample_type).unwrap());
+                prop_assert_eq!(found.uncertainty(), wanted.uncertainty());
+                of.sum(sample_type, |_| true).assert_is(&found);
+                let [one, other] = [found, wanted]
+                    .map(|total| total.interval(v8_heap_sampler::Confidence::P95).unwrap());
+                assert_close(one.lower, other.lower);
+                assert_close(one.upper, other.upper);
+            }
+            prop_assert_eq!(merged.metadata.interval, of.profile.metadata.interval);
+            // The numbers of samples are each profile's own.
+            prop_assert_eq!(merged.samples(), None);
+        }
+
+        #[test]
+        fn different_intervals_keep_the_values(
+            one in sampled(8, 1..250, 1..2000),
+            other in sampled(8, 1..250, 1..2000),
+        ) {
+            let merged = Profile::merge([&one.profile, &other.profile]).unwrap();
+            for sample_type in merged.sample_types() {
+                let profiles = [&one.profile, &other.profile];
+                assert_same_values(&merged, &added(profiles, sample_type), sample_type);
+                if one.options.interval_bytes == other.options.interval_bytes {
+                    continue;
+                }
+                let total = merged.estimate(sample_type).unwrap();
+                let [first, second] = profiles.map(|of| of.estimate(sample_type).unwrap());
+                assert_close(total.value(), first.value() + second.value());
+                prop_assert_eq!(
+                    (total.uncertainty(), total.samples()),
+                    (Uncertainty::Approximate, None)
+                );
+                // By the larger interval it is an upper bound.
+                let error = |of: &v8_heap_sampler::Estimate| of.standard_error().unwrap().powi(2);
+                prop_assert!(error(&total) >= (error(&first) + error(&second)) * (1.0 - 1e-9));
+            }
+        }
+
+        #[test]
+        fn merging_adds_up(one in exact_stacks(ALL), other in exact_stacks(ALL)) {
+            let (a, b) = (&one.profile, &other.profile);
+            let merged = Profile::merge([a, b]).unwrap();
+            // Scripts that were loaded again are the same: ids are each process's own.
+            let mut wanted = one.by_places();
+            for (stack, weight) in other.by_places() {
+                wanted.entry(stack).or_default().add(weight);
+            }
+            let values = merged.values(one.of).unwrap();
+            let mut found: BTreeMap<Vec<Place>, f64> = BTreeMap::new();
+            for context in merged.contexts() {
+                let callers = std::iter::successors(Some(context), |context| context.parent());
+                let callers = callers.filter(|context| context.parent().is_some());
+                let mut stack: Vec<Place> =
+                    callers.map(|context| place_of(context.function())).collect();
+                stack.reverse();
+                prop_assert!(
+                    found.insert(stack, values[context.index()]).is_none(),
+                    "a stack is there twice"
+                );
+            }
+            found.retain(|_, value| *value != 0.0);
+            let wanted: BTreeMap<_, f64> =
+                wanted.into_iter().map(|(stack, weight)| (stack, weight.value)).collect();
+            prop_assert_eq!(found, wanted);
+            let total = merged.estimate(one.of).unwrap();
+            prop_assert_eq!(
+                total.samples().unwrap(),
+                (one.pieces.len() + other.pieces.len()) as u64
+            );
+
+            let back = Profile::merge([b, a]).unwrap();
+            prop_assert_eq!(by_stack(&back, one.of), by_stack(&merged, one.of));
+            let both = Profile::merge([&merged, &back]).unwrap();
+            let four = Profile::merge([a, b, b, a]).unwrap();
+            prop_assert_eq!(&both, &four);
+            let alone = Profile::merge([&merged]).unwrap();
+            prop_assert_eq!(&alone, &merged);
+        }
+
+        #[test]
+        fn labels_are_there_once(stacks in exact_stacks(ALL)) {
+            let mut once = stacks.profile.clone();
+            once.add_label(Label::text("isolate", "main"));
+            let mut twice = once.clone();
+            twice.add_label(Label::text("isolate", "main"));
+            prop_assert_eq!(&twice, &once);
+            let mut other = stacks.profile.clone();
+            other.add_label(Label::text("isolate", "other"));
+            other.add_label(Label::text("isolate", "main"));
+            prop_assert_eq!(&other, &once);
+            // Kept apart by it, and put together again.
+            let both = Profile::merge([&once, &stacks.profile]).unwrap();
+            let mut put_together = both.clone();
+            put_together.add_label(Label::text("isolate", "main"));
+            prop_assert_eq!(put_together, Profile::merge([&once, &once]).unwrap());
+            let rows = |profile: &Profile| profile.rows().len();
+            prop_assert_eq!(rows(&both), 2 * rows(&Profile::merge([&once]).unwrap()));
+        }
+    }
+}
