@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use v8_heap_sampler::analysis::TopOptions;
 use v8_heap_sampler::source::{ListOptions, MemorySources};
-use v8_heap_sampler::{HeapProfile, HeapSampler, KeepDead, SampleType, SamplerOptions};
+use v8_heap_sampler::{HeapSampler, KeepDead, SampleType, SamplerOptions};
 
 /// Runs a script in an isolate and shows which functions allocated, with their first lines
 #[derive(Parser)]
@@ -59,7 +59,7 @@ fn show(cli: &Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let mut isolate = v8::Isolate::new(Default::default());
     let mut sampler = HeapSampler::with_options(&mut isolate, options)?;
     let code = run(&mut sampler, name, &source);
-    let profile = HeapProfile::from_profile(&sampler.collect_profile()?)?;
+    let profile = sampler.profile()?;
     let top = profile.top(&TopOptions::new(value).count(cli.top))?;
     write!(stdout(), "{top}")?;
     if let Some(after) = cli.source_lines.checked_sub(1) {
