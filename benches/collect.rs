@@ -1,9 +1,10 @@
-//! What a collection costs: `collect_nodes` against V8's bare call and against the inspector
-//! protocol, and whole profiles and their estimates against it, each as a ratio of neighbouring runs.
+//! What a collection costs: a profile against V8's bare call and against the inspector protocol, and
+//! flat nodes and the first answer against it, each as a ratio of neighbouring runs.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fixtures::{Inspector, Pairs, Realm};
-use v8_heap_sampler::{CallTree, HeapSampler};
+use v8_heap_sampler::analysis::TopOptions;
+use v8_heap_sampler::{HeapSampler, SampleType};
 
 /// Calls a generated set of functions along random paths, each allocating at its end, until the
 /// profile has about `nodes` nodes: as in real programs, most nodes only lead on to others.
@@ -44,8 +45,8 @@ fn compare(c: &mut Criterion, name: &str, sampler: &mut HeapSampler<'_>, realm: 
     group.bench_function(BenchmarkId::new("bare V8 call", count), |b| {
         b.iter(|| assert!(fixtures::take_and_delete_profile(sampler)));
     });
-    group.bench_function(BenchmarkId::new("collect_nodes", count), |b| {
-        b.iter_with_large_drop(|| sampler.collect_nodes().unwrap());
+    group.bench_function(BenchmarkId::new("profile", count), |b| {
+        b.iter_with_large_drop(|| sampler.profile().unwrap());
     });
     let inspector = Inspector::connect(sampler, realm);
     group.sample_size(10);
@@ -56,26 +57,20 @@ fn compare(c: &mut Criterion, name: &str, sampler: &mut HeapSampler<'_>, realm: 
 
     println!("\n{name}: {count} nodes, {allocations} with allocations; in turn, pair by pair:");
     let sampler = std::cell::RefCell::new(sampler);
-    let ours = || sampler.borrow_mut().collect_nodes().unwrap();
+    let ours = || sampler.borrow_mut().profile().unwrap();
     #[cfg(not(windows))]
     {
         let bare = || fixtures::take_and_delete_profile(&mut sampler.borrow_mut());
-        report(
-            "collect_nodes / bare V8 call (target: at most 1.2)",
-            &Pairs::measure(60, ours, bare),
-        );
+        report("profile / bare V8 call (target: at most 1.1)", &Pairs::measure(60, ours, bare));
     }
-    let whole = || sampler.borrow_mut().collect_profile().unwrap();
-    report("collect_profile / collect_nodes", &Pairs::measure(20, whole, ours));
-    let profile = whole();
-    let tree = CallTree::from_nodes(&profile.nodes).unwrap();
-    let by_function = || tree.function_estimates(&profile.estimates().unwrap());
-    report(
-        &format!("estimates by function, {} samples / collect_nodes", profile.samples.len()),
-        &Pairs::measure(20, by_function, ours),
-    );
+    let nodes = || sampler.borrow_mut().collect_nodes().unwrap();
+    report("collect_nodes / profile", &Pairs::measure(20, nodes, ours));
+    let profile = ours();
+    let top = || profile.top(&TopOptions::new(SampleType::InuseSpace)).unwrap();
+    let samples = profile.samples().unwrap().len();
+    report(&format!("top, {samples} samples / profile"), &Pairs::measure(20, top, ours));
     let theirs = || inspector.sampling_profile();
-    report("inspector / collect_nodes (target: at least 7.5)", &Pairs::measure(10, theirs, ours));
+    report("inspector / profile (target: at least 8)", &Pairs::measure(10, theirs, ours));
     println!();
 }
 

@@ -135,7 +135,6 @@
 
 pub mod analysis;
 pub mod budget;
-mod error;
 mod estimate;
 pub mod format;
 mod graph;
@@ -148,22 +147,20 @@ pub mod source;
 mod sys;
 mod tree;
 
-pub use error::{Error, Result};
-pub use estimate::{Confidence, ConfidenceError, ConfidenceInterval, Estimate, Uncertainty};
+pub use estimate::{Confidence, ConfidenceInterval, Estimate, Uncertainty};
 pub use graph::{Call, Callgraph, FunctionNode, NeighborCall, RemovedCall};
 pub use model::{
-    Allocation, Bytes, Counted, Function, HeapStatistics, KeepDead, Name, Node, NodeId, Objects,
-    OptionsError, Original, PseudoFrame, Sample, SampleId, SampleType, SamplerOptions, ScriptId,
-    Timestamp, UnknownSampleType,
+    Allocation, AnalysisError, Bytes, Counted, Error, Function, HeapStatistics, KeepDead, Name,
+    Node, NodeId, Objects, Original, ProfileError, PseudoFrame, Result, Sample, SampleId,
+    SampleType, SamplerOptions, ScriptId, Timestamp,
 };
 pub use petgraph;
 pub use profile::{
-    Collection, Context, Contexts, Label, LabelValue, MergeError, Metadata, OrdinalSample, OwnWork,
-    Profile, ProfileError, Row,
+    Collection, Context, Contexts, Label, LabelValue, Metadata, OrdinalSample, OwnWork, Profile,
+    Row,
 };
 #[cfg(any(feature = "v8-150", feature = "v8-152"))]
 pub use sampler::{CollectOptions, HeapSampler};
-pub use tree::NodesError;
 #[cfg(all(feature = "v8-150", not(feature = "v8-152")))]
 pub use v8_150 as v8;
 #[cfg(feature = "v8-152")]

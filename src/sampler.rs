@@ -3,8 +3,8 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use crate::error::Result;
 use crate::graph::Callgraph;
+use crate::model::Result;
 use crate::model::{Bytes, HeapStatistics, Node, SampleType, SamplerOptions, Timestamp};
 use crate::profile::{Collection, Profile};
 use crate::sys::{Collected, Session};

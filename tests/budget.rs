@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use fixtures::Realm;
+use v8_heap_sampler::analysis::Pattern;
 use v8_heap_sampler::budget::{
-    Budget, FunctionBudget, MeasureOptions, Measurement, OPTIMIZING_FLAGS, Runs, STABLE_FLAGS,
-    Scope, Violation, measure,
+    Amounts, Budget, FunctionBudget, MeasureOptions, Measurement, OPTIMIZING_FLAGS, Runs,
+    STABLE_FLAGS, Scope, Usage, Violation, measure,
 };
 use v8_heap_sampler::{Bytes, Confidence, Error, HeapSampler, Objects, PseudoFrame, SampleType};
 
@@ -37,6 +38,11 @@ fn measured(source: &str) -> Measurement {
     options.measure(&mut isolate, |isolate| realm.call(isolate, &work)).unwrap().1
 }
 
+/// The bytes of a usage, counted.
+fn bytes(usage: Usage) -> u64 {
+    usage.space.exact().unwrap()
+}
+
 /// What is kept and what is dropped, of objects with room for four properties: 56 bytes.
 const KEPT_AND_DROPPED: &str = "
     var kept;
@@ -51,7 +57,7 @@ const KEPT_AND_DROPPED: &str = "
 fn counts_are_those_of_the_script() {
     let measurement = measured(KEPT_AND_DROPPED);
     let amounts = |name: &str| measurement.function(name).unwrap_or_else(|| panic!("no {name}"));
-    let numbers = |counts: v8_heap_sampler::budget::Counts| (counts.objects.0, counts.space.0);
+    let numbers = |usage: Usage| (usage.objects.exact().unwrap(), bytes(usage));
     let (keep, drop, both) = (amounts("keep"), amounts("drop"), amounts("both"));
     assert_eq!(numbers(keep.own.allocated), (1000, 56_000));
     assert_eq!(numbers(keep.own.retained), (1000, 56_000));
@@ -63,7 +69,7 @@ fn counts_are_those_of_the_script() {
     assert_eq!(numbers(measurement.allocated()), (2001, 112_000 + 8048));
     assert_eq!(numbers(measurement.retained()), (1001, 56_000 + 8048));
     assert_eq!(measurement.javascript(), measurement.total());
-    assert_eq!(measurement.not_sampled(), Bytes(0));
+    assert_eq!(measurement.not_sampled(), Some(Bytes(0)));
 }
 
 #[test]
@@ -71,20 +77,23 @@ fn a_first_run_has_v8_s_work_in_it() {
     let (mut isolate, realm, work) = isolate_with(KEPT_AND_DROPPED);
     let call = |isolate: &mut v8::Isolate| realm.call(isolate, &work);
     let (_, first) = measure(&mut isolate, call).unwrap();
-    assert!(first.allocated().space.0 > 112_000 + 8048);
-    assert_eq!(first.not_sampled(), Bytes(0));
+    assert!(bytes(first.allocated()) > 112_000 + 8048);
+    assert_eq!(first.not_sampled(), Some(Bytes(0)));
     // Compiling what a script calls is the script's, the script itself nobody's.
     let script = |isolate: &mut v8::Isolate| {
         realm.run(isolate, "other.js", "function other() { return [1, 2]; } other(); ''")
     };
     let (_, compiled) = measure(&mut isolate, script).unwrap();
     let compiler = compiled.pseudo_frame(PseudoFrame::BytecodeCompiler).allocated;
-    assert!(compiler.space > Bytes(0), "{compiled}");
-    assert!(compiled.function("other").unwrap().own.allocated.space > Bytes(0));
+    assert!(bytes(compiler) > 0, "{compiled}");
+    assert!(bytes(compiled.function("other").unwrap().own.allocated) > 0);
     let (all, of_javascript) = (compiled.total(), compiled.javascript());
-    assert_eq!(of_javascript + compiled.outside_javascript(), all);
-    assert!(of_javascript.allocated.space < all.allocated.space);
-    let most = of_javascript.allocated.space.0;
+    let outside = compiled.outside_javascript();
+    for of in [|amounts: &Amounts| amounts.allocated, |amounts: &Amounts| amounts.retained] {
+        assert_eq!(bytes(of(&of_javascript)) + bytes(of(&outside)), bytes(of(&all)));
+    }
+    let most = bytes(of_javascript.allocated);
+    assert!(most < bytes(all.allocated));
     compiled.assert(&Budget::new().javascript_only().allocated_bytes(most));
     assert!(compiled.check(&Budget::new().allocated_bytes(most)).is_err());
 }
@@ -218,9 +227,9 @@ fn estimates_hold_the_counts() {
     let call = |isolate: &mut v8::Isolate| realm.call(isolate, &work);
     let (_, runs) = options.measure_runs(&mut isolate, 20, call).unwrap();
     let sure = Confidence::new(0.9999).unwrap();
-    let retained = truth.retained().space.0;
+    let retained = bytes(truth.retained());
     for run in runs.measurements() {
-        assert!(run.retained().space.interval(sure).contains(retained as f64), "{run}");
+        assert!(run.retained().space.interval(sure).unwrap().contains(retained as f64), "{run}");
         run.assert(&Budget::new().retained_bytes(retained).confidence(sure));
         assert!(run.check(&Budget::new().retained_bytes(retained / 2)).is_err());
         assert!(
@@ -240,7 +249,7 @@ fn with_the_flags_the_same_objects_are_sampled_in_fresh_isolates() {
         options.measure(&mut isolate, call).unwrap().1.total()
     });
     assert_eq!(first, second);
-    assert!(first.allocated.space.samples() > 50);
+    assert!(first.allocated.space.samples() > Some(50));
 }
 
 #[test]
@@ -277,11 +286,14 @@ fn runs_are_as_many_as_asked_for_and_hand_back_what_the_work_returned() {
     // Nothing was done.
     assert_eq!(runs.steady(5).unwrap().allocated().objects, Objects(0));
     assert_eq!(runs.spread(SampleType::AllocSpace), 0.0);
-    assert!(runs.steady(6).is_none() && Runs::<v8_heap_sampler::Usage>::new(vec![]).is_none());
+    assert!(runs.steady(6).is_none() && Runs::new(vec![]).is_none());
 
     let mut ran = false;
     let bad = MeasureOptions::exact().stack_depth(0).warm_up(1);
-    assert!(matches!(bad.measure(&mut isolate, |_| ran = true), Err(Error::Options(_))));
+    assert!(matches!(
+        bad.measure(&mut isolate, |_| ran = true),
+        Err(Error::StackDepth { stack_depth: 0 })
+    ));
     assert!(MeasureOptions::sampled(0).measure(&mut isolate, |_| ran = true).is_err());
     let mut sampler = HeapSampler::new(&mut isolate, 1024, 64).unwrap();
     assert!(matches!(measure(&mut sampler, |_| ran = true), Err(Error::AlreadySampling)));
@@ -356,14 +368,15 @@ fn acorn_s_syntax_tree() {
         // Two functions make the nodes of the tree, and nothing else.
         let nodes: u64 = realm.run(&mut isolate, "count.js", "counted()").parse().unwrap();
         assert_eq!(nodes, 1 + 15 * 200);
-        let makers = steady.functions_where(|function| function.name.contains(".startNode"));
-        let made = makers.unwrap().own;
+        let makers =
+            Pattern::new("the makers of nodes", |function| function.name.contains(".startNode"));
+        let made = steady.function(&makers);
+        let made = made.unwrap().own;
         assert_eq!(made.retained.objects, Objects(nodes));
-        assert_eq!(made.allocated, made.retained);
+        assert_eq!(made.allocated.objects.exact(), made.retained.objects.exact());
+        assert_eq!(bytes(made.allocated), bytes(made.retained));
 
-        let nodes_made = FunctionBudget::own_where("the makers of nodes", |function| {
-            function.name.contains(".startNode")
-        });
+        let nodes_made = FunctionBudget::own(makers);
         let budget = Budget::new()
             .retained_bytes(450_000)
             .function(nodes_made.retained_objects(nodes))

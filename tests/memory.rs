@@ -6,7 +6,7 @@
 
 #![cfg(any(feature = "v8-150", feature = "v8-152"))]
 
-use v8_heap_sampler::{CallTree, Callgraph, HeapSampler};
+use v8_heap_sampler::{HeapSampler, SampleType};
 
 const ROUNDS: usize = 40_000;
 /// Resident memory is looked at once per so many rounds, right after a full GC.
@@ -31,8 +31,9 @@ fn sessions_leave_nothing_behind() {
         let nodes = sampler.collect_nodes().unwrap();
         assert!(nodes.len() > 10);
         if round % 2 == 0 {
-            let tree = CallTree::from_nodes(nodes).unwrap();
-            assert!(Callgraph::from(&tree).graph().edge_count() > 0);
+            let profile = sampler.profile().unwrap();
+            let graph = profile.callgraph(SampleType::InuseSpace).unwrap();
+            assert!(graph.graph().edge_count() > 0);
             sampler.stop().unwrap();
         }
         drop(sampler);

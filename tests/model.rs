@@ -6,8 +6,8 @@
 #![cfg(any(feature = "v8-150", feature = "v8-152"))]
 
 use v8_heap_sampler::{
-    Allocation, Bytes, Confidence, Estimate, HeapSampler, KeepDead, Node, Profile, SamplerOptions,
-    Unit,
+    Allocation, Bytes, Collection, Confidence, Estimate, HeapSampler, KeepDead, Node,
+    OrdinalSample, Profile, SampleType, SamplerOptions,
 };
 
 fn init() {
@@ -28,11 +28,11 @@ fn allocations(name: &str, source: &str) -> Vec<Allocation> {
     let (mut isolate, realm) = fixtures::realm();
     let mut sampler = HeapSampler::with_options(&mut isolate, SamplerOptions::exact()).unwrap();
     realm.run(&mut sampler, "exact.js", source);
-    let nodes: Vec<Node> = sampler.finish().unwrap();
+    let nodes: Vec<Node> = sampler.collect_nodes().unwrap();
     let mut found = nodes.into_iter().filter(|node| node.name == *name);
     let node = found.next().unwrap_or_else(|| panic!("{name} was not sampled"));
     assert!(found.next().is_none(), "{name} has one context");
-    node.allocations.to_vec()
+    node.allocations
 }
 
 fn count(allocations: &[Allocation], size: u64) -> u64 {
@@ -75,8 +75,21 @@ fn nested_literals_are_objects_of_their_own() {
 }
 
 /// Everything that was allocated, dead or alive.
-fn allocated(profile: &Profile) -> Estimate<Bytes> {
-    profile.estimates().unwrap().total().alloc_space().expect("dead objects are kept")
+fn allocated(profile: &Profile) -> Estimate {
+    profile.estimate(SampleType::AllocSpace).expect("dead objects are kept")
+}
+
+fn collection(profile: &Profile) -> &Collection {
+    profile.collection().expect("it was collected here")
+}
+
+fn is_of(size: u64) -> impl FnMut(&&OrdinalSample) -> bool {
+    move |sample| sample.size() == Some(Bytes(size))
+}
+
+/// The samples of objects of a size.
+fn samples_of(profile: &Profile, size: u64) -> usize {
+    profile.samples().unwrap().iter().filter(is_of(size)).count()
 }
 
 /// Runs a script in exact mode; checks that the samples account for what V8's counter counted.
@@ -84,8 +97,9 @@ fn sampled_and_counted(what: &str, script: &str) {
     let (mut isolate, realm) = fixtures::realm();
     let mut sampler = HeapSampler::with_options(&mut isolate, exact()).unwrap();
     realm.run(&mut sampler, "work.js", &format!("(function work() {{ {script} }})(); ''"));
-    let profile = sampler.collect_profile().unwrap();
-    let (sampled, counted) = (allocated(&profile).value(), profile.allocated().0 as f64);
+    let profile = sampler.profile().unwrap();
+    let (sampled, counted) =
+        (allocated(&profile).value(), collection(&profile).allocated().0 as f64);
     // An object of 16 bytes is missed once in nine million.
     assert!((sampled - counted).abs() < 32.0, "{what}: {sampled} sampled, {counted} counted");
     assert!(counted > 1000.0);
@@ -159,8 +173,9 @@ fn a_context_made_under_the_sampler_is_sampled() {
     let mut isolate = fixtures::isolate();
     let mut sampler = HeapSampler::with_options(&mut isolate, exact()).unwrap();
     let _realm = fixtures::Realm::new(&mut sampler);
-    let profile = sampler.collect_profile().unwrap();
-    let (sampled, counted) = (allocated(&profile).value(), profile.allocated().0 as f64);
+    let profile = sampler.profile().unwrap();
+    let (sampled, counted) =
+        (allocated(&profile).value(), collection(&profile).allocated().0 as f64);
     assert!(counted > 100_000.0 && (sampled - counted).abs() < 32.0, "{sampled} {counted}");
 }
 
@@ -177,11 +192,16 @@ fn external_strings_and_elements_of_typed_arrays_are_not_on_the_heap() {
     let strings = sampler.take_window().unwrap();
     assert!(allocated(&strings).value() < 1000.0, "{}", allocated(&strings));
     // They are reported beside it.
-    assert_eq!(strings.heap.external.0 - strings.heap_at_start.external.0, 1 << 20);
+    let external = |profile: &Profile| {
+        let Collection { heap, heap_at_start, .. } = collection(profile);
+        heap.external.0 - heap_at_start.external.0
+    };
+    assert_eq!(external(&strings), 1 << 20);
 
     // What the embedder declares is in no counter of V8's.
     sampler.adjust_amount_of_external_allocated_memory(5000);
     let declared = sampler.take_window().unwrap();
+    let declared = collection(&declared);
     assert_eq!(declared.heap.off_heap(), declared.heap_at_start.off_heap());
 
     // However few: the V8 that the crate `v8` links puts none of them on the heap.
@@ -191,9 +211,9 @@ fn external_strings_and_elements_of_typed_arrays_are_not_on_the_heap() {
         "globalThis.kept = []; for (let i = 0; i < 1000; i++) kept[i] = new Uint8Array(40); ''",
     );
     let views = sampler.take_window().unwrap();
-    let sizes = |size| views.samples.iter().filter(|sample| sample.size == size).count();
-    assert!(sizes(96) >= 1000 && sizes(104) >= 1000, "{:?}", views.samples);
-    assert_eq!(views.heap.external.0 - views.heap_at_start.external.0, 40_000);
+    let sizes = |size| samples_of(&views, size);
+    assert!(sizes(96) >= 1000 && sizes(104) >= 1000, "{:?}", views.samples());
+    assert_eq!(external(&views), 40_000);
 }
 
 #[test]
@@ -207,9 +227,10 @@ fn sizes_are_those_at_allocation() {
         "function shrink() { const array = new Array(10000).fill(1); array.length = 10; return array; }
          globalThis.kept = shrink(); gc(); ''",
     );
-    let profile = sampler.collect_profile().unwrap();
-    let live = profile.estimates().unwrap().total().inuse_space().value();
-    let grown = profile.heap.used.0 as f64 - profile.heap_at_start.used.0 as f64;
+    let profile = sampler.profile().unwrap();
+    let live = profile.estimate(SampleType::InuseSpace).unwrap().value();
+    let Collection { heap, heap_at_start, .. } = collection(&profile);
+    let grown = heap.used.0 as f64 - heap_at_start.used.0 as f64;
     assert!(live > 80_000.0 && grown < live - 60_000.0, "{live} {grown}");
 }
 
@@ -230,23 +251,23 @@ fn intervals_of_a_few_bytes_are_biased_as_documented() {
         for _ in 0..4 {
             realm.run(&mut sampler, "boxes.js", script);
             let window = sampler.take_window().unwrap();
-            let boxes = window.estimates_where(|sample| sample.size == 16).unwrap().total();
-            sum += boxes.alloc_objects().unwrap().value();
+            let boxes = window.filter_samples(is_of(16)).unwrap();
+            sum += boxes.estimate(SampleType::AllocObjects).unwrap().value();
         }
         drop(sampler);
         let mut sampler = HeapSampler::with_options(&mut isolate, exact()).unwrap();
         realm.run(&mut sampler, "boxes.js", script);
-        let truth = sampler.collect_profile().unwrap();
-        let truth = truth.samples.iter().filter(|sample| sample.size == 16).count() as f64;
+        let truth = sampler.profile().unwrap();
+        let truth = samples_of(&truth, 16) as f64;
         assert!(truth >= 300_000.0);
         let found = sum / 4.0 / truth - 1.0;
         assert!((found - bias).abs() < 0.01, "at {interval}: {found}, not {bias}");
     }
 }
 
-fn assert_holds<U: Unit>(what: &str, estimate: Estimate<U>, truth: f64) {
+fn assert_holds(what: &str, estimate: Estimate, truth: f64) {
     let confidence = Confidence::new(0.999).unwrap();
-    let interval = estimate.interval(confidence);
+    let interval = estimate.interval(confidence).unwrap();
     assert!(interval.contains(truth), "{what}: {truth} is not in {interval:?}");
     // Not for being so wide that it holds anything.
     assert!(interval.width() < 0.7 * truth, "{what}: {interval:?}");
@@ -273,20 +294,19 @@ fn what_is_alive_is_what_was_kept() {
         let mut sampler = HeapSampler::with_options(&mut isolate, options).unwrap();
         let mut check = |what: &str, script: &str, alive: f64| {
             realm.run(&mut sampler, "step.js", &format!("{script}; ''"));
-            let profile = sampler.collect_profile().unwrap();
-            let estimates = profile.estimates_where(|sample| sample.size == 56).unwrap();
-            let make = profile.nodes.iter().find(|node| node.name == "make").unwrap();
-            let values = estimates.of(make.id);
+            let profile = sampler.profile().unwrap();
+            let literals = profile.filter_samples(is_of(56)).unwrap();
+            let mut contexts = literals.contexts();
+            let make = contexts.find(|context| context.function().name == "make").unwrap();
             let what = format!("{what}, {keep_dead:?}");
-            assert_holds(&what, values.inuse_objects(), alive);
-            assert_holds(&what, values.inuse_space(), alive * SIZE);
-            match (keep_dead, values.alloc) {
-                (KeepDead::Both, Some(alloc)) => {
-                    assert_holds(&what, alloc.objects, 40_000.0);
-                    assert_holds(&what, alloc.space, 40_000.0 * SIZE);
-                }
-                (KeepDead::Both, None) => panic!("{what}: no alloc"),
-                (_, alloc) => assert_eq!(alloc, None, "{what}"),
+            assert_holds(&what, make.own(SampleType::InuseObjects).unwrap(), alive);
+            assert_holds(&what, make.own(SampleType::InuseSpace).unwrap(), alive * SIZE);
+            let allocated = make.own(SampleType::AllocObjects);
+            assert_eq!(allocated.is_some(), keep_dead == KeepDead::Both, "{what}");
+            if let Some(objects) = allocated {
+                assert_holds(&what, objects, 40_000.0);
+                let space = make.own(SampleType::AllocSpace).unwrap();
+                assert_holds(&what, space, 40_000.0 * SIZE);
             }
         };
         check("made", "make()", 40_000.0);

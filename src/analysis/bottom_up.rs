@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::group::{self, Group, GroupBy};
 use super::share::fraction;
-use super::tree::{Tree, TreeOptions, TreeRow};
-use crate::profile::{Evidence, NoSuchValues, Profile};
+use super::tree::{Direction, Tree, TreeOptions, TreeRow};
+use crate::model::AnalysisError;
+use crate::profile::{Evidence, Profile};
 use crate::tree::NONE;
 
 /// What one row of the profile adds to an inverted context.
@@ -67,18 +68,25 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// [`NoSuchValues`] if the profile does not have the sample type.
-    pub fn bottom_up(&self, options: &TreeOptions) -> Result<Tree, NoSuchValues> {
+    /// [`AnalysisError::NoSuchValues`] if the profile does not have the sample type.
+    pub fn bottom_up(&self, options: impl Into<TreeOptions>) -> Result<Tree, AnalysisError> {
+        let options = options.into();
         let evidence = Evidence::new(self, options.sample_type)?;
         let total = evidence.total();
-        let least = fraction(options.least_share) * evidence.whole(&total);
+        let least = fraction(options.min_share) * evidence.whole(&total);
         let deepest = options.depth.unwrap_or(MOST_LEVELS);
         let (groups, group_of) = group::of_contexts(self, &GroupBy::Function, true);
         let inversion =
             Inversion { profile: self, evidence: &evidence, groups, group_of, least, deepest };
         let rows = inversion.rows();
         let heading = evidence.heading(&total);
-        Ok(Tree { sample_type: options.sample_type, total, rows, heading })
+        Ok(Tree {
+            direction: Direction::BottomUp,
+            sample_type: options.sample_type,
+            total,
+            rows,
+            heading,
+        })
     }
 }
 

@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::share::{percent, share};
 use super::table::Table;
 use crate::estimate::Estimate;
-use crate::model::Function;
 use crate::model::SampleType;
-use crate::profile::{Evidence, NoSuchValues, Profile, of_groups};
+use crate::model::{AnalysisError, Function};
+use crate::profile::{Evidence, Profile, of_groups};
 use crate::tree::NONE;
 
 /// The cycles of the call graph: see [`Profile::cycles`].
@@ -46,8 +46,8 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// [`NoSuchValues`] if the profile does not have the sample type.
-    pub fn cycles(&self, sample_type: SampleType) -> Result<Cycles, NoSuchValues> {
+    /// [`AnalysisError::NoSuchValues`] if the profile does not have the sample type.
+    pub fn cycles(&self, sample_type: SampleType) -> Result<Cycles, AnalysisError> {
         let evidence = Evidence::new(self, sample_type)?;
         let graph = self.callgraph(sample_type)?;
         let found = graph.cycles();

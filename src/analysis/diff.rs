@@ -13,11 +13,11 @@ use super::shared::Sessions;
 use super::sides::Sides;
 use super::significance::{q_values, shown_p};
 use super::table::Table;
-use super::top::Measure;
+use super::top::Metric;
 use crate::estimate::Sum;
-use crate::model::Function;
 use crate::model::SampleType;
-use crate::profile::{Evidence, GroupSums, NoSuchValues, Profile, group_sums, of_groups};
+use crate::model::{AnalysisError, Function};
+use crate::profile::{Evidence, GroupSums, Profile, group_sums, of_groups};
 
 /// By what profiles are compared.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -54,21 +54,13 @@ impl From<GroupBy> for DiffBy {
 /// assert_eq!(options.false_discovery_rate, 0.05);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub struct DiffOptions {
-    /// Which value.
-    pub sample_type: SampleType,
-    /// By what they are compared. Default: by function.
-    pub by: DiffBy,
-    /// Which of a function's figures is tested, and sorted by. Default: what it allocated itself.
-    pub measure: Measure,
-    /// How many rows to keep. Default: all.
-    pub count: Option<usize>,
-    /// How large a part of the rows that are called significant may be so by chance, on average, from 0
-    /// to 1. Default: 0.05.
-    pub false_discovery_rate: f64,
-    /// Whether both are of one session. Default: found out.
-    pub sessions: Sessions,
+    pub(crate) sample_type: SampleType,
+    pub(crate) by: DiffBy,
+    pub(crate) metric: Metric,
+    pub(crate) limit: Option<usize>,
+    pub(crate) false_discovery_rate: f64,
+    pub(crate) sessions: Sessions,
 }
 
 impl DiffOptions {
@@ -78,46 +70,59 @@ impl DiffOptions {
         Self {
             sample_type,
             by: DiffBy::Group(GroupBy::Function),
-            measure: Measure::Own,
-            count: None,
+            metric: Metric::Own,
+            limit: None,
             false_discovery_rate: 0.05,
             sessions: Sessions::Detect,
         }
     }
 
-    /// Sets [`by`](#structfield.by).
+    /// Sets the key by which profiles are compared. Default: functions.
     #[must_use]
     pub fn by(mut self, by: impl Into<DiffBy>) -> Self {
         self.by = by.into();
         self
     }
 
-    /// Sets [`measure`](#structfield.measure).
+    /// Sets the figure that is tested and sorted by. Default: [`Metric::Own`].
     #[must_use]
-    pub const fn measure(mut self, measure: Measure) -> Self {
-        self.measure = measure;
+    pub const fn metric(mut self, metric: Metric) -> Self {
+        self.metric = metric;
         self
     }
 
-    /// Sets [`count`](#structfield.count).
+    /// Sets the number of rows to keep at most. Default: `None`, all.
     #[must_use]
-    pub const fn count(mut self, rows: usize) -> Self {
-        self.count = Some(rows);
+    pub fn limit(mut self, rows: impl Into<Option<usize>>) -> Self {
+        self.limit = rows.into();
         self
     }
 
-    /// Sets [`false_discovery_rate`](#structfield.false_discovery_rate).
+    /// Sets the target false discovery rate, from 0 to 1: the expected fraction of rows reported as
+    /// significant that changed by chance. Default: 0.05.
     #[must_use]
     pub const fn false_discovery_rate(mut self, rate: f64) -> Self {
         self.false_discovery_rate = rate;
         self
     }
 
-    /// Sets [`sessions`](#structfield.sessions).
+    /// Sets whether both profiles are of one session. Default: detected.
     #[must_use]
     pub const fn sessions(mut self, sessions: Sessions) -> Self {
         self.sessions = sessions;
         self
+    }
+}
+
+impl From<SampleType> for DiffOptions {
+    fn from(sample_type: SampleType) -> Self {
+        Self::new(sample_type)
+    }
+}
+
+impl From<&DiffOptions> for DiffOptions {
+    fn from(options: &DiffOptions) -> Self {
+        options.clone()
     }
 }
 
@@ -144,7 +149,7 @@ pub struct Diff {
     #[serde(skip)]
     by: String,
     #[serde(skip)]
-    measure: Measure,
+    metric: Metric,
 }
 
 /// A row of a [`Diff`]: what has changed about a function, a stack, ...
@@ -208,12 +213,13 @@ pub struct DiffRow {
 ///
 /// # Errors
 ///
-/// [`NoSuchValues`] if either profile does not have the sample type.
+/// [`AnalysisError::NoSuchValues`] if either profile does not have the sample type.
 pub fn diff(
     before: &Profile,
     after: &Profile,
-    options: &DiffOptions,
-) -> Result<Diff, NoSuchValues> {
+    options: impl Into<DiffOptions>,
+) -> Result<Diff, AnalysisError> {
+    let options = &options.into();
     let [of_before, of_after] =
         [Evidence::new(before, options.sample_type)?, Evidence::new(after, options.sample_type)?];
     let same_session = options.sessions.are_same(before, after);
@@ -316,9 +322,9 @@ impl Sides<'_> {
         after: &[GroupSums],
         shared: &[GroupSums],
     ) -> Diff {
-        let measured = |sums: &GroupSums| match options.measure {
-            Measure::Own => sums.own,
-            Measure::Total => sums.total,
+        let measured = |sums: &GroupSums| match options.metric {
+            Metric::Own => sums.own,
+            Metric::Total => sums.total,
         };
         let cells = (0..groups.len())
             .filter(|&at| before[at].contexts + after[at].contexts > 0)
@@ -373,7 +379,7 @@ impl Sides<'_> {
             let by_change = other.change.abs().total_cmp(&one.change.abs());
             significant_first.then(by_change).then(one.at.cmp(&other.at))
         });
-        cells.truncate(options.count.unwrap_or(usize::MAX));
+        cells.truncate(options.limit.unwrap_or(usize::MAX));
         let rows = cells.iter().map(|cell| {
             let Changed { name, function, stack, own, total } = changed(cell.at);
             let q_value = is_known.then_some(cell.p_value);
@@ -391,7 +397,7 @@ impl Sides<'_> {
             false_discovery_rate: rate,
             same_session: self.same_session,
             by: options.by.heading().to_owned(),
-            measure: options.measure,
+            metric: options.metric,
         }
     }
 }
@@ -422,15 +428,15 @@ impl fmt::Display for Diff {
         if self.rows.len() < self.all {
             writeln!(f, "{} of {} rows", self.rows.len(), self.all)?;
         }
-        let measured = match self.measure {
-            Measure::Own => "change of self",
-            Measure::Total => "change of total",
+        let measured = match self.metric {
+            Metric::Own => "change of self",
+            Metric::Total => "change of total",
         };
         let mut table = Table::new(["", measured, "q", "before", "after", &self.by]);
         for row in &self.rows {
-            let change = match self.measure {
-                Measure::Own => &row.own,
-                Measure::Total => &row.total,
+            let change = match self.metric {
+                Metric::Own => &row.own,
+                Metric::Total => &row.total,
             };
             table.push([
                 if row.is_significant { "*" } else { "" }.to_owned(),

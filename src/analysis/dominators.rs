@@ -13,9 +13,9 @@ use super::share::{percent, share};
 use super::table::Table;
 use crate::estimate::Estimate;
 use crate::estimate::Sum;
-use crate::model::Function;
 use crate::model::SampleType;
-use crate::profile::{Evidence, NoSuchValues, Profile};
+use crate::model::{AnalysisError, Function};
+use crate::profile::{Evidence, Profile};
 use crate::tree::NONE;
 
 /// The dominators of the call graph: see [`Profile::dominators`].
@@ -63,8 +63,8 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// [`NoSuchValues`] if the profile does not have the sample type.
-    pub fn dominators(&self, sample_type: SampleType) -> Result<Dominators, NoSuchValues> {
+    /// [`AnalysisError::NoSuchValues`] if the profile does not have the sample type.
+    pub fn dominators(&self, sample_type: SampleType) -> Result<Dominators, AnalysisError> {
         let evidence = Evidence::new(self, sample_type)?;
         let callgraph = self.callgraph(sample_type)?;
         let (graph, root) = (callgraph.graph(), callgraph.root());
@@ -137,8 +137,9 @@ impl Profile {
     pub fn common_caller(
         &self,
         sample_type: SampleType,
-        functions: &Pattern,
+        functions: impl Into<Pattern>,
     ) -> Option<Arc<Function>> {
+        let functions = functions.into();
         let magnitudes = self.magnitudes(sample_type)?;
         // A script that was loaded again has the same functions.
         let (groups, group_of) = group::of_functions(self, &GroupBy::Function);

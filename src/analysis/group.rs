@@ -7,7 +7,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::package::{package_of, without_query};
-use crate::model::{Function, plain_text};
+use crate::model::{AnalysisError, Function};
 use crate::model::{OwnedPlace, Place, SampleType};
 use crate::profile::Profile;
 use crate::tree::NONE;
@@ -40,9 +40,9 @@ pub enum GroupBy {
 }
 
 impl std::str::FromStr for GroupBy {
-    type Err = UnknownGroup;
+    type Err = AnalysisError;
 
-    fn from_str(name: &str) -> Result<Self, UnknownGroup> {
+    fn from_str(name: &str) -> Result<Self, AnalysisError> {
         Ok(match name {
             "function" => Self::Function,
             "name" => Self::FunctionName,
@@ -51,21 +51,10 @@ impl std::str::FromStr for GroupBy {
             "package" => Self::Package,
             _ => match name.strip_prefix("label:") {
                 Some(key) if !key.is_empty() => Self::Label(key.to_owned()),
-                _ => return Err(UnknownGroup { name: name.to_owned() }),
+                _ => return Err(AnalysisError::UnknownGroup { name: name.to_owned() }),
             },
         })
     }
-}
-
-/// A text that names no [`GroupBy`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "\"{}\" is nothing to group by: there are function, name, script, directory, package and \
-     label:KEY",
-    plain_text(name)
-)]
-pub struct UnknownGroup {
-    name: String,
 }
 
 impl GroupBy {

@@ -11,9 +11,9 @@ use super::table::Table;
 use super::tree::Picking;
 use super::tree::indented;
 use crate::estimate::Estimate;
-use crate::model::Function;
 use crate::model::SampleType;
-use crate::profile::{Evidence, NoSuchValues, Profile};
+use crate::model::{AnalysisError, Function};
+use crate::profile::{Evidence, Profile};
 
 /// The way from the root along the largest callees: see [`Profile::hot_path`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -54,8 +54,8 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// [`NoSuchValues`] if the profile does not have the sample type.
-    pub fn hot_path(&self, sample_type: SampleType) -> Result<HotPath, NoSuchValues> {
+    /// [`AnalysisError::NoSuchValues`] if the profile does not have the sample type.
+    pub fn hot_path(&self, sample_type: SampleType) -> Result<HotPath, AnalysisError> {
         let evidence = Evidence::new(self, sample_type)?;
         let own = self.values(sample_type).unwrap_or_default();
         let totals = self.totals(sample_type).unwrap_or_default();

@@ -47,20 +47,17 @@ mod top;
 mod tree;
 mod trend;
 
-pub use crate::profile::NoSuchValues;
 pub use change::Change;
 pub use cycles::{Cycle, Cycles};
 pub use diff::{Diff, DiffBy, DiffOptions, DiffRow, diff};
 pub use dominators::{Dominator, Dominators};
-pub use group::{GroupBy, UnknownGroup};
+pub use group::GroupBy;
 pub use hot_path::{HotPath, HotStep};
-pub use leaks::{Leak, LeakError, LeakOptions, LeakPath, Leaks, Rate, RateUnit, leaks};
+pub use leaks::{Leak, LeakOptions, LeakPath, Leaks, Rate, RateUnit, leaks};
 pub use pattern::Pattern;
-#[cfg(feature = "regex")]
-pub use pattern::PatternError;
 pub use peek::{Peek, PeekedCall, PeekedFunction};
-pub use query::{Query, QueryError, Recursion};
+pub use query::{Query, Recursion};
 pub use shared::Sessions;
 pub(crate) use table::Table;
-pub use top::{Measure, Top, TopOptions, TopRow};
-pub use tree::{Tree, TreeOptions, TreeRow};
+pub use top::{Metric, Top, TopOptions, TopRow};
+pub use tree::{Direction, Tree, TreeOptions, TreeRow};

@@ -1,11 +1,14 @@
-//! Which functions are meant.
+//! Predicates that select functions.
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::model::Function;
+use crate::model::{AnalysisError, Function};
 
-/// Says of functions whether they are meant.
+/// A predicate that selects functions.
+///
+/// A `&str` or `String` becomes the pattern of the functions with just that
+/// [name](Pattern::name).
 ///
 /// ```
 /// use v8_heap_sampler::Function;
@@ -22,6 +25,8 @@ use crate::model::Function;
 #[derive(Clone)]
 pub struct Pattern {
     text: Arc<str>,
+    /// Whether the text is the functions' name.
+    is_name: bool,
     matches: Arc<dyn Fn(&Function) -> bool + Send + Sync>,
 }
 
@@ -32,7 +37,19 @@ impl Pattern {
         text: impl Into<Arc<str>>,
         matches: impl Fn(&Function) -> bool + Send + Sync + 'static,
     ) -> Self {
-        Self { text: text.into(), matches: Arc::new(matches) }
+        Self { text: text.into(), is_name: false, matches: Arc::new(matches) }
+    }
+
+    /// The functions with a name, as V8 has it: for methods without the class, for functions that
+    /// were assigned to something possibly what they were assigned to.
+    #[must_use]
+    pub fn name(name: impl Into<Arc<str>>) -> Self {
+        let name = name.into();
+        let is_it = {
+            let name = Arc::clone(&name);
+            move |function: &Function| function.name == *name
+        };
+        Self { is_name: true, ..Self::new(name, is_it) }
     }
 
     /// The functions in whose name or place a text is found, as they are displayed:
@@ -49,10 +66,11 @@ impl Pattern {
     ///
     /// # Errors
     ///
-    /// [`PatternError`] if it is no regular expression.
+    /// [`AnalysisError::Pattern`] if it is no regular expression.
     #[cfg(feature = "regex")]
-    pub fn regex(expression: &str) -> Result<Self, PatternError> {
-        let regex = regex::Regex::new(expression)?;
+    pub fn regex(expression: &str) -> Result<Self, AnalysisError> {
+        let regex = regex::Regex::new(expression)
+            .map_err(|error| AnalysisError::Pattern { problem: error.to_string() })?;
         let is_match = move |function: &Function| {
             let (source, ..) = function.shown_place();
             [&function.name, &function.script_name, function.shown_name(), source]
@@ -90,10 +108,33 @@ impl Pattern {
         Self::new(text, move |function| self.matches(function) || other.matches(function))
     }
 
-    /// Whether a function is meant.
+    /// The name, if the pattern is one.
+    pub(crate) fn as_name(&self) -> Option<&str> {
+        self.is_name.then_some(&*self.text)
+    }
+
+    /// Whether a function is selected.
     #[must_use]
     pub fn matches(&self, function: &Function) -> bool {
         (self.matches)(function)
+    }
+}
+
+impl From<&str> for Pattern {
+    fn from(name: &str) -> Self {
+        Self::name(name)
+    }
+}
+
+impl From<String> for Pattern {
+    fn from(name: String) -> Self {
+        Self::name(name)
+    }
+}
+
+impl From<&Pattern> for Pattern {
+    fn from(pattern: &Pattern) -> Self {
+        pattern.clone()
     }
 }
 
@@ -108,9 +149,3 @@ impl fmt::Debug for Pattern {
         f.debug_tuple("Pattern").field(&self.text).finish()
     }
 }
-
-/// A text that is no regular expression.
-#[cfg(feature = "regex")]
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{0}")]
-pub struct PatternError(#[from] regex::Error);

@@ -12,9 +12,9 @@ use super::share::{percent, share};
 use super::table::Table;
 use crate::estimate::Estimate;
 use crate::graph::NeighborCall;
-use crate::model::Function;
 use crate::model::SampleType;
-use crate::profile::{Evidence, NoSuchValues, Profile};
+use crate::model::{AnalysisError, Function};
+use crate::profile::{Evidence, Profile};
 
 /// Functions with their callers and callees: see [`Profile::peek`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -83,8 +83,13 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// [`NoSuchValues`] if the profile does not have the sample type.
-    pub fn peek(&self, sample_type: SampleType, functions: &Pattern) -> Result<Peek, NoSuchValues> {
+    /// [`AnalysisError::NoSuchValues`] if the profile does not have the sample type.
+    pub fn peek(
+        &self,
+        sample_type: SampleType,
+        functions: impl Into<Pattern>,
+    ) -> Result<Peek, AnalysisError> {
+        let functions = functions.into();
         let evidence = Evidence::new(self, sample_type)?;
         let graph = self.callgraph(sample_type)?;
         let root = graph.root();

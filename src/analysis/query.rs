@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use super::pattern::Pattern;
 use super::share::fraction;
-use crate::model::SampleType;
+use crate::model::{AnalysisError, SampleType};
 use crate::model::{Function, Place};
-use crate::profile::{FunctionParts, NoSuchValues, Profile, StackBuilder};
-use crate::tree::{NONE, NodesError};
+use crate::profile::{FunctionParts, Profile, StackBuilder};
+use crate::tree::NONE;
 
 /// What is to be done about recursion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,36 +64,36 @@ impl Query {
     }
 
     /// Only stacks on which a function matches.
-    pub fn focus(self, functions: Pattern) -> Self {
-        Self { focus: Some(functions), ..self }
+    pub fn focus(self, functions: impl Into<Pattern>) -> Self {
+        Self { focus: Some(functions.into()), ..self }
     }
 
     /// No stacks on which a function matches.
-    pub fn ignore(self, functions: Pattern) -> Self {
-        Self { ignore: Some(functions), ..self }
+    pub fn ignore(self, functions: impl Into<Pattern>) -> Self {
+        Self { ignore: Some(functions.into()), ..self }
     }
 
     /// Takes the frames of functions that match off all stacks. Stacks of which nothing is left are
     /// left out.
-    pub fn hide(self, functions: Pattern) -> Self {
-        Self { hide: Some(functions), ..self }
+    pub fn hide(self, functions: impl Into<Pattern>) -> Self {
+        Self { hide: Some(functions.into()), ..self }
     }
 
     /// Takes all other frames off all stacks. Stacks of which nothing is left are left out.
-    pub fn show(self, functions: Pattern) -> Self {
-        Self { show: Some(functions), ..self }
+    pub fn show(self, functions: impl Into<Pattern>) -> Self {
+        Self { show: Some(functions.into()), ..self }
     }
 
     /// Stacks from the outermost function that matches on; none on which no function does.
-    pub fn show_from(self, functions: Pattern) -> Self {
-        Self { show_from: Some(functions), ..self }
+    pub fn show_from(self, functions: impl Into<Pattern>) -> Self {
+        Self { show_from: Some(functions.into()), ..self }
     }
 
     /// Takes frames off the outer end of each stack for as long as they match, such as those of an
     /// embedder that calls into a program ([`Pattern::embedder`]). If nothing is left, a value is
     /// the root's.
-    pub fn trim(self, functions: Pattern) -> Self {
-        Self { trim: Some(functions), ..self }
+    pub fn trim(self, functions: impl Into<Pattern>) -> Self {
+        Self { trim: Some(functions.into()), ..self }
     }
 
     /// Collapses recursion.
@@ -109,18 +109,6 @@ impl Query {
     }
 }
 
-/// Why a query cannot be answered.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum QueryError {
-    /// The profile does not have the values by which it is to be pruned.
-    #[error(transparent)]
-    NoSuchValues(#[from] NoSuchValues),
-    /// The answer has too many contexts.
-    #[error(transparent)]
-    Nodes(#[from] NodesError),
-}
-
 impl Profile {
     /// The profile that answers a query. This one stays as it is.
     ///
@@ -130,8 +118,8 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// [`QueryError`] if it is to be pruned by values that it does not have.
-    pub fn query(&self, query: &Query) -> Result<Self, QueryError> {
+    /// [`AnalysisError`] if it is to be pruned by values that it does not have.
+    pub fn query(&self, query: &Query) -> Result<Self, AnalysisError> {
         let mut answer = self.filtered(query)?;
         if let Some((sample_type, share)) = query.prune {
             answer = answer.pruned(sample_type, fraction(share))?;
@@ -142,7 +130,7 @@ impl Profile {
     }
 
     /// What is left of stacks by the patterns, and without recursion.
-    fn filtered(&self, query: &Query) -> Result<Self, NodesError> {
+    fn filtered(&self, query: &Query) -> Result<Self, AnalysisError> {
         let Kept { stacks, frames } = Matches::new(self, query).kept(self);
         let mut answer = Answer::new(self);
         // A context of which nothing is kept, nor of what it calls, is not in the answer: a graph
@@ -169,7 +157,7 @@ impl Profile {
         answer.finish(&contexts)
     }
 
-    fn pruned(&self, sample_type: SampleType, share: f64) -> Result<Self, QueryError> {
+    fn pruned(&self, sample_type: SampleType, share: f64) -> Result<Self, AnalysisError> {
         self.require(sample_type)?;
         let totals = self.magnitudes(sample_type).unwrap_or_default();
         let least = share * totals[0];
@@ -343,7 +331,7 @@ impl<'p> Answer<'p> {
         caller: u32,
         function: u32,
         recursion: Option<Recursion>,
-    ) -> Result<u32, NodesError> {
+    ) -> Result<u32, AnalysisError> {
         let place = self.same[function as usize];
         let number = &mut self.functions[function as usize];
         if *number == NONE {
@@ -410,7 +398,7 @@ impl<'p> Answer<'p> {
     }
 
     /// The answer, in which the values of each context are those of another, or of none.
-    fn finish(mut self, contexts: &[u32]) -> Result<Profile, NodesError> {
+    fn finish(mut self, contexts: &[u32]) -> Result<Profile, AnalysisError> {
         let profile = self.profile;
         for row in profile.row_data() {
             let context = contexts[row.context as usize];
@@ -425,11 +413,11 @@ impl<'p> Answer<'p> {
             });
             moved.collect()
         });
-        self.builder.finish(
+        Ok(self.builder.finish(
             profile.types(),
             profile.labels().clone(),
             samples,
             profile.metadata.clone(),
-        )
+        )?)
     }
 }

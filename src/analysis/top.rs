@@ -10,14 +10,14 @@ use super::group::{self, Group, GroupBy, Numbers};
 use super::share::{fraction, percent, share};
 use super::table::Table;
 use crate::estimate::Estimate;
-use crate::model::Function;
 use crate::model::SampleType;
-use crate::profile::{Evidence, GroupSums, LabelValue, NoSuchValues, Profile, of_groups};
+use crate::model::{AnalysisError, Function};
+use crate::profile::{Evidence, GroupSums, LabelValue, Profile, of_groups};
 
 /// Which of a function's two figures is meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Measure {
+pub enum Metric {
     /// What it allocated itself; pprof's `flat`.
     #[default]
     Own,
@@ -29,60 +29,66 @@ pub enum Measure {
 ///
 /// ```
 /// use v8_heap_sampler::SampleType;
-/// use v8_heap_sampler::analysis::{GroupBy, Measure, TopOptions};
-/// let options = TopOptions::new(SampleType::AllocSpace).by(GroupBy::Package).sort(Measure::Total);
-/// assert_eq!(options.count, None); // all rows
+/// use v8_heap_sampler::analysis::{GroupBy, Metric, TopOptions};
+/// let options = TopOptions::new(SampleType::AllocSpace).by(GroupBy::Package).sort(Metric::Total);
+/// assert_eq!(options.limit, None); // all rows
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub struct TopOptions {
-    /// Which value.
-    pub sample_type: SampleType,
-    /// By what it is added up. Default: by function.
-    pub by: GroupBy,
-    /// What comes first: the largest of these. Default: what was allocated by itself.
-    pub sort: Measure,
-    /// How many rows to show. Default: all.
-    pub count: Option<usize>,
-    /// The least share of the whole that a row must have in what it is sorted by, from 0 to 1; of a
-    /// difference, of all that has changed. Default: 0, all.
-    pub least_share: f64,
+    pub(crate) sample_type: SampleType,
+    pub(crate) by: GroupBy,
+    pub(crate) metric: Metric,
+    pub(crate) limit: Option<usize>,
+    pub(crate) min_share: f64,
 }
 
 impl TopOptions {
     /// All functions, by what they allocated themselves.
     #[must_use]
     pub const fn new(sample_type: SampleType) -> Self {
-        let (by, sort) = (GroupBy::Function, Measure::Own);
-        Self { sample_type, by, sort, count: None, least_share: 0.0 }
+        let (by, metric) = (GroupBy::Function, Metric::Own);
+        Self { sample_type, by, metric, limit: None, min_share: 0.0 }
     }
 
-    /// Sets [`by`](#structfield.by).
+    /// Sets the key by which values are added up. Default: functions.
     #[must_use]
     pub fn by(mut self, by: GroupBy) -> Self {
         self.by = by;
         self
     }
 
-    /// Sets [`sort`](#structfield.sort).
+    /// Sets the figure that rows are sorted by, the largest first. Default: [`Metric::Own`].
     #[must_use]
-    pub const fn sort(mut self, sort: Measure) -> Self {
-        self.sort = sort;
+    pub const fn metric(mut self, metric: Metric) -> Self {
+        self.metric = metric;
         self
     }
 
-    /// Sets [`count`](#structfield.count).
+    /// Sets the number of rows to show at most. Default: `None`, all.
     #[must_use]
-    pub const fn count(mut self, rows: usize) -> Self {
-        self.count = Some(rows);
+    pub fn limit(mut self, rows: impl Into<Option<usize>>) -> Self {
+        self.limit = rows.into();
         self
     }
 
-    /// Sets [`least_share`](#structfield.least_share).
+    /// Sets the least share of the whole, from 0 to 1, that a row must have in what it is sorted
+    /// by; of a difference, of all that has changed. Default: 0, all.
     #[must_use]
-    pub const fn least_share(mut self, share: f64) -> Self {
-        self.least_share = share;
+    pub const fn min_share(mut self, share: f64) -> Self {
+        self.min_share = share;
         self
+    }
+}
+
+impl From<SampleType> for TopOptions {
+    fn from(sample_type: SampleType) -> Self {
+        Self::new(sample_type)
+    }
+}
+
+impl From<&TopOptions> for TopOptions {
+    fn from(options: &TopOptions) -> Self {
+        options.clone()
     }
 }
 
@@ -155,8 +161,9 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// [`NoSuchValues`] if the profile does not have the sample type.
-    pub fn top(&self, options: &TopOptions) -> Result<Top, NoSuchValues> {
+    /// [`AnalysisError::NoSuchValues`] if the profile does not have the sample type.
+    pub fn top(&self, options: impl Into<TopOptions>) -> Result<Top, AnalysisError> {
+        let options = options.into();
         let evidence = Evidence::new(self, options.sample_type)?;
         let (groups, sums) = match &options.by {
             GroupBy::Label(key) => self.label_sums(&evidence, key),
@@ -171,19 +178,19 @@ impl Profile {
         let all = groups.len();
         let key = |sums: &GroupSums| {
             let [own, total] = [sums.own, sums.total].map(|sum| sum.value().abs());
-            match options.sort {
-                Measure::Own => (own, total),
-                Measure::Total => (total, own),
+            match options.metric {
+                Metric::Own => (own, total),
+                Metric::Total => (total, own),
             }
         };
-        let least = fraction(options.least_share) * evidence.whole(&total);
+        let least = fraction(options.min_share) * evidence.whole(&total);
         let mut order: Vec<usize> = (0..all).filter(|&at| key(&sums[at]).0 >= least).collect();
         order.sort_by(|&one, &other| {
             let ((a, b), (c, d)) = (key(&sums[one]), key(&sums[other]));
             let by_value = c.total_cmp(&a).then(d.total_cmp(&b));
             by_value.then_with(|| groups[one].name.cmp(&groups[other].name))
         });
-        order.truncate(options.count.unwrap_or(usize::MAX));
+        order.truncate(options.limit.unwrap_or(usize::MAX));
         let rows = order.into_iter().map(|at| TopRow {
             name: groups[at].name.clone(),
             function: groups[at].function.clone(),

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::share::{fraction, percent, share};
 use super::table::Table;
 use crate::estimate::Estimate;
 use crate::estimate::Sum;
-use crate::model::{Function, SampleType};
-use crate::profile::{Evidence, NoSuchValues, Profile, Visit, walk};
+use crate::model::{AnalysisError, Function, SampleType};
+use crate::profile::{Evidence, Profile, Visit, walk};
 use crate::tree::NONE;
 
 /// What a tree shows: [`top_down`](Profile::top_down) and
@@ -22,38 +22,55 @@ use crate::tree::NONE;
 /// let options = TreeOptions::new(SampleType::InuseSpace).least_share(0.01).depth(10);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub struct TreeOptions {
-    /// Which value.
-    pub sample_type: SampleType,
-    /// The least share of the whole that a row must have, from 0 to 1. Default: 0.005. Of a
-    /// difference, of all that has changed, more or less, which more and less of one row do not
-    /// cancel out.
-    pub least_share: f64,
-    /// How many levels to show. Default: all.
-    pub depth: Option<usize>,
+    pub(crate) sample_type: SampleType,
+    pub(crate) min_share: f64,
+    pub(crate) depth: Option<usize>,
 }
 
 impl TreeOptions {
     /// All levels of what has half a percent or more.
     #[must_use]
     pub const fn new(sample_type: SampleType) -> Self {
-        Self { sample_type, least_share: 0.005, depth: None }
+        Self { sample_type, min_share: 0.005, depth: None }
     }
 
-    /// Sets [`least_share`](#structfield.least_share).
+    /// Sets the least share of the whole, from 0 to 1, that a row must have. Default: 0.005. Of a
+    /// difference, it is of all that has changed, whatever its sign.
     #[must_use]
-    pub const fn least_share(mut self, share: f64) -> Self {
-        self.least_share = share;
+    pub const fn min_share(mut self, share: f64) -> Self {
+        self.min_share = share;
         self
     }
 
-    /// Sets [`depth`](#structfield.depth).
+    /// Sets the number of levels to show at most. Default: `None`, all.
     #[must_use]
-    pub const fn depth(mut self, levels: usize) -> Self {
-        self.depth = Some(levels);
+    pub fn depth(mut self, levels: impl Into<Option<usize>>) -> Self {
+        self.depth = levels.into();
         self
     }
+}
+
+impl From<SampleType> for TreeOptions {
+    fn from(sample_type: SampleType) -> Self {
+        Self::new(sample_type)
+    }
+}
+
+impl From<&TreeOptions> for TreeOptions {
+    fn from(options: &TreeOptions) -> Self {
+        options.clone()
+    }
+}
+
+/// The direction of a [`Tree`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// From the outermost functions to what they call.
+    TopDown,
+    /// From what allocates to its callers.
+    BottomUp,
 }
 
 /// A tree of calls, cut to what matters.
@@ -63,6 +80,8 @@ impl TreeOptions {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Tree {
+    /// The direction in which rows follow on each other.
+    pub direction: Direction,
     /// Which value.
     pub sample_type: SampleType,
     /// The whole profile.
@@ -122,8 +141,9 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// [`NoSuchValues`] if the profile does not have the sample type.
-    pub fn top_down(&self, options: &TreeOptions) -> Result<Tree, NoSuchValues> {
+    /// [`AnalysisError::NoSuchValues`] if the profile does not have the sample type.
+    pub fn top_down(&self, options: impl Into<TreeOptions>) -> Result<Tree, AnalysisError> {
+        let options = options.into();
         let evidence = Evidence::new(self, options.sample_type)?;
         let totals = self.totals(options.sample_type).unwrap_or_default();
         let magnitudes = if self.is_difference(options.sample_type) {
@@ -132,7 +152,7 @@ impl Profile {
             None
         };
         let magnitudes = magnitudes.as_ref().unwrap_or(&totals);
-        let least = fraction(options.least_share) * magnitudes[0];
+        let least = fraction(options.min_share) * magnitudes[0];
         let deepest = options.depth.unwrap_or(usize::MAX);
         let shown = self.shown_contexts(&totals, magnitudes, least, deepest);
         drop(totals);
@@ -147,7 +167,14 @@ impl Profile {
         });
         let total = evidence.total();
         let heading = evidence.heading(&total);
-        Ok(Tree { sample_type: options.sample_type, rows: rows.collect(), total, heading })
+        let direction = Direction::TopDown;
+        Ok(Tree {
+            direction,
+            sample_type: options.sample_type,
+            rows: rows.collect(),
+            total,
+            heading,
+        })
     }
 
     /// The contexts that are shown, each before what it calls, and there the largest first.
@@ -246,8 +273,7 @@ impl fmt::Display for Tree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.heading)?;
         let all = self.total.value();
-        let is_inverted = self.rows.iter().all(|row| row.own.is_none());
-        let mut table = if is_inverted {
+        let mut table = if self.direction == Direction::BottomUp {
             Table::of(&self.total, ["self", "self%", "function, and below it its callers"])
         } else {
             Table::of(&self.total, ["total", "total%", "self", "function"])

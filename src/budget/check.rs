@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::amounts::{Amounts, Usage, in_full};
-use super::limits::{Budget, FunctionBudget, Which};
+use super::limits::{Budget, FunctionBudget};
 use super::measurement::{Measurement, is_outside_javascript};
 use crate::estimate::{ConfidenceInterval, Sum};
 use crate::model::{Counted, Function, SampleType, plain_text};
@@ -139,11 +139,11 @@ fn check_function(
     function: &FunctionBudget,
     violations: &mut Vec<Violation>,
 ) {
-    let name = || function.name.clone();
+    let name = || function.functions.to_string();
     if function.limits.is_empty() {
         violations.push(Violation::NoLimit { function: Some(name()) });
     }
-    let found = measurement.functions_where(|candidate| function.is_of(candidate));
+    let found = measurement.function(&function.functions);
     if found.is_none() && !function.may_be_absent {
         let near = near(measurement, function);
         violations.push(Violation::Absent {
@@ -161,7 +161,7 @@ fn check_function(
     for (what, limit) in function.limits.iter() {
         let mut covered = 0;
         let exceeded = exceeded(measurement, budget, &scope, amounts, what, limit, |context| {
-            let is_it = function.is_of(context.function());
+            let is_it = function.functions.matches(context.function());
             if is_it && !function.own {
                 covered = covered.max(context.end());
             }
@@ -283,12 +283,10 @@ fn callers(context: Context<'_>) -> Vec<Arc<Function>> {
 
 /// The functions whose names are most like the one that was not found.
 fn near(measurement: &Measurement, wanted: &FunctionBudget) -> Vec<Arc<Function>> {
-    if let Which::Where(_) = wanted.which {
-        return Vec::new();
-    }
+    let Some(wanted) = wanted.functions.as_name() else { return Vec::new() };
     let functions = measurement.profile().functions().iter();
     let mut near: Vec<(usize, &Arc<Function>)> = functions
-        .filter_map(|function| Some((distance(&wanted.name, &function.name)?, function)))
+        .filter_map(|function| Some((distance(wanted, &function.name)?, function)))
         .collect();
     near.sort_by_key(|&(distance, _)| distance);
     near.into_iter().take(NEAR).map(|(_, function)| Arc::clone(function)).collect()
@@ -401,6 +399,7 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
+    use crate::analysis::Pattern;
     use crate::estimate::Confidence;
     use crate::model::{
         KeepDead, Node, NodeId, PseudoFrame, Sample, SampleId, SamplerOptions, ScriptId,
@@ -465,7 +464,7 @@ mod tests {
         let row = exact.function("row").unwrap();
         assert_eq!(counts(row.own.allocated), (55, 6200));
         assert_eq!(counts(row.total.retained), (50, 1200));
-        let both = exact.functions_where(|function| function.name.starts_with("row")).unwrap();
+        let both = exact.function(Pattern::new("rows", |of| of.name.starts_with("row"))).unwrap();
         assert_eq!(counts(both.own.allocated), (65, 6600));
         assert_eq!(counts(both.total.allocated), (65, 6600));
         assert_eq!(both.contexts, 5);

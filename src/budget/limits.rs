@@ -1,10 +1,7 @@
 //! How much may be allocated and retained.
 
-use std::fmt;
-use std::sync::Arc;
-
+use crate::analysis::Pattern;
 use crate::estimate::Confidence;
-use crate::model::Function;
 use crate::model::SampleType;
 
 /// At most so much of each.
@@ -129,101 +126,58 @@ impl Budget {
     }
 }
 
-/// How much one function, or several together, may allocate and retain.
+/// The limits of one function, or of several together.
 ///
 /// ```
+/// use v8_heap_sampler::analysis::Pattern;
 /// use v8_heap_sampler::budget::FunctionBudget;
 ///
 /// let kept = FunctionBudget::total("renderRow").retained_bytes(200_000);
 /// let nothing = FunctionBudget::own("renderRow").allocated_objects(0).may_be_absent();
 /// // Only that of one file:
-/// let of_file = FunctionBudget::total_where("row of view.js", |function| {
+/// let of_file = Pattern::new("row of view.js", |function| {
 ///     function.name == "row" && function.script_name.ends_with("/view.js")
-/// })
-/// .allocated_bytes(50_000);
+/// });
+/// let of_file = FunctionBudget::total(of_file).allocated_bytes(50_000);
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct FunctionBudget {
     pub(super) limits: Limits,
-    /// Its name, or what describes it in messages.
-    pub(super) name: String,
-    pub(super) which: Which,
+    pub(super) functions: Pattern,
     pub(super) own: bool,
     pub(super) may_be_absent: bool,
 }
 
-#[derive(Clone)]
-pub(super) enum Which {
-    Named,
-    Where(Arc<dyn Fn(&Function) -> bool + Send + Sync>),
-}
-
 impl FunctionBudget {
-    /// Of all functions of this name, and all that they call.
+    /// The budget of functions and all that they call: of all with a name, or of those that a
+    /// pattern selects.
     ///
-    /// The name is the function's as V8 has it: for methods without the class, for functions that
-    /// were assigned to something possibly what they were assigned to. The message of a budget that
-    /// finds no such function lists similar ones.
-    pub fn total(name: impl Into<String>) -> Self {
-        Self::new(name.into(), Which::Named, false)
+    /// The message of a budget that finds no function of a name lists similar ones.
+    pub fn total(functions: impl Into<Pattern>) -> Self {
+        Self::new(functions.into(), false)
     }
 
-    /// Of all functions of this name, without what other functions allocated that they call.
+    /// The budget of functions, without what other functions allocated that they call: of all with a
+    /// name, or of those that a pattern selects.
     ///
     /// Built-in functions are functions, too: what `map` allocates is not its caller's own.
-    pub fn own(name: impl Into<String>) -> Self {
-        Self::new(name.into(), Which::Named, true)
+    pub fn own(functions: impl Into<Pattern>) -> Self {
+        Self::new(functions.into(), true)
     }
 
-    /// Of the functions that `which` picks, and all that they call. `description` is what messages
-    /// call them.
-    pub fn total_where(
-        description: impl Into<String>,
-        which: impl Fn(&Function) -> bool + Send + Sync + 'static,
-    ) -> Self {
-        Self::new(description.into(), Which::Where(Arc::new(which)), false)
-    }
-
-    /// Of the functions that `which` picks, without what other functions allocated that they call.
-    /// `description` is what messages call them.
-    pub fn own_where(
-        description: impl Into<String>,
-        which: impl Fn(&Function) -> bool + Send + Sync + 'static,
-    ) -> Self {
-        Self::new(description.into(), Which::Where(Arc::new(which)), true)
-    }
-
-    fn new(name: String, which: Which, own: bool) -> Self {
-        Self { limits: Limits::default(), name, which, own, may_be_absent: false }
+    fn new(functions: Pattern, own: bool) -> Self {
+        Self { limits: Limits::default(), functions, own, may_be_absent: false }
     }
 
     limits!();
 
-    /// Has the budget be kept also if there is no such function in the measurement.
+    /// Lets the budget pass if the measurement contains no such function.
     ///
     /// A function that allocated nothing, and called nothing that did, leaves no trace, and neither
     /// does one whose name is misspelt. Without this, both fail.
     pub const fn may_be_absent(mut self) -> Self {
         self.may_be_absent = true;
         self
-    }
-
-    pub(super) fn is_of(&self, function: &Function) -> bool {
-        match &self.which {
-            Which::Named => function.name == *self.name,
-            Which::Where(which) => which(function),
-        }
-    }
-}
-
-impl fmt::Debug for FunctionBudget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FunctionBudget")
-            .field("name", &self.name)
-            .field("limits", &self.limits)
-            .field("own", &self.own)
-            .field("may_be_absent", &self.may_be_absent)
-            .finish_non_exhaustive()
     }
 }

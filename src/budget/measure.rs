@@ -2,7 +2,7 @@
 
 use super::measurement::Measurement;
 use super::runs::Runs;
-use crate::error::Result;
+use crate::model::Result;
 use crate::model::{KeepDead, SamplerOptions};
 use crate::sampler::HeapSampler;
 use crate::sys::{collect_garbage, refuse_in_callbacks};

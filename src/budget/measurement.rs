@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::amounts::{Amounts, Usage};
 use super::check::{OverBudget, check};
 use super::limits::Budget;
-use crate::analysis::Table;
+use crate::analysis::{Pattern, Table};
 use crate::estimate::{Sum, Uncertainty};
-use crate::model::{Bytes, Counted, Function, KeepDead, PseudoFrame, SampleType};
+use crate::model::{AnalysisError, Bytes, Counted, Function, PseudoFrame, SampleType};
 use crate::profile::{Context, Evidence, GroupSums, Profile, of_groups};
 
 /// The objects that some work allocated, and those of them that are alive after a full garbage
@@ -59,31 +59,6 @@ pub struct FunctionAmounts {
     pub contexts: u32,
 }
 
-/// A reason why a profile cannot be taken for a measurement.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum MeasurementError {
-    /// The samples of dead objects were not kept, so nobody knows what was allocated.
-    #[error(
-        "the samples of dead objects were not kept: it takes KeepDead::Both to know what was allocated"
-    )]
-    DeadNotKept,
-
-    /// The profile lacks one of the four values.
-    #[error("a measurement needs all four values, and the profile has no {missing}")]
-    Missing {
-        /// The first one that it lacks.
-        missing: SampleType,
-    },
-
-    /// The source does not tell how sure the values are, so that no limit can be checked.
-    #[error(
-        "the profile does not tell how sure its values are: it lacks the sampling interval or the \
-         sizes of objects, or holds a difference"
-    )]
-    Unsure,
-}
-
 impl Measurement {
     /// A measurement of what a profile holds. Linear in its contexts.
     ///
@@ -92,20 +67,14 @@ impl Measurement {
     ///
     /// # Errors
     ///
-    /// [`MeasurementError`] if the profile was not sampled as it must be.
-    pub fn new(profile: Profile) -> Result<Self, MeasurementError> {
-        let keeps_dead =
-            |collection: &crate::Collection| collection.options.keep_dead == KeepDead::Both;
-        if profile.collection().is_some_and(|collection| !keeps_dead(collection)) {
-            return Err(MeasurementError::DeadNotKept);
-        }
+    /// [`AnalysisError`] if the profile was not sampled as it must be.
+    pub fn new(profile: Profile) -> Result<Self, AnalysisError> {
         for sample_type in SampleType::ALL {
-            match profile.uncertainty(sample_type) {
-                None => return Err(MeasurementError::Missing { missing: sample_type }),
-                Some(Uncertainty::Unknown | Uncertainty::Difference) => {
-                    return Err(MeasurementError::Unsure);
-                }
-                Some(_) => {}
+            profile.require(sample_type)?;
+            if let Some(Uncertainty::Unknown | Uncertainty::Difference) =
+                profile.uncertainty(sample_type)
+            {
+                return Err(AnalysisError::Unsure { sample_type });
             }
         }
         Ok(Self { profile })
@@ -190,24 +159,15 @@ impl Measurement {
         (0..functions.len()).map(of_function).collect()
     }
 
-    /// The functions of a name, taken together; `None` if there is none that allocated anything, or
-    /// called what did.
+    /// The functions of a name, or those that a pattern selects, taken together; `None` if there is
+    /// none that allocated anything, or called what did.
     ///
     /// Linear in the number of contexts.
     #[must_use]
-    pub fn function(&self, name: &str) -> Option<FunctionAmounts> {
-        self.functions_where(|function| function.name == *name)
-    }
-
-    /// The functions that `which` picks, taken together; `None` if there are none.
-    ///
-    /// Linear in the number of contexts.
-    #[must_use]
-    pub fn functions_where(
-        &self,
-        mut which: impl FnMut(&Function) -> bool,
-    ) -> Option<FunctionAmounts> {
-        let is_picked: Vec<bool> = self.profile.functions().iter().map(|f| which(f)).collect();
+    pub fn function(&self, functions: impl Into<Pattern>) -> Option<FunctionAmounts> {
+        let pattern = functions.into();
+        let is_picked: Vec<bool> =
+            self.profile.functions().iter().map(|of| pattern.matches(of)).collect();
         let is_picked = |context: Context<'_>| is_picked[context.function_number()];
         let first = self.profile.contexts().find(|&context| is_picked(context))?;
         let mut covered = 0;

@@ -136,5 +136,5 @@ pub use check::{Exceeded, Offender, OverBudget, Scope, Violation};
 pub use limits::{Budget, FunctionBudget};
 #[cfg(any(feature = "v8-150", feature = "v8-152"))]
 pub use measure::{MeasureOptions, OPTIMIZING_FLAGS, STABLE_FLAGS, measure};
-pub use measurement::{FunctionAmounts, Measurement, MeasurementError};
+pub use measurement::{FunctionAmounts, Measurement};
 pub use runs::Runs;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::quantile::negative_binomial;
 use super::sum::Sum;
+use crate::model::AnalysisError;
 
 /// How often an interval must hold the truth: 0.95 for 95 %.
 ///
@@ -13,7 +14,7 @@ use super::sum::Sum;
 /// assert_eq!(Confidence::P95.to_string(), "95 %");
 /// let error = Confidence::new(95.0).unwrap_err();
 /// assert_eq!(error.to_string(), "confidence level 95: it must lie between 0 and 0.999999999, as 0.95 does");
-/// # Ok::<(), v8_heap_sampler::ConfidenceError>(())
+/// # Ok::<(), v8_heap_sampler::AnalysisError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Confidence(f64);
@@ -31,10 +32,10 @@ impl Confidence {
     ///
     /// # Errors
     ///
-    /// [`ConfidenceError`] if it is not.
-    pub fn new(level: f64) -> Result<Self, ConfidenceError> {
+    /// [`AnalysisError::Confidence`] if it is not.
+    pub fn new(level: f64) -> Result<Self, AnalysisError> {
         let is_level = level > 0.0 && level <= Self::MOST;
-        if is_level { Ok(Self(level)) } else { Err(ConfidenceError { level }) }
+        if is_level { Ok(Self(level)) } else { Err(AnalysisError::Confidence { level }) }
     }
 
     const MOST: f64 = 0.999_999_999;
@@ -63,15 +64,6 @@ impl fmt::Display for Confidence {
         // 0.999 * 100 is 99.9 but for the last digit.
         write!(f, "{} %", (self.0 * 1e8).round() / 1e6)
     }
-}
-
-/// A confidence level that is none.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("confidence level {level}: it must lie between 0 and 0.999999999, as 0.95 does")]
-#[non_exhaustive]
-pub struct ConfidenceError {
-    /// The level that was asked for.
-    pub level: f64,
 }
 
 /// The interval that holds the truth in so many profiles of the same program.

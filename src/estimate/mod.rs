@@ -17,5 +17,5 @@ mod sum;
 pub(crate) use beta::incomplete_beta;
 pub(crate) use display::{shown, shown_change};
 pub use estimate::{Estimate, Uncertainty};
-pub use interval::{Confidence, ConfidenceError, ConfidenceInterval};
+pub use interval::{Confidence, ConfidenceInterval};
 pub(crate) use sum::{Sum, objects_per_sample};

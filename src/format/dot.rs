@@ -18,44 +18,54 @@ use crate::profile::Profile;
 /// let options = DotOptions::new(SampleType::InuseSpace).node_fraction(0.01);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub struct DotOptions {
-    /// Which values to show.
-    pub sample_type: SampleType,
-    /// How many functions to show at most, those with the highest totals. Default: 80, as in pprof.
-    pub node_count: usize,
-    /// Functions with a smaller share of the whole in their total are left out. Default: 0.005.
-    pub node_fraction: f64,
-    /// Calls through which a smaller share of the whole flows are left out. Default: 0.001.
-    pub edge_fraction: f64,
+    pub(crate) sample_type: SampleType,
+    pub(crate) limit: Option<usize>,
+    pub(crate) min_share: f64,
+    pub(crate) min_edge_share: f64,
 }
 
 impl DotOptions {
     /// The defaults, for one of the values.
     #[must_use]
     pub const fn new(sample_type: SampleType) -> Self {
-        Self { sample_type, node_count: 80, node_fraction: 0.005, edge_fraction: 0.001 }
+        Self { sample_type, limit: Some(80), min_share: 0.005, min_edge_share: 0.001 }
     }
 
-    /// Sets [`node_count`](#structfield.node_count).
+    /// Sets the number of functions to show at most, those with the highest totals. Default: 80, as
+    /// in pprof.
     #[must_use]
-    pub const fn node_count(mut self, count: usize) -> Self {
-        self.node_count = count;
+    pub fn limit(mut self, functions: impl Into<Option<usize>>) -> Self {
+        self.limit = functions.into();
         self
     }
 
-    /// Sets [`node_fraction`](#structfield.node_fraction).
+    /// Sets the least share of the whole, from 0 to 1, that a function must have in its total.
+    /// Default: 0.005.
     #[must_use]
-    pub const fn node_fraction(mut self, fraction: f64) -> Self {
-        self.node_fraction = fraction;
+    pub const fn min_share(mut self, share: f64) -> Self {
+        self.min_share = share;
         self
     }
 
-    /// Sets [`edge_fraction`](#structfield.edge_fraction).
+    /// Sets the least share of the whole, from 0 to 1, that must flow through a call. Default:
+    /// 0.001.
     #[must_use]
-    pub const fn edge_fraction(mut self, fraction: f64) -> Self {
-        self.edge_fraction = fraction;
+    pub const fn min_edge_share(mut self, share: f64) -> Self {
+        self.min_edge_share = share;
         self
+    }
+}
+
+impl From<SampleType> for DotOptions {
+    fn from(sample_type: SampleType) -> Self {
+        Self::new(sample_type)
+    }
+}
+
+impl From<&DotOptions> for DotOptions {
+    fn from(options: &DotOptions) -> Self {
+        options.clone()
     }
 }
 
@@ -94,8 +104,9 @@ impl Profile {
     pub fn write_dot(
         &self,
         mut writer: impl Write,
-        options: &DotOptions,
+        options: impl Into<DotOptions>,
     ) -> Result<(), WriteError> {
+        let options = &options.into();
         let callgraph = self.callgraph(options.sample_type)?;
         let (graph, root) = (callgraph.graph(), callgraph.root());
         let is_difference = self.is_difference(options.sample_type);
@@ -124,7 +135,7 @@ impl Profile {
         }
         for edge in graph.edge_references() {
             let total = edge.weight().total.value();
-            let is_large = total != 0.0 && figures.share(total) >= options.edge_fraction;
+            let is_large = total != 0.0 && figures.share(total) >= options.min_edge_share;
             if is_large && is_shown(edge.source()) && is_shown(edge.target()) {
                 write_edge(&mut writer, [edge.source(), edge.target()], total, &figures)?;
             }
@@ -171,7 +182,7 @@ fn shown(
 ) -> Vec<NodeIndex> {
     let mut shown: Vec<NodeIndex> = graph
         .node_indices()
-        .filter(|&index| figures.share(graph[index].total.value()) >= options.node_fraction)
+        .filter(|&index| figures.share(graph[index].total.value()) >= options.min_share)
         .filter(|&index| index != root || graph[index].own.value() != 0.0)
         .filter(|&index| graph[index].total.value() != 0.0 || graph[index].own.value() != 0.0)
         .collect();
@@ -179,7 +190,7 @@ fn shown(
         let [a, b] = [one, other].map(|index| graph[index].total.magnitude());
         b.total_cmp(&a).then(one.cmp(&other))
     });
-    shown.truncate(options.node_count);
+    shown.truncate(options.limit.unwrap_or(usize::MAX));
     shown.sort();
     shown
 }

@@ -21,12 +21,9 @@ use crate::profile::Profile;
 /// let options = FirefoxOptions::new("my server").memory_limit(Bytes(100_000_000));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct FirefoxOptions {
-    /// The name of what was profiled.
-    pub product: String,
-    /// The most memory that writing may take. Default: 1 GiB.
-    pub memory_limit: Bytes,
+    pub(crate) product: String,
+    pub(crate) memory_limit: Bytes,
 }
 
 impl FirefoxOptions {
@@ -36,11 +33,17 @@ impl FirefoxOptions {
         Self { product: product.into(), memory_limit: DEFAULT_LIMIT }
     }
 
-    /// Sets [`memory_limit`](#structfield.memory_limit).
+    /// Sets the most memory that writing may take. Default: 1 GiB.
     #[must_use]
     pub const fn memory_limit(mut self, limit: Bytes) -> Self {
         self.memory_limit = limit;
         self
+    }
+}
+
+impl From<&FirefoxOptions> for FirefoxOptions {
+    fn from(options: &FirefoxOptions) -> Self {
+        options.clone()
     }
 }
 

@@ -9,10 +9,10 @@ use inferno::flamegraph::{Direction, Options, TextTruncateDirection};
 use super::folded::{digits, frame};
 use super::stack_walk::{Stack, StackWalk};
 use super::write_error::{DEFAULT_LIMIT, WriteError};
-use crate::model::SampleType;
+use crate::model::{AnalysisError, SampleType};
 use crate::model::{Bytes, Name};
 use crate::profile::{FunctionParts, Profile, StackBuilder};
-use crate::tree::NodesError;
+use crate::tree::TooMany;
 
 const FORMAT: &str = "flame graph";
 
@@ -25,17 +25,11 @@ const FORMAT: &str = "flame graph";
 ///     .icicle(true);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct FlamegraphOptions {
-    /// Which values to draw.
-    pub sample_type: SampleType,
-    /// The text above. Default: the name of the values.
-    pub title: Option<String>,
-    /// Whether the outermost frames are at the top, which is kinder to deep recursion. Default: no,
-    /// as flames burn.
-    pub icicle: bool,
-    /// The most memory that drawing may take. Default: 1 GiB.
-    pub memory_limit: Bytes,
+    pub(crate) sample_type: SampleType,
+    pub(crate) title: Option<String>,
+    pub(crate) icicle: bool,
+    pub(crate) memory_limit: Bytes,
 }
 
 impl FlamegraphOptions {
@@ -45,21 +39,22 @@ impl FlamegraphOptions {
         Self { sample_type, title: None, icicle: false, memory_limit: DEFAULT_LIMIT }
     }
 
-    /// Sets [`title`](#structfield.title).
+    /// Sets the text above. Default: the name of the values.
     #[must_use]
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.title = Some(title.into());
         self
     }
 
-    /// Sets [`icicle`](#structfield.icicle).
+    /// Sets whether the outermost frames are at the top, which is kinder to deep recursion.
+    /// Default: no, as flames burn.
     #[must_use]
     pub const fn icicle(mut self, icicle: bool) -> Self {
         self.icicle = icicle;
         self
     }
 
-    /// Sets [`memory_limit`](#structfield.memory_limit).
+    /// Sets the most memory that drawing may take. Default: 1 GiB.
     #[must_use]
     pub const fn memory_limit(mut self, limit: Bytes) -> Self {
         self.memory_limit = limit;
@@ -84,6 +79,18 @@ impl FlamegraphOptions {
         // The same colour for the same function, in every picture.
         options.hash = true;
         options
+    }
+}
+
+impl From<SampleType> for FlamegraphOptions {
+    fn from(sample_type: SampleType) -> Self {
+        Self::new(sample_type)
+    }
+}
+
+impl From<&FlamegraphOptions> for FlamegraphOptions {
+    fn from(options: &FlamegraphOptions) -> Self {
+        options.clone()
     }
 }
 
@@ -120,8 +127,9 @@ impl Profile {
     pub fn write_flamegraph(
         &self,
         writer: impl Write,
-        options: &FlamegraphOptions,
+        options: impl Into<FlamegraphOptions>,
     ) -> Result<(), WriteError> {
+        let options = &options.into();
         let mut flames = Flames::new(options.memory_limit, false);
         flames.add(self, options.sample_type, NOW)?;
         if self.is_difference(options.sample_type) {
@@ -146,8 +154,9 @@ impl Profile {
         &self,
         writer: impl Write,
         before: &Self,
-        options: &FlamegraphOptions,
+        options: impl Into<FlamegraphOptions>,
     ) -> Result<(), WriteError> {
+        let options = &options.into();
         let mut flames = Flames::new(options.memory_limit, true);
         flames.add(before, options.sample_type, BEFORE)?;
         flames.add(self, options.sample_type, NOW)?;
@@ -213,7 +222,7 @@ impl Flames {
             values[at][place] += value;
             check(*limit, held(path.tree, values))?;
             if let Some(failure) = &walk.stack().failure {
-                let problem = failure.to_string();
+                let problem = AnalysisError::from(*failure).to_string();
                 return Err(WriteError::Format { format: FORMAT, problem });
             }
         }
@@ -365,7 +374,7 @@ struct Path<'t> {
     /// By the functions' numbers.
     frames: Vec<u32>,
     contexts: Vec<u32>,
-    failure: Option<NodesError>,
+    failure: Option<TooMany>,
 }
 
 impl Path<'_> {

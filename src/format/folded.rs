@@ -15,12 +15,9 @@ use crate::profile::Profile;
 /// let options = FoldedOptions::new(SampleType::InuseSpace).size_limit(Bytes(10_000_000));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct FoldedOptions {
-    /// The values that are written.
-    pub sample_type: SampleType,
-    /// The most bytes that may be written. Default: 1 GiB.
-    pub size_limit: Bytes,
+    pub(crate) sample_type: SampleType,
+    pub(crate) size_limit: Bytes,
 }
 
 impl FoldedOptions {
@@ -30,11 +27,17 @@ impl FoldedOptions {
         Self { sample_type, size_limit: DEFAULT_LIMIT }
     }
 
-    /// Sets [`size_limit`](#structfield.size_limit).
+    /// Sets the most bytes that may be written. Default: 1 GiB.
     #[must_use]
     pub const fn size_limit(mut self, limit: Bytes) -> Self {
         self.size_limit = limit;
         self
+    }
+}
+
+impl From<&FoldedOptions> for FoldedOptions {
+    fn from(options: &FoldedOptions) -> Self {
+        options.clone()
     }
 }
 

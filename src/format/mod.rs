@@ -4,15 +4,15 @@
 //!
 //! | format | written by | read | feature |
 //! | --- | --- | --- | --- |
-//! | `.heapprofile`: Chrome DevTools, VS Code, Node, Deno | [`write_heapprofile`] | yes | `json`; `read` |
-//! | pprof, and a difference as one: `go tool pprof`, Datadog, Grafana, ... | [`write_pprof`], [`write_pprof_diff`] | yes | `pprof` |
-//! | speedscope | [`write_speedscope`] | no | `json` |
+//! | `.heapprofile`: Chrome DevTools, VS Code, Node, Deno | [`write_heapprofile`] | yes | `formats` to read |
+//! | pprof, and a difference as one: `go tool pprof`, Datadog, Grafana, ... | [`write_pprof`], [`write_pprof_diff`] | yes | `formats` |
+//! | speedscope | [`write_speedscope`] | no | |
 //! | folded stacks | [`write_folded`] | no | |
-//! | flame graph, and that of a difference: SVG | [`write_flamegraph`], [`write_flamegraph_diff`] | no | `flamegraph` |
+//! | flame graph, and that of a difference: SVG | [`write_flamegraph`], [`write_flamegraph_diff`] | no | `formats` |
 //! | call graph: Graphviz DOT | [`write_dot`] | no | |
-//! | Firefox Profiler | [`write_firefox`] | no | `firefox` |
-//! | flat and nested JSON of nodes | [`write_nodes`], [`write_nested_nodes`] | yes, those of `sample-heap-allocations` too | `json`; `read` |
-//! | JSON of a [`Profile`](crate::Profile) | its `Serialize` | yes | `read` |
+//! | Firefox Profiler | [`write_firefox`] | no | `formats` |
+//! | flat and nested JSON of nodes | [`write_nodes`], [`write_nested_nodes`] | yes, those of `sample-heap-allocations` too | `formats` to read |
+//! | JSON of a [`Profile`](crate::Profile) | its `Serialize` | yes | `formats` to read |
 //!
 //! Writers stream: beyond the profile they hold what names there are, a buffer, and where noted
 //! more. Formats in which each stack stands in full, and those that need memory, have a limit,
@@ -50,6 +50,7 @@
 //! its product with the size.)
 
 mod dot;
+#[cfg(feature = "formats")]
 mod fill;
 #[cfg(feature = "formats")]
 mod firefox;
@@ -61,6 +62,7 @@ mod gunzip;
 mod heapprofile;
 #[cfg(feature = "formats")]
 mod json_pull;
+#[cfg(feature = "formats")]
 mod limit;
 mod nesting;
 mod nodes;
@@ -68,7 +70,9 @@ mod nodes;
 mod other_json;
 #[cfg(feature = "formats")]
 mod pprof;
+#[cfg(feature = "formats")]
 mod read;
+#[cfg(feature = "formats")]
 mod read_error;
 #[cfg(feature = "formats")]
 mod read_heapprofile;
@@ -76,6 +80,7 @@ mod read_heapprofile;
 mod read_json;
 #[cfg(feature = "formats")]
 mod read_nodes;
+#[cfg(feature = "formats")]
 mod read_options;
 #[cfg(feature = "formats")]
 mod read_profile;
@@ -84,6 +89,7 @@ mod read_tree;
 mod rounding;
 mod speedscope;
 mod stack_walk;
+#[cfg(feature = "formats")]
 mod utf16;
 mod write_error;
 
@@ -95,8 +101,11 @@ pub use flamegraph::FlamegraphOptions;
 pub use folded::FoldedOptions;
 #[cfg(feature = "formats")]
 pub use pprof::PprofOptions;
+#[cfg(feature = "formats")]
 pub use read::read;
+#[cfg(feature = "formats")]
 pub use read_error::ReadError;
+#[cfg(feature = "formats")]
 pub use read_options::ReadOptions;
 pub use write_error::WriteError;
 

@@ -2,9 +2,9 @@
 
 use std::io;
 
-use crate::model::{Bytes, plain_text};
-use crate::profile::{Profile, ProfileError};
-use crate::tree::NodesError;
+use crate::model::{Bytes, ProfileError, plain_text};
+use crate::profile::Profile;
+use crate::tree::TooMany;
 
 /// Why a profile cannot be read.
 ///
@@ -62,11 +62,7 @@ pub enum ReadError {
         problem: String,
     },
 
-    /// The nodes do not form a tree.
-    #[error(transparent)]
-    Nodes(#[from] NodesError),
-
-    /// Nodes, samples and options of a profile do not fit together.
+    /// Nodes, samples and options do not make a profile.
     #[error(transparent)]
     Profile(#[from] ProfileError),
 
@@ -95,5 +91,11 @@ impl ReadError {
             return Ok(());
         }
         Err(Self::TooMuch { total: Bytes(total as u64) })
+    }
+}
+
+impl From<TooMany> for ReadError {
+    fn from(too_many: TooMany) -> Self {
+        Self::Profile(too_many.into())
     }
 }

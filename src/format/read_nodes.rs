@@ -14,12 +14,12 @@ use super::other_json::CPU_PROFILE;
 use super::read_error::ReadError;
 use super::read_options::ReadOptions;
 use super::read_tree::{CHILDREN, NodeFields, Start, read_fields, read_tree};
-use crate::model::Counted;
 use crate::model::{Allocation, Node, NodeId, ScriptId};
+use crate::model::{Counted, ProfileError};
 use crate::profile::{
     Builder, FunctionParts, Functions, LabelSets, Metadata, OriginalParts, Profile, RowData, push,
 };
-use crate::tree::{IdIndex, NONE, NodesError};
+use crate::tree::{IdIndex, NONE};
 
 const ID: u16 = 1;
 const NAME: u16 = 1 << 1;
@@ -163,7 +163,7 @@ const WORK_FOR_A_NODE: usize = 16 + size_of::<RowData>() + 28;
 
 /// Numbers nodes anew that come in preorder with their children's ids, where contexts of one
 /// function share an id.
-fn number_in_preorder(nodes: &mut [Node]) -> Result<(), NodesError> {
+fn number_in_preorder(nodes: &mut [Node]) -> Result<(), ProfileError> {
     // For each open node, which children are still to come.
     let mut open: Vec<(usize, usize)> = Vec::new();
     let count = nodes.len();
@@ -186,14 +186,14 @@ fn number_in_preorder(nodes: &mut [Node]) -> Result<(), NodesError> {
         } else {
             let id = NodeId(at as u32 + 1);
             return Err(match expected {
-                NONE => NodesError::Unreachable { root: NodeId(1), ids: vec![id] },
-                _ => NodesError::NotInPreorder { position: at },
+                NONE => ProfileError::Unreachable { root: NodeId(1), ids: vec![id] },
+                _ => ProfileError::NotInPreorder { position: at },
             });
         }
     }
     for (parent, next) in open {
         if nodes[parent].child_ids.len() > next {
-            return Err(NodesError::NotInPreorder { position: count });
+            return Err(ProfileError::NotInPreorder { position: count });
         }
     }
     for (node, id) in nodes.iter_mut().zip(1..) {

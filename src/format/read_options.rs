@@ -17,21 +17,10 @@ use crate::model::Counted;
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct ReadOptions {
-    /// How much memory reading may take, the profile that it results in included. Default: 2 GiB.
-    ///
-    /// What is held may come to four ninths of it: lists grow by a quarter, and while one moves to
-    /// where it can, it is there twice. Buffers and the decompressor, half a megabyte, come on top.
-    pub memory_limit: Bytes,
-    /// What the values of formats are that do not name them: those of `.heapprofile`, and of lists
-    /// and trees of nodes. Default: what is in use.
-    pub unnamed: Counted,
-    /// Splits functions of pprof profiles by the line that they call or allocate from, and puts
-    /// each part at its line, as `go tool pprof -lines` does. Default: no, a function is one, at
-    /// the line where it starts, or at none where the profile does not tell that. V8's profiles
-    /// know no lines of calls.
-    pub call_lines: bool,
+    pub(crate) memory_limit: Bytes,
+    pub(crate) unnamed: Counted,
+    pub(crate) call_lines: bool,
 }
 
 impl ReadOptions {
@@ -41,24 +30,32 @@ impl ReadOptions {
         Self { memory_limit: Bytes(2 << 30), unnamed: Counted::InUse, call_lines: false }
     }
 
-    /// Sets [`memory_limit`](#structfield.memory_limit).
+    /// Sets the most memory that reading may take, the profile that it results in included.
+    /// Default: 2 GiB.
+    ///
+    /// A profile may come to four ninths of it: lists grow by a quarter, and while one moves to
+    /// where it can, it is there twice. Buffers and the decompressor, half a megabyte, come on top.
     #[must_use]
     pub const fn memory_limit(mut self, limit: Bytes) -> Self {
         self.memory_limit = limit;
         self
     }
 
-    /// Sets [`unnamed`](#structfield.unnamed).
+    /// Sets how to interpret values in formats that do not name them: `.heapprofile`, lists and
+    /// trees of nodes. Default: live objects.
     #[must_use]
-    pub const fn unnamed(mut self, unnamed: Counted) -> Self {
-        self.unnamed = unnamed;
+    pub const fn unnamed(mut self, counted: Counted) -> Self {
+        self.unnamed = counted;
         self
     }
 
-    /// Sets [`call_lines`](#structfield.call_lines).
+    /// Sets whether functions of pprof profiles are split by the line that they call or allocate
+    /// from, each part at its line, as `go tool pprof -lines` does. Default: no, a function is one,
+    /// at the line where it starts, or at none where the profile does not tell that. V8's profiles
+    /// know no lines of calls.
     #[must_use]
-    pub const fn call_lines(mut self, wanted: bool) -> Self {
-        self.call_lines = wanted;
+    pub const fn call_lines(mut self, split: bool) -> Self {
+        self.call_lines = split;
         self
     }
 

@@ -10,9 +10,7 @@ use super::read_error::ReadError;
 use super::read_nodes::{Ids, read_list};
 use super::read_options::ReadOptions;
 use crate::model::{HeapStatistics, Node, NodeId, Sample, SampleId, SamplerOptions, Timestamp};
-use crate::profile::{
-    AllOptions, Collection, OrdinalSample, OwnWork, Profile, ProfileError, RowData, push,
-};
+use crate::profile::{AllOptions, Collection, OrdinalSample, OwnWork, Profile, RowData, push};
 
 /// Reads the rest of the object whose first key has been read.
 pub(crate) fn read<R: Read>(
@@ -107,10 +105,7 @@ impl Members {
         collection.heap = self.heap.ok_or_else(|| missing("heap"))?;
         collection.own_work = self.own_work.ok_or_else(|| missing("own_work"))?;
         let profile = Profile::of_nodes_and_samples(&nodes, samples, collection);
-        profile.map_err(|error| match error {
-            ProfileError::Nodes(error) => error.into(),
-            error => error.into(),
-        })
+        Ok(profile?)
     }
 }
 

@@ -2,9 +2,8 @@
 
 use std::io;
 
-use crate::model::SampleType;
+use crate::model::{AnalysisError, SampleType};
 use crate::model::{Bytes, plain_text};
-use crate::profile::{NoSuchValues, listed};
 
 /// The default of writers' limits, of memory and of size: 1 GiB. Few programs open larger files.
 pub(super) const DEFAULT_LIMIT: Bytes = Bytes(1 << 30);
@@ -20,13 +19,8 @@ pub enum WriteError {
     Io(#[from] io::Error),
 
     /// The profile does not have the values that are to be written.
-    #[error("the profile has no {wanted}: it has {}", listed(has))]
-    NoSuchValues {
-        /// What was asked for.
-        wanted: SampleType,
-        /// What there is.
-        has: Vec<SampleType>,
-    },
+    #[error(transparent)]
+    Profile(#[from] AnalysisError),
 
     /// The format needs to know how large single objects are, and the profile does not.
     #[error(
@@ -91,11 +85,5 @@ impl WriteError {
             return Ok(());
         }
         Err(Self::TooLarge { format, needed, limit, option })
-    }
-}
-
-impl From<NoSuchValues> for WriteError {
-    fn from(NoSuchValues { wanted, has, .. }: NoSuchValues) -> Self {
-        Self::NoSuchValues { wanted, has }
     }
 }

@@ -10,9 +10,11 @@ use petgraph::graph::{EdgeIndex, Graph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
 use crate::estimate::{Estimate, Sum};
-use crate::model::{Counted, Function, Node, OwnedPlace, Place, SampleType};
-use crate::profile::{Evidence, NoSuchValues, OnPath, Profile, Visit, walk};
-use crate::tree::{NONE, NodesError};
+use crate::model::{
+    AnalysisError, Counted, Function, Node, OwnedPlace, Place, ProfileError, SampleType,
+};
+use crate::profile::{Evidence, OnPath, Profile, Visit, walk};
+use crate::tree::NONE;
 
 /// A function in a [`Callgraph`], with what all its contexts allocated.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,7 +93,7 @@ pub struct RemovedCall {
 /// assert_eq!(graph[walk].own.value(), 200.0);
 /// assert_eq!(graph[walk].total.value(), 200.0); // not 300: each sample counts once
 /// assert_eq!(graph.cycles(), [[walk]]);
-/// # Ok::<(), v8_heap_sampler::NodesError>(())
+/// # Ok::<(), v8_heap_sampler::ProfileError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Callgraph {
@@ -123,8 +125,8 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// [`NoSuchValues`] if the profile does not have the sample type.
-    pub fn callgraph(&self, sample_type: SampleType) -> Result<Callgraph, NoSuchValues> {
+    /// [`AnalysisError::NoSuchValues`] if the profile does not have the sample type.
+    pub fn callgraph(&self, sample_type: SampleType) -> Result<Callgraph, AnalysisError> {
         let evidence = Evidence::new(self, sample_type)?;
         let (firsts, place_of) = self.places();
         let mut building = Building {
@@ -247,9 +249,9 @@ impl Callgraph {
     ///
     /// # Errors
     ///
-    /// [`NodesError`] names the nodes that do not form a tree, or that allocated more than numbers
+    /// [`ProfileError`] names the nodes that do not form a tree, or that allocated more than numbers
     /// can say exactly (2^53).
-    pub fn from_nodes(nodes: &[Node]) -> Result<Self, NodesError> {
+    pub fn from_nodes(nodes: &[Node]) -> Result<Self, ProfileError> {
         let profile = Profile::from_nodes(nodes, Counted::InUse)?;
         Ok(profile.callgraph(SampleType::InuseSpace).expect("nodes say what is in use"))
     }
@@ -293,7 +295,7 @@ impl Callgraph {
     ///     println!("{}: {}", graph[function].function, graph[function].total);
     /// }
     /// # assert_eq!(graph.find("main").count(), 1);
-    /// # Ok::<(), v8_heap_sampler::NodesError>(())
+    /// # Ok::<(), v8_heap_sampler::ProfileError>(())
     /// ```
     pub fn find(&self, name: &str) -> impl Iterator<Item = NodeIndex> {
         self.graph
@@ -323,7 +325,7 @@ impl Callgraph {
     ///     println!("{} through {}", caller.call.total, caller.function.function);
     /// }
     /// # assert_eq!(graph.callers(main).len(), 2);
-    /// # Ok::<(), v8_heap_sampler::NodesError>(())
+    /// # Ok::<(), v8_heap_sampler::ProfileError>(())
     /// ```
     ///
     /// # Panics
@@ -382,7 +384,7 @@ impl Callgraph {
     /// let graph = Callgraph::from_nodes(&nodes)?;
     /// let main = graph.find("main").next().unwrap(); // calls itself
     /// assert_eq!(graph.cycles(), [[main]]);
-    /// # Ok::<(), v8_heap_sampler::NodesError>(())
+    /// # Ok::<(), v8_heap_sampler::ProfileError>(())
     /// ```
     #[must_use]
     pub fn cycles(&self) -> Vec<Vec<NodeIndex>> {
@@ -421,7 +423,7 @@ impl Callgraph {
     /// let recursion = removed[0]; // `main` called itself
     /// assert_eq!(recursion.caller, recursion.callee);
     /// assert_eq!(recursion.call.total.value(), 80.0);
-    /// # Ok::<(), v8_heap_sampler::NodesError>(())
+    /// # Ok::<(), v8_heap_sampler::ProfileError>(())
     /// ```
     #[must_use]
     pub fn without_cycles(&self) -> (Self, Vec<RemovedCall>) {

@@ -3,6 +3,8 @@
 //!
 //! Nothing here, nor in any module that builds on it, needs V8.
 
+mod analysis_error;
+mod error;
 mod function;
 mod heap_statistics;
 mod id;
@@ -12,11 +14,14 @@ mod options;
 mod original;
 mod place;
 mod plain_text;
+mod profile_error;
 mod sample;
 mod sample_type;
 mod timestamp;
 mod units;
 
+pub use analysis_error::AnalysisError;
+pub use error::{Error, Result};
 pub use function::{Function, PseudoFrame};
 pub use heap_statistics::HeapStatistics;
 pub use id::{NodeId, ScriptId};
@@ -24,13 +29,14 @@ pub use name::Name;
 pub use node::{Allocation, Node};
 
 pub(crate) use node::written_line;
-pub use options::{KeepDead, OptionsError, SamplerOptions};
+pub use options::{KeepDead, SamplerOptions};
 pub use original::Original;
 pub(crate) use place::{OwnedPlace, Place};
 pub use plain_text::plain_text;
+pub use profile_error::ProfileError;
 pub use sample::{Sample, SampleId};
 pub(crate) use sample_type::SampleTypes;
-pub use sample_type::{Counted, SampleType, UnknownSampleType};
+pub use sample_type::{Counted, SampleType};
 pub use timestamp::Timestamp;
 pub(crate) use units::Unit;
 pub use units::{Bytes, Objects};

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::error::{Error, Result};
+
 /// Which samples stay in the profile after their object has been collected.
 ///
 /// Mirrors `v8::HeapProfiler::SamplingFlags`. A kept sample stays in V8's memory until sampling
@@ -181,14 +183,14 @@ impl SamplerOptions {
     ///
     /// # Errors
     ///
-    /// [`OptionsError`] names the value and the bounds.
-    pub fn validate(&self) -> Result<(), OptionsError> {
+    /// [`Error::Interval`] and [`Error::StackDepth`] name the value and the bounds.
+    pub fn validate(&self) -> Result<()> {
         let Self { interval_bytes, stack_depth, .. } = *self;
         if !(Self::MIN_INTERVAL_BYTES..=Self::MAX_INTERVAL_BYTES).contains(&interval_bytes) {
-            return Err(OptionsError::Interval { interval_bytes });
+            return Err(Error::Interval { interval_bytes });
         }
         if !(Self::MIN_STACK_DEPTH..=Self::MAX_STACK_DEPTH).contains(&stack_depth) {
-            return Err(OptionsError::StackDepth { stack_depth });
+            return Err(Error::StackDepth { stack_depth });
         }
         Ok(())
     }
@@ -200,43 +202,6 @@ impl Default for SamplerOptions {
     }
 }
 
-/// Which option is out of bounds.
-///
-/// ```
-/// use v8_heap_sampler::SamplerOptions;
-/// let error = SamplerOptions::new().interval_bytes(0).validate().unwrap_err();
-/// assert_eq!(
-///     error.to_string(),
-///     "sampling interval of 0 bytes: it must be from 1 to 134217728 bytes"
-/// );
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OptionsError {
-    /// The sampling interval is 0 (V8 would abort the process) or longer than V8 can sample
-    /// without a bias.
-    #[error(
-        "sampling interval of {interval_bytes} bytes: it must be from {} to {} bytes",
-        SamplerOptions::MIN_INTERVAL_BYTES,
-        SamplerOptions::MAX_INTERVAL_BYTES
-    )]
-    Interval {
-        /// The interval that was asked for, in bytes.
-        interval_bytes: u64,
-    },
-
-    /// The stack depth is 0 (V8 would keep no frame) or so great that V8 could overflow the stack.
-    #[error(
-        "stack depth of {stack_depth} frames: it must be from {} to {} frames",
-        SamplerOptions::MIN_STACK_DEPTH,
-        SamplerOptions::MAX_STACK_DEPTH
-    )]
-    StackDepth {
-        /// The depth that was asked for, in frames.
-        stack_depth: u32,
-    },
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,7 +209,7 @@ mod tests {
     #[test]
     fn errors_name_the_value_and_the_bounds() {
         let error = SamplerOptions::new().stack_depth(9999).validate().unwrap_err();
-        assert_eq!(error, OptionsError::StackDepth { stack_depth: 9999 });
+        assert!(matches!(error, Error::StackDepth { stack_depth: 9999 }));
         assert_eq!(
             error.to_string(),
             "stack depth of 9999 frames: it must be from 1 to 2048 frames"

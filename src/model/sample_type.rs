@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bytes, Objects, plain_text};
+use super::{AnalysisError, Bytes, Objects};
 
 /// What a value of a heap profile counts, by the names that Go and pprof use.
 ///
@@ -149,24 +149,14 @@ impl fmt::Display for SampleType {
 }
 
 impl FromStr for SampleType {
-    type Err = UnknownSampleType;
+    type Err = AnalysisError;
 
-    fn from_str(name: &str) -> Result<Self, UnknownSampleType> {
+    fn from_str(name: &str) -> Result<Self, AnalysisError> {
         Self::ALL
             .into_iter()
             .find(|sample_type| sample_type.name() == name)
-            .ok_or_else(|| UnknownSampleType { name: name.to_owned() })
+            .ok_or_else(|| AnalysisError::UnknownSampleType { name: name.to_owned() })
     }
-}
-
-/// A name that is none of the four sample types.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "\"{}\" is no sample type: there are alloc_objects, alloc_space, inuse_objects and inuse_space",
-    plain_text(name)
-)]
-pub struct UnknownSampleType {
-    name: String,
 }
 
 /// Which sample types a profile has, and of which it has differences.

@@ -14,7 +14,7 @@ use super::profile::{Metadata, Profile};
 use super::row::RowData;
 use super::sample::OrdinalSample;
 use crate::model::{Function, Name, NodeId, Original, SampleType, SampleTypes, ScriptId};
-use crate::tree::{NONE, NodesError, check_count};
+use crate::tree::{NONE, TooMany, check_count};
 
 /// Appends to a vector that grows by a quarter: what is read is large, and memory that is merely
 /// reserved counts as well.
@@ -209,7 +209,7 @@ impl Builder {
     }
 
     /// Opens a context below the one that is open, and says its rank. Its function can come later.
-    pub(crate) fn enter(&mut self) -> Result<u32, NodesError> {
+    pub(crate) fn enter(&mut self) -> Result<u32, TooMany> {
         let rank = self.function_of.len();
         check_count(rank + 1)?;
         let rank = rank as u32;
@@ -233,10 +233,6 @@ impl Builder {
 
     pub(crate) fn push_row(&mut self, row: RowData) {
         push_row(&mut self.rows, row);
-    }
-
-    pub(crate) fn push_sample(&mut self, sample: OrdinalSample) {
-        push(&mut self.samples, sample);
     }
 
     /// The profile. Each context must have a function and be closed.
@@ -283,6 +279,10 @@ impl Builder {
 
     pub(crate) fn set_function(&mut self, rank: u32, parts: FunctionParts<'_>) {
         self.function_of[rank as usize] = self.functions.number(parts);
+    }
+
+    pub(crate) fn push_sample(&mut self, sample: OrdinalSample) {
+        push(&mut self.samples, sample);
     }
 
     /// Notes the id of a context. All have one or none.
@@ -402,7 +402,7 @@ impl StackBuilder {
     }
 
     /// The context of `function` as it is called from `parent`.
-    pub(crate) fn callee(&mut self, parent: u32, function: u32) -> Result<u32, NodesError> {
+    pub(crate) fn callee(&mut self, parent: u32, function: u32) -> Result<u32, TooMany> {
         let next = self.contexts.len();
         let callee = *self.numbers.entry((parent, function)).or_insert(next as u32);
         if callee as usize == next {
@@ -452,7 +452,7 @@ impl StackBuilder {
         label_sets: LabelSets,
         samples: Option<Vec<OrdinalSample>>,
         metadata: Metadata,
-    ) -> Result<Profile, NodesError> {
+    ) -> Result<Profile, TooMany> {
         let Self { functions, contexts, numbers, mut rows } = self;
         drop(numbers);
         // Linked lists of each context's callees, the first one first: contexts are numbered in the

@@ -2,12 +2,11 @@
 
 use std::ops::Range;
 
-use super::no_such_values::NoSuchValues;
 use super::profile::{Context, Profile};
 use super::row::RowData;
 use super::sample_sums::SampleSums;
 use crate::estimate::{Confidence, Estimate, Sum, Uncertainty};
-use crate::model::{Bytes, Objects, SampleType};
+use crate::model::{AnalysisError, Bytes, Objects, SampleType};
 
 /// The values of a sample type, row by row, with what is known of their uncertainty.
 pub(crate) struct Evidence<'p> {
@@ -20,7 +19,10 @@ pub(crate) struct Evidence<'p> {
 }
 
 impl<'p> Evidence<'p> {
-    pub(crate) fn new(profile: &'p Profile, sample_type: SampleType) -> Result<Self, NoSuchValues> {
+    pub(crate) fn new(
+        profile: &'p Profile,
+        sample_type: SampleType,
+    ) -> Result<Self, AnalysisError> {
         profile.require(sample_type)?;
         let rows = profile.row_data();
         let has_sizes = rows.iter().all(|row| row.raw_size() > 0 || row.value(sample_type) == 0.0);

@@ -6,8 +6,8 @@ use super::build::Builder;
 use super::labels::LabelSets;
 use super::profile::{Metadata, Profile};
 use super::row::RowData;
-use crate::model::{Allocation, Counted, Function, Node, NodeId};
-use crate::tree::{FunctionNumbers, NodesError, Topology};
+use crate::model::{Allocation, Counted, Function, Node, NodeId, ProfileError};
+use crate::tree::{FunctionNumbers, Topology};
 
 impl Profile {
     /// The heap profile of nodes alone, in V8's rounded counts.
@@ -22,14 +22,14 @@ impl Profile {
     /// node.allocations.push(Allocation { count: 3, size: 40 });
     /// let profile = Profile::from_nodes(&[node], Counted::InUse)?;
     /// assert_eq!(profile.total(SampleType::InuseSpace), Some(120.0));
-    /// # Ok::<(), v8_heap_sampler::NodesError>(())
+    /// # Ok::<(), v8_heap_sampler::ProfileError>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// [`NodesError`] names the nodes that do not form a tree, or that allocated more than numbers
+    /// [`ProfileError`] names the nodes that do not form a tree, or that allocated more than numbers
     /// can say exactly (2^53).
-    pub fn from_nodes(nodes: &[Node], what: Counted) -> Result<Self, NodesError> {
+    pub fn from_nodes(nodes: &[Node], what: Counted) -> Result<Self, ProfileError> {
         let (topology, tree) = ContextTree::of_nodes(nodes)?;
         let mut builder = Builder::of_contexts(tree);
         let mut total = 0_u64;
@@ -41,7 +41,7 @@ impl Profile {
                 total = bytes
                     .and_then(|bytes| total.checked_add(bytes.max(count)))
                     .filter(|&sum| sum <= Self::MOST)
-                    .ok_or(NodesError::TotalOverflow { id: node.id })?;
+                    .ok_or(ProfileError::TotalOverflow { id: node.id })?;
                 let values = what.values(Some(count as f64), bytes.unwrap_or_default() as f64);
                 let (context, labels) = (rank as u32, LabelSets::NONE);
                 builder.push_row(RowData::of_values(context, labels, size, values));
@@ -72,7 +72,7 @@ pub(crate) struct ContextTree {
 impl ContextTree {
     /// The contexts of nodes, and the places of these in the list: a topology whose parents and
     /// ends the tree has.
-    pub(super) fn of_nodes(nodes: &[Node]) -> Result<(Topology, Self), NodesError> {
+    pub(super) fn of_nodes(nodes: &[Node]) -> Result<(Topology, Self), ProfileError> {
         let mut topology = Topology::new(nodes)?;
         let mut numbers = FunctionNumbers::default();
         let mut tree = Self {

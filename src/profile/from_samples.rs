@@ -9,12 +9,11 @@ use super::collection::Collection;
 use super::from_nodes::ContextTree;
 use super::labels::LabelSets;
 use super::profile::{Metadata, Profile};
-use super::profile_error::ProfileError;
 use super::row::RowData;
 use super::sample::OrdinalSample;
 use crate::estimate::objects_per_sample;
 use crate::model::{
-    Bytes, KeepDead, Node, Sample, SampleId, SampleType, SampleTypes, SamplerOptions,
+    Bytes, KeepDead, Node, ProfileError, Sample, SampleId, SampleType, SampleTypes, SamplerOptions,
 };
 use crate::tree::inverted;
 

@@ -3,29 +3,8 @@
 use super::build::{FunctionParts, StackBuilder};
 use super::labels::LabelSets;
 use super::profile::{Metadata, Profile};
-use crate::model::{SampleType, SampleTypes};
-use crate::tree::{NONE, NodesError};
-
-/// Why profiles cannot be merged.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum MergeError {
-    /// There are none.
-    #[error("no profile to merge")]
-    Nothing,
-    /// There is no sample type that all of them have.
-    #[error("the profiles have no sample type in common")]
-    NothingInCommon,
-    /// Their values add up to more than numbers can say exactly.
-    #[error("the profiles add up to more than 2^53 {sample_type}")]
-    TooMuch {
-        /// Of which values.
-        sample_type: SampleType,
-    },
-    /// There are too many contexts.
-    #[error(transparent)]
-    Nodes(#[from] NodesError),
-}
+use crate::model::{AnalysisError, SampleType, SampleTypes};
+use crate::tree::NONE;
 
 impl Profile {
     /// Adds profiles up, of several isolates, processes or windows: stacks that are the same are
@@ -53,10 +32,10 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// [`MergeError`] if there is no profile, nothing that all have in common, or too much of it.
-    pub fn merge<'p>(profiles: impl IntoIterator<Item = &'p Self>) -> Result<Self, MergeError> {
+    /// [`AnalysisError`] if there is no profile, nothing that all have in common, or too much of it.
+    pub fn merge<'p>(profiles: impl IntoIterator<Item = &'p Self>) -> Result<Self, AnalysisError> {
         let mut profiles = profiles.into_iter();
-        let first = profiles.next().ok_or(MergeError::Nothing)?;
+        let first = profiles.next().ok_or(AnalysisError::NothingToMerge)?;
         let mut merging = Merging::new(first);
         merging.add(first)?;
         for profile in profiles {
@@ -133,7 +112,7 @@ impl Merging {
     }
 
     /// Adds all but what is known of the profile as a whole.
-    fn add(&mut self, profile: &Profile) -> Result<(), NodesError> {
+    fn add(&mut self, profile: &Profile) -> Result<(), AnalysisError> {
         for sample_type in SampleType::ALL {
             self.are_differences[sample_type.index()] |= profile.is_difference(sample_type);
         }
@@ -155,7 +134,7 @@ impl Merging {
     }
 
     /// By context of a profile, the one in the sum.
-    fn contexts(&mut self, profile: &Profile) -> Result<Vec<u32>, NodesError> {
+    fn contexts(&mut self, profile: &Profile) -> Result<Vec<u32>, AnalysisError> {
         let mut functions = vec![NONE; profile.functions.len()];
         let mut contexts: Vec<u32> = Vec::with_capacity(profile.len());
         for (rank, &function) in profile.function_of.iter().enumerate() {
@@ -178,13 +157,13 @@ impl Merging {
         Ok(contexts)
     }
 
-    fn finish(mut self) -> Result<Profile, MergeError> {
+    fn finish(mut self) -> Result<Profile, AnalysisError> {
         if self.types.is_empty() {
-            return Err(MergeError::NothingInCommon);
+            return Err(AnalysisError::NothingInCommon);
         }
         for &sample_type in &self.types {
             if self.totals[sample_type.index()] > Profile::MOST as f64 {
-                return Err(MergeError::TooMuch { sample_type });
+                return Err(AnalysisError::TooMuch { sample_type });
             }
         }
         let is_difference = |sample_type: SampleType| self.are_differences[sample_type.index()];

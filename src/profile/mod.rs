@@ -10,32 +10,30 @@ mod from_nodes;
 mod from_samples;
 mod labels;
 mod merge;
-mod no_such_values;
 mod places;
 #[expect(clippy::module_inception, reason = "the room is named for its one type")]
 mod profile;
-mod profile_error;
 mod row;
 mod sample;
 mod sample_sums;
 mod serde_profile;
 mod walk;
 
-pub(crate) use build::{Builder, FunctionParts, Functions, OriginalParts, StackBuilder, push};
+#[cfg(feature = "formats")]
+pub(crate) use build::{Builder, Functions, OriginalParts, push};
+pub(crate) use build::{FunctionParts, StackBuilder};
 pub use collection::{Collection, OwnWork};
+pub(crate) use evidence::Evidence;
+#[cfg(any(feature = "v8-150", feature = "v8-152"))]
 pub(crate) use from_nodes::ContextTree;
+#[cfg(any(feature = "v8-150", feature = "v8-152"))]
 pub(crate) use from_samples::SampledObject;
+#[cfg(feature = "formats")]
 pub(crate) use labels::LabelSets;
-pub use merge::MergeError;
-pub use no_such_values::NoSuchValues;
-pub(crate) use no_such_values::listed;
 pub use profile::{Context, Contexts, Metadata, Profile};
-pub use profile_error::ProfileError;
 pub(crate) use row::RowData;
 pub use row::{Label, LabelValue, Row};
 pub use sample::OrdinalSample;
 #[cfg(feature = "formats")]
 pub(crate) use serde_profile::AllOptions;
-
-pub(crate) use evidence::Evidence;
 pub(crate) use walk::{GroupSums, OnPath, Visit, group_sums, of_groups, walk};

@@ -9,7 +9,9 @@ use super::collection::Collection;
 use super::labels::LabelSets;
 use super::row::{Label, Row, RowData};
 use super::sample::OrdinalSample;
-use crate::model::{Bytes, Function, NodeId, SampleType, SampleTypes};
+use crate::model::{
+    AnalysisError, Bytes, Counted, Function, KeepDead, NodeId, SampleType, SampleTypes,
+};
 #[cfg(feature = "sourcemap")]
 use crate::tree::FunctionNumbers;
 use crate::tree::NONE;
@@ -204,6 +206,18 @@ impl Profile {
         // They were allocated, which cannot be taken back.
         (self.samples, self.sampled_every) = (None, None);
         self
+    }
+
+    /// Checks that the profile has a sample type.
+    pub(crate) fn require(&self, wanted: SampleType) -> Result<(), AnalysisError> {
+        if self.has(wanted) {
+            return Ok(());
+        }
+        let keeps_dead = self.collection().map(|of| of.options.keep_dead == KeepDead::Both);
+        let is_alloc = wanted.counted() == Counted::Allocated;
+        let dead_not_kept = is_alloc && keeps_dead == Some(false);
+        let has = self.sample_types().collect();
+        Err(AnalysisError::NoSuchValues { wanted, has, dead_not_kept })
     }
 
     /// The root: the empty stack.

@@ -9,9 +9,9 @@ use serde::{Serialize, Serializer};
 
 use super::provider::{Script, SourceProvider};
 use super::text::Text;
-use crate::analysis::{NoSuchValues, TopOptions, TopRow};
+use crate::analysis::{Pattern, TopRow};
 use crate::estimate::Estimate;
-use crate::model::SampleType;
+use crate::model::{AnalysisError, SampleType};
 use crate::model::{Function, Name, ScriptId, plain_text, written_line};
 use crate::profile::Profile;
 
@@ -23,18 +23,11 @@ use crate::profile::Profile;
 /// assert!(!options.callers);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct ListOptions {
-    /// How many lines to show before a function's first line. Default: 2.
-    pub before: usize,
-    /// How many lines to show after a function's first line. Default: 5.
-    pub after: usize,
-    /// How many characters of a line to show, at least 8: of a longer one, which may be a whole
-    /// minified program, what is around the function's start. Default: 100.
-    pub width: usize,
-    /// Whether functions are listed that allocated nothing themselves, but called one that did.
-    /// Default: no.
-    pub callers: bool,
+    pub(crate) before: usize,
+    pub(crate) after: usize,
+    pub(crate) width: usize,
+    pub(crate) callers: bool,
 }
 
 impl ListOptions {
@@ -44,32 +37,40 @@ impl ListOptions {
         Self { before: 2, after: 5, width: 100, callers: false }
     }
 
-    /// Sets [`before`](#structfield.before).
+    /// Sets the number of lines to show before a function's first line. Default: 2.
     #[must_use]
     pub const fn before(mut self, lines: usize) -> Self {
         self.before = lines;
         self
     }
 
-    /// Sets [`after`](#structfield.after).
+    /// Sets the number of lines to show after a function's first line. Default: 5.
     #[must_use]
     pub const fn after(mut self, lines: usize) -> Self {
         self.after = lines;
         self
     }
 
-    /// Sets [`width`](#structfield.width); below 8 is 8.
+    /// Sets the number of characters of a line to show, at least 8: of a longer line, which may be
+    /// a whole minified program, the surroundings of the function's start. Default: 100.
     #[must_use]
     pub const fn width(mut self, characters: usize) -> Self {
         self.width = if characters < 8 { 8 } else { characters };
         self
     }
 
-    /// Sets [`callers`](#structfield.callers).
+    /// Sets whether functions are listed that allocated nothing themselves, but called one that
+    /// did. Default: no.
     #[must_use]
     pub const fn callers(mut self, wanted: bool) -> Self {
         self.callers = wanted;
         self
+    }
+}
+
+impl From<&ListOptions> for ListOptions {
+    fn from(options: &ListOptions) -> Self {
+        options.clone()
     }
 }
 
@@ -196,7 +197,7 @@ impl Profile {
     /// sources.insert_source("app.js", "\"use strict\";\nfunction rows(n) {\n  return Array(n);\n}\n");
     /// let options = ListOptions::new().before(1).after(1);
     /// let listing = profile
-    ///     .listing(SampleType::InuseSpace, |function| function.name == "rows", &mut sources, &options)?;
+    ///     .listing(SampleType::InuseSpace, "rows", &mut sources, &options)?;
     /// let shown = "\
     /// FILE ======================== app.js
     ///         self       total
@@ -210,19 +211,20 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// [`NoSuchValues`] if the profile does not have the sample type.
+    /// [`AnalysisError::NoSuchValues`] if the profile does not have the sample type.
     pub fn listing(
         &self,
         sample_type: SampleType,
-        mut is_wanted: impl FnMut(&Function) -> bool,
+        functions: impl Into<Pattern>,
         provider: &mut dyn SourceProvider,
-        options: &ListOptions,
-    ) -> Result<Listing<Estimate>, NoSuchValues> {
-        let functions = self.top(&TopOptions::new(sample_type))?.rows.into_iter();
+        options: impl Into<ListOptions>,
+    ) -> Result<Listing<Estimate>, AnalysisError> {
+        let (pattern, options) = (functions.into(), &options.into());
+        let functions = self.top(sample_type)?.rows.into_iter();
         let has_value =
             |row: &TopRow| row.own.value() != 0.0 || options.callers && row.total.value() != 0.0;
         let listed = functions.filter(has_value).filter_map(|row| {
-            let function = row.function.filter(|function| is_wanted(function))?;
+            let function = row.function.filter(|function| pattern.matches(function))?;
             Some(ListedFunction::new(function, row.own, row.total))
         });
         Ok(list(listed.collect::<Vec<_>>(), provider, options))

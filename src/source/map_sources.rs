@@ -56,7 +56,7 @@ impl Profile {
     /// assert_eq!(report.to_string(), "/srv/dist/app.js: 1 of 1 functions mapped\n");
     /// assert_eq!(profile.functions()[1].to_string(), "render /srv/src/app.ts:1:10");
     /// assert_eq!(profile.functions()[1].generated_location(), "/srv/dist/app.js:1:11");
-    /// # Ok::<(), v8_heap_sampler::NodesError>(())
+    /// # Ok::<(), v8_heap_sampler::ProfileError>(())
     /// ```
     pub fn map_sources(&mut self, provider: &mut dyn SourceProvider) -> MapReport {
         let mut report = MapReport::default();

@@ -23,7 +23,7 @@ use std::fmt;
 
 pub(crate) use session::{Collected, Session, collect_garbage, refuse_in_callbacks};
 
-use crate::error::Error;
+use crate::model::Error;
 
 /// A check of V8's data that failed.
 ///

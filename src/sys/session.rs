@@ -12,7 +12,7 @@ use super::symbols;
 use super::version;
 use super::walk::{Expected, walk_nodes, walk_tree};
 use super::{Mismatch, WalkError};
-use crate::error::{Error, Result};
+use crate::model::{Error, Result};
 use crate::model::{Node, NodeId, SampleId, SamplerOptions};
 use crate::profile::{ContextTree, OwnWork, SampledObject};
 use crate::tree::IdIndex;

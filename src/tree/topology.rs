@@ -5,15 +5,32 @@ use std::collections::hash_map::Entry;
 
 use foldhash::fast::RandomState;
 
-use super::nodes_error::NodesError;
-use crate::model::{Node, NodeId};
+use crate::model::{AnalysisError, Node, NodeId, ProfileError};
 
 /// Stands for "no position" among positions.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// Whether so many nodes, functions or calls can be numbered.
-pub(crate) fn check_count(count: usize) -> Result<(), NodesError> {
-    if count < NONE as usize { Ok(()) } else { Err(NodesError::TooMany { count }) }
+/// More contexts, functions or calls than can be numbered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TooMany {
+    count: usize,
+}
+
+impl From<TooMany> for AnalysisError {
+    fn from(TooMany { count }: TooMany) -> Self {
+        Self::TooMany { count }
+    }
+}
+
+impl From<TooMany> for ProfileError {
+    fn from(TooMany { count }: TooMany) -> Self {
+        Self::TooMany { count }
+    }
+}
+
+/// Whether so many contexts, functions or calls can be numbered.
+pub(crate) fn check_count(count: usize) -> Result<(), TooMany> {
+    if count < NONE as usize { Ok(()) } else { Err(TooMany { count }) }
 }
 
 /// Positions by node id.
@@ -30,14 +47,14 @@ impl IdIndex {
     /// The position of every id among `ids`.
     pub(crate) fn new(
         ids: impl ExactSizeIterator<Item = NodeId> + Clone,
-    ) -> Result<Self, NodesError> {
+    ) -> Result<Self, ProfileError> {
         let highest = ids.clone().map(|id| id.0).max().unwrap_or(0) as usize;
         if highest <= ids.len().saturating_mul(4).saturating_add(64) {
             let mut table = vec![NONE; highest + 1];
             for (position, id) in (0..).zip(ids) {
                 let entry = &mut table[id.0 as usize];
                 if *entry != NONE {
-                    return Err(NodesError::DuplicateId { id });
+                    return Err(ProfileError::DuplicateId { id });
                 }
                 *entry = position;
             }
@@ -47,7 +64,7 @@ impl IdIndex {
         for (position, id) in (0..).zip(ids) {
             match map.entry(id.0) {
                 Entry::Vacant(entry) => entry.insert(position),
-                Entry::Occupied(_) => return Err(NodesError::DuplicateId { id }),
+                Entry::Occupied(_) => return Err(ProfileError::DuplicateId { id }),
             };
         }
         Ok(Self::Map(map))
@@ -79,7 +96,7 @@ pub(crate) struct Topology {
 
 impl Topology {
     /// Checks `nodes` and orders them. Linear in the number of nodes.
-    pub(crate) fn new(nodes: &[Node]) -> Result<Self, NodesError> {
+    pub(crate) fn new(nodes: &[Node]) -> Result<Self, ProfileError> {
         check_count(nodes.len())?;
         let index = IdIndex::new(nodes.iter().map(|node| node.id))?;
         match Self::of_preorder(nodes) {
@@ -128,7 +145,7 @@ impl Topology {
     }
 
     /// The general case, which also finds out what is wrong.
-    fn of_any_order(nodes: &[Node], index: IdIndex) -> Result<Self, NodesError> {
+    fn of_any_order(nodes: &[Node], index: IdIndex) -> Result<Self, ProfileError> {
         let parent_positions = parent_positions(nodes, &index)?;
         let root = root(nodes, &parent_positions)?;
 
@@ -177,17 +194,17 @@ pub(crate) fn inverted(positions: &[u32]) -> Vec<u32> {
 }
 
 /// The position of each node's parent, by position; [`NONE`] where there is none.
-fn parent_positions(nodes: &[Node], index: &IdIndex) -> Result<Vec<u32>, NodesError> {
+fn parent_positions(nodes: &[Node], index: &IdIndex) -> Result<Vec<u32>, ProfileError> {
     let mut parents = vec![NONE; nodes.len()];
     for (position, node) in (0..).zip(nodes) {
         for &child in &node.child_ids {
             let Some(at) = index.get(child) else {
-                return Err(NodesError::UnknownChild { parent: node.id, child });
+                return Err(ProfileError::UnknownChild { parent: node.id, child });
             };
             let parent = &mut parents[at as usize];
             if *parent != NONE {
                 let first = nodes[*parent as usize].id;
-                return Err(NodesError::TwoParents { child, first, second: node.id });
+                return Err(ProfileError::TwoParents { child, first, second: node.id });
             }
             *parent = position;
         }
@@ -196,11 +213,11 @@ fn parent_positions(nodes: &[Node], index: &IdIndex) -> Result<Vec<u32>, NodesEr
 }
 
 /// The position of the one node without a parent.
-fn root(nodes: &[Node], parents: &[u32]) -> Result<u32, NodesError> {
+fn root(nodes: &[Node], parents: &[u32]) -> Result<u32, ProfileError> {
     let orphans = || (0..).zip(parents).filter(|&(_, &parent)| parent == NONE).map(|(at, _)| at);
     let mut few = orphans();
     match (few.next(), few.next()) {
-        (None, _) if nodes.is_empty() => return Err(NodesError::NoRoot),
+        (None, _) if nodes.is_empty() => return Err(ProfileError::NoRoot),
         (None, _) => return Err(find_cycle(nodes, parents, &[])),
         (Some(root), None) => return Ok(root),
         _ => {}
@@ -210,17 +227,17 @@ fn root(nodes: &[Node], parents: &[u32]) -> Result<u32, NodesError> {
     };
     let is_root = |&at: &u32| nodes[at as usize].name == "(root)";
     match ids(&mut orphans().filter(is_root))[..] {
-        [root] => Err(NodesError::Unreachable {
+        [root] => Err(ProfileError::Unreachable {
             root,
             ids: ids(&mut orphans().filter(|at| !is_root(at))),
         }),
-        _ => Err(NodesError::SeveralRoots { ids: ids(&mut orphans()) }),
+        _ => Err(ProfileError::SeveralRoots { ids: ids(&mut orphans()) }),
     }
 }
 
 /// A cycle among the nodes that were not visited: each of them has a parent that was not either.
 #[cold]
-fn find_cycle(nodes: &[Node], parents: &[u32], visited: &[u32]) -> NodesError {
+fn find_cycle(nodes: &[Node], parents: &[u32], visited: &[u32]) -> ProfileError {
     let mut seen = vec![false; nodes.len()];
     for &position in visited {
         seen[position as usize] = true;
@@ -237,7 +254,7 @@ fn find_cycle(nodes: &[Node], parents: &[u32], visited: &[u32]) -> NodesError {
         above = parents[above] as usize;
     }
     ids.reverse();
-    NodesError::Cycle { ids }
+    ProfileError::Cycle { ids }
 }
 
 #[cfg(test)]
@@ -247,8 +264,8 @@ mod tests {
     #[test]
     #[cfg(target_pointer_width = "64")]
     fn what_cannot_be_numbered_is_refused() {
-        assert_eq!(check_count(u32::MAX as usize - 1), Ok(()));
-        let error = check_count(u32::MAX as usize).unwrap_err();
-        assert!(error.to_string().starts_with("4294967295 nodes, functions or calls"), "{error}");
+        assert!(check_count(u32::MAX as usize - 1).is_ok());
+        let error = ProfileError::from(check_count(u32::MAX as usize).unwrap_err());
+        assert!(error.to_string().starts_with("4294967295 nodes or functions"), "{error}");
     }
 }

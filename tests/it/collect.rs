@@ -3,15 +3,17 @@
 use std::num::NonZeroU32;
 
 use v8_heap_sampler::{
-    CallTree, HeapSampler, KeepDead, Node, NodeId, PseudoFrame, SamplerOptions, V8Estimate,
+    Counted, HeapSampler, KeepDead, Node, NodeId, Profile, PseudoFrame, SampleType, SamplerOptions,
 };
+
+use crate::oracle::bytes;
 
 /// The nodes of a script run under sampling.
 fn sample(interval_bytes: u64, name: &str, source: &str) -> Vec<Node> {
     let (mut isolate, realm) = fixtures::realm();
     let mut sampler = HeapSampler::new(&mut isolate, interval_bytes, 64).unwrap();
     realm.run(&mut sampler, name, source);
-    sampler.finish().unwrap()
+    sampler.collect_nodes().unwrap()
 }
 
 fn named<'n>(nodes: &'n [Node], name: &str) -> &'n Node {
@@ -51,10 +53,11 @@ fn places_are_one_based_lines_and_columns() {
     assert_eq!(make.function.to_string(), "make places.js:3:31");
 
     // The top level of the script is anonymous and starts where the script does.
-    let tree = CallTree::from_nodes(&*nodes).unwrap();
-    let top = tree.get(make.id).unwrap().parent().unwrap();
+    let profile = Profile::from_nodes(&nodes, Counted::InUse).unwrap();
+    let top = profile.contexts().find(|context| context.id() == Some(make.id)).unwrap().parent();
+    let top = top.unwrap().function();
     assert_eq!((top.name.as_str(), top.start_position), ("", Some(0)));
-    assert_eq!(top.function.to_string(), "(anonymous) places.js:1:1");
+    assert_eq!(top.to_string(), "(anonymous) places.js:1:1");
 
     // Pseudo frames have no place.
     for node in nodes.iter().filter(|node| node.is_pseudo_frame()) {
@@ -74,7 +77,7 @@ fn of_strings(interval: u64, number: usize) -> Node {
         // Strings of 41 bytes: a header of 16 bytes, and the whole padded to 8.
         v8::String::new(scope, "a string of forty-one letters and spaces.").unwrap();
     }
-    let nodes = sampler.finish().unwrap();
+    let nodes = sampler.collect_nodes().unwrap();
     nodes.into_iter().find(|node| node.pseudo_frame() == Some(PseudoFrame::V8Api)).unwrap()
 }
 
@@ -88,7 +91,7 @@ fn embedder_allocations_are_under_the_v8_api() {
 #[test]
 fn the_estimate_of_a_known_total_is_close() {
     let (truth, estimate) = (64.0 * 45_000.0, of_strings(1024, 45_000));
-    let estimate = estimate.v8_estimate().unwrap().bytes as f64;
+    let estimate = bytes(&estimate) as f64;
     // Some 2,800 samples, a standard error below 2 %: five of them, and V8's rounding.
     assert!((estimate / truth - 1.0).abs() < 0.12, "{estimate} of {truth}");
 }
@@ -108,9 +111,8 @@ fn live_bytes_agree_with_the_heap_statistics() {
         "globalThis.kept = Array.from({ length: 50000 }, (_, i) => ({ i, text: `number ${i}` }));",
     );
     let growth = used(&mut sampler) - before;
-    let nodes = sampler.finish().unwrap();
-    let tree = CallTree::from_nodes(nodes).unwrap();
-    let sampled = tree.root().total().bytes as f64;
+    let profile = sampler.finish().unwrap();
+    let sampled = profile.estimate(SampleType::InuseSpace).unwrap().exact().unwrap() as f64;
     assert!(growth > 4e6, "{growth}");
     assert!((sampled / growth - 1.0).abs() < 0.05, "{sampled} sampled, {growth} grown");
 }
@@ -124,8 +126,8 @@ fn stacks_are_cut_to_the_depth_that_was_asked_for() {
         "deep.js",
         "function down(n) { return n ? [down(n - 1)] : []; } globalThis.kept = down(100);",
     );
-    let tree = CallTree::from_nodes(sampler.finish().unwrap()).unwrap();
-    let deepest = tree.iter().map(|node| node.depth()).max();
+    let profile = sampler.finish().unwrap();
+    let deepest = profile.contexts().map(|context| context.depth()).max();
     assert_eq!(deepest, Some(5));
 }
 
@@ -155,9 +157,8 @@ fn the_greatest_depth_is_safe_on_a_small_stack_half_used() {
         let mut sampler = Some(sampler);
         let mut levels = 0;
         with_stack_used(1 << 20, &mut || {
-            let nodes = sampler.take().unwrap().finish().unwrap();
-            let tree = CallTree::from_nodes(nodes).unwrap();
-            levels = tree.iter().map(|node| node.depth()).max().unwrap();
+            let profile = sampler.take().unwrap().finish().unwrap();
+            levels = profile.contexts().map(|context| context.depth()).max().unwrap();
         });
         assert_eq!(levels, depth as usize);
     });
@@ -216,10 +217,10 @@ fn functions_are_shared_not_copied() {
 fn an_idle_isolate_has_a_root_and_little_else() {
     let mut isolate = fixtures::isolate();
     let mut sampler = HeapSampler::new(&mut isolate, 1 << 27, 16).unwrap();
-    let nodes = sampler.collect_nodes().unwrap();
-    let tree = CallTree::from_nodes(nodes).unwrap();
-    assert_eq!(tree.len(), 1);
-    assert_eq!(tree.root().total(), V8Estimate::default());
+    let profile = sampler.profile().unwrap();
+    assert_eq!(profile.len(), 1);
+    assert_eq!(profile.total(SampleType::InuseSpace), Some(0.0));
+    assert_eq!(sampler.collect_nodes().unwrap().len(), 1);
 }
 
 #[test]
@@ -247,6 +248,8 @@ fn collections_race_with_garbage_collection() {
         if (round % 7 == 0) gc({ type: 'minor' });";
     for _ in 0..50 {
         realm.run(&mut sampler, "race.js", source);
-        CallTree::from_nodes(sampler.collect_nodes().unwrap()).unwrap();
+        let nodes = sampler.collect_nodes().unwrap();
+        Profile::from_nodes(&nodes, Counted::InUse).unwrap();
+        sampler.profile().unwrap();
     }
 }

@@ -4,8 +4,10 @@ use std::process::Command;
 
 use fixtures::Inspector;
 use v8_heap_sampler::{
-    CollectOptions, Error, HeapSampler, KeepDead, NodeId, OptionsError, SamplerOptions,
+    CollectOptions, Error, HeapSampler, KeepDead, NodeId, SampleType, SamplerOptions,
 };
+
+use crate::oracle::bytes;
 
 const ALLOCATE: &str = "function fill() { return Array.from({ length: 2000 }, (_, i) => ({ i })); }
     globalThis.kept = fill(); 'filled'";
@@ -72,7 +74,7 @@ fn options_out_of_bounds_are_errors() {
     let mut isolate = fixtures::isolate();
     for interval_bytes in [0, SamplerOptions::MAX_INTERVAL_BYTES + 1, u64::MAX] {
         match HeapSampler::new(&mut isolate, interval_bytes, 16) {
-            Err(Error::Options(OptionsError::Interval { interval_bytes: named })) => {
+            Err(Error::Interval { interval_bytes: named }) => {
                 assert_eq!(named, interval_bytes);
             }
             other => panic!("{other:?}"),
@@ -80,7 +82,7 @@ fn options_out_of_bounds_are_errors() {
     }
     for stack_depth in [0, SamplerOptions::MAX_STACK_DEPTH + 1, u32::MAX] {
         match HeapSampler::new(&mut isolate, 1024, stack_depth) {
-            Err(Error::Options(OptionsError::StackDepth { stack_depth: named })) => {
+            Err(Error::StackDepth { stack_depth: named }) => {
                 assert_eq!(named, stack_depth)
             }
             other => panic!("{other:?}"),
@@ -234,8 +236,8 @@ fn stop_and_finish() {
 
     let mut sampler = HeapSampler::new(&mut isolate, 512, 16).unwrap();
     realm.run(&mut sampler, "fill.js", ALLOCATE);
-    let nodes = sampler.finish().unwrap();
-    assert!(nodes.iter().any(|node| node.name == "fill"));
+    let profile = sampler.finish().unwrap();
+    assert!(profile.functions().iter().any(|function| function.name == "fill"));
     assert!(!is_sampled(&mut isolate));
 }
 
@@ -328,8 +330,8 @@ fn sample_objects(isolate: &mut v8::Isolate) -> bool {
             v8::String::new(scope, "a new string, neither interned nor empty").unwrap();
         }
     }
-    let nodes = sampler.finish().unwrap();
-    nodes.iter().any(|node| node.v8_estimate().unwrap().objects >= 100)
+    let profile = sampler.finish().unwrap();
+    profile.values(SampleType::InuseObjects).unwrap().iter().any(|&objects| objects >= 100.0)
 }
 
 #[test]
@@ -426,7 +428,8 @@ fn starts_and_collects_inside_a_callback() {
                 let this = v8::undefined(scope).into();
                 fill.call(scope, this, &[]).unwrap();
             }
-            let found = sampler.finish().unwrap().iter().any(|node| node.name == "fill");
+            let profile = sampler.finish().unwrap();
+            let found = profile.functions().iter().any(|function| function.name == "fill");
             result.set_bool(found);
         },
     );
@@ -493,8 +496,8 @@ fn churned(options: SamplerOptions, collect_garbage: &str) -> u64 {
         churn();";
     realm.run(&mut sampler, "churn.js", churn);
     realm.run(&mut sampler, "gc.js", collect_garbage);
-    let nodes = sampler.finish().unwrap();
-    nodes.iter().filter(|n| n.name == "churn").map(|n| n.v8_estimate().unwrap().bytes).sum()
+    let nodes = sampler.collect_nodes().unwrap();
+    nodes.iter().filter(|node| node.name == "churn").map(bytes).sum()
 }
 
 #[test]

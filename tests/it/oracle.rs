@@ -4,9 +4,10 @@
 use std::collections::{HashMap, HashSet};
 
 use fixtures::{Inspector, ProfileNode, Realm, SamplingHeapProfile};
-use v8_heap_sampler::{CallTree, HeapSampler, Node, Profile, TreeNode};
+use v8_heap_sampler::{HeapSampler, Node, NodeId, Profile};
 
-/// Compares a collection with the protocol's profile, node by node.
+/// Compares a profile and the nodes of the same moment with the protocol's profile, context by
+/// context.
 ///
 /// The protocol shows V8's own work for our collections, and we leave it out: those samples are the
 /// ones that we do not have, as many as we say.
@@ -14,34 +15,45 @@ use v8_heap_sampler::{CallTree, HeapSampler, Node, Profile, TreeNode};
 /// # Panics
 ///
 /// If they differ.
-pub(crate) fn assert_same(ours: &Profile, theirs: &SamplingHeapProfile) {
-    let known: HashSet<u64> = ours.samples.iter().map(|sample| sample.sample_id.0).collect();
+pub(crate) fn assert_same(ours: &Profile, nodes: &[Node], theirs: &SamplingHeapProfile) {
+    let samples = ours.samples().unwrap();
+    let known: HashSet<u64> = samples.iter().map(|sample| sample.ordinal).collect();
     let (program, own): (Vec<_>, Vec<_>) =
         theirs.samples.iter().partition(|sample| known.contains(&(sample.ordinal as u64)));
-    assert_eq!(program.len(), ours.samples.len());
-    assert_eq!(own.len() as u64, ours.own_work.samples.0, "samples of V8's own work");
+    assert_eq!(program.len(), samples.len());
+    let own_work = ours.collection().unwrap().own_work;
+    assert_eq!(own.len() as u64, own_work.samples.0, "samples of V8's own work");
     let node_of: HashMap<u64, u32> =
         program.iter().map(|sample| (sample.ordinal as u64, sample.node_id)).collect();
-    for sample in &ours.samples {
-        assert_eq!(node_of[&sample.sample_id.0], sample.node_id.0);
+    let ids: Vec<NodeId> = ours.contexts().map(|context| context.id().unwrap()).collect();
+    for sample in samples {
+        assert_eq!(node_of[&sample.ordinal], ids[sample.context as usize].0);
     }
     let sampled: HashSet<u32> = program.iter().map(|sample| sample.node_id).collect();
     let own: HashSet<u32> = own.iter().map(|sample| sample.node_id).collect();
 
-    let tree = CallTree::from_nodes(&ours.nodes).unwrap();
+    // Both forms are of the same contexts, in the same order.
+    assert_eq!(nodes.iter().map(|node| node.id).collect::<Vec<_>>(), ids);
     let mut compared = 0;
-    let mut pending = vec![(tree.root(), &theirs.head)];
+    let mut pending = vec![(ours.root(), &theirs.head)];
     while let Some((ours, theirs)) = pending.pop() {
-        assert_same_node(ours, theirs, own.contains(&theirs.id));
+        let node = &nodes[ours.index()];
+        assert_eq!(node.function, *ours.function());
+        assert_same_node(node, theirs, own.contains(&theirs.id));
         // Every sample belongs to a node with an allocation of which it is a part.
-        assert_eq!(ours.allocations.is_empty(), !sampled.contains(&theirs.id), "{}", ours.id);
+        assert_eq!(node.allocations.is_empty(), !sampled.contains(&theirs.id), "{}", node.id);
         let children: Vec<_> = ours.children().collect();
         let with_samples = theirs.children.iter().filter(|child| has_samples(child, &sampled));
-        assert_eq!(children.len(), with_samples.clone().count(), "children of node {}", ours.id);
+        assert_eq!(children.len(), with_samples.clone().count(), "children of node {}", node.id);
         pending.extend(children.into_iter().zip(with_samples));
         compared += 1;
     }
-    assert_eq!(compared, ours.nodes.len());
+    assert_eq!(compared, nodes.len());
+}
+
+/// The bytes that a node itself allocated, by V8's counts.
+pub(crate) fn bytes(node: &Node) -> u64 {
+    node.allocations.iter().map(|allocation| allocation.size * allocation.count).sum()
 }
 
 /// Whether the node or one below it has a sample.
@@ -56,7 +68,7 @@ fn has_samples(node: &ProfileNode, sampled: &HashSet<u32>) -> bool {
     false
 }
 
-fn assert_same_node(ours: TreeNode<'_>, theirs: &ProfileNode, with_own_work: bool) {
+fn assert_same_node(ours: &Node, theirs: &ProfileNode, with_own_work: bool) {
     let frame = &theirs.call_frame;
     assert_eq!(ours.id.0, theirs.id);
     assert_eq!(ours.name, frame.function_name.as_str());
@@ -67,13 +79,12 @@ fn assert_same_node(ours: TreeNode<'_>, theirs: &ProfileNode, with_own_work: boo
     let zero_based = |line: Option<std::num::NonZeroU32>| line.map_or(0, |n| n.get().into()) - 1;
     assert_eq!(zero_based(ours.line_number), frame.line_number, "line of node {}", ours.id);
     assert_eq!(zero_based(ours.column_number), frame.column_number, "column of {}", ours.id);
-    let own: u64 = ours.allocations.iter().map(|a| a.size * a.count).sum();
+    let own = bytes(ours);
     if with_own_work {
         assert!((own as f64) < theirs.self_size, "bytes of node {}", ours.id);
     } else {
         assert_eq!(own as f64, theirs.self_size, "bytes of node {}", ours.id);
     }
-    assert_eq!(own, ours.self_estimate().bytes);
 }
 
 /// Runs a workload under sampling and compares; returns the nodes for further questions.
@@ -85,10 +96,10 @@ fn compare(interval_bytes: u64, workload: impl FnOnce(&mut v8::Isolate, &Realm))
     // The first collection interns names, which can be sampled itself.
     sampler.collect_nodes().unwrap();
     let profile = inspector.sampling_profile();
-    let ours = sampler.collect_profile().unwrap();
-    assert_same(&ours, &profile);
-    assert_eq!(sampler.collect_nodes().unwrap(), ours.nodes);
-    ours.nodes
+    let ours = sampler.profile().unwrap();
+    let nodes = sampler.collect_nodes().unwrap();
+    assert_same(&ours, &nodes, &profile);
+    nodes
 }
 
 fn compare_script(interval_bytes: u64, source: &str) -> Vec<Node> {
@@ -305,13 +316,9 @@ fn with_dead_objects_kept() {
     let inspector = Inspector::connect(&mut sampler, &realm);
     sampler.collect_nodes().unwrap();
     let profile = inspector.sampling_profile();
-    let ours = sampler.collect_profile().unwrap();
-    assert_same(&ours, &profile);
-    let churned: u64 = ours
-        .nodes
-        .iter()
-        .filter(|n| n.name == "churn")
-        .map(|n| n.v8_estimate().unwrap().bytes)
-        .sum();
+    let ours = sampler.profile().unwrap();
+    let nodes = sampler.collect_nodes().unwrap();
+    assert_same(&ours, &nodes, &profile);
+    let churned: u64 = nodes.iter().filter(|node| node.name == "churn").map(bytes).sum();
     assert!(churned > 500_000, "{churned}");
 }

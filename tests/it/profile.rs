@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use v8_heap_sampler::{
-    Bytes, CallTree, Error, HeapSampler, KeepDead, Objects, Profile, SampleId, SamplerOptions,
+    Bytes, Collection, Context, Error, HeapSampler, KeepDead, Objects, OrdinalSample, OwnWork,
+    Profile, SampleType, SamplerOptions,
 };
 
 fn exact(keep_dead: KeepDead) -> SamplerOptions {
@@ -18,24 +19,47 @@ fn many_functions(prefix: &str) -> String {
     format!("{}\n(globalThis.kept ??= []).push({}); ''", functions.concat(), calls.join(","))
 }
 
-/// The bytes, by V8's exact counts, of the functions with a name.
+/// The bytes, counted, of the functions with a name.
 fn bytes_of(profile: &Profile, name: &str) -> u64 {
-    let named = profile.nodes.iter().filter(|node| node.name == *name);
-    named.map(|node| node.v8_estimate().unwrap().bytes).sum()
+    let all = profile.values(SampleType::AllocSpace);
+    let values = all.or_else(|| profile.values(SampleType::InuseSpace)).unwrap();
+    named(profile, name).map(|context| values[context.index()] as u64).sum()
 }
 
-/// Samples and nodes of a profile tell the same, and the nodes are a tree without empty leaves.
+/// The contexts of the functions with a name.
+fn named<'p>(profile: &'p Profile, name: &str) -> impl Iterator<Item = Context<'p>> {
+    profile.contexts().filter(move |context| context.function().name == *name)
+}
+
+fn collection(profile: &Profile) -> &Collection {
+    profile.collection().unwrap()
+}
+
+fn own_work(profile: &Profile) -> OwnWork {
+    collection(profile).own_work
+}
+
+fn samples(profile: &Profile) -> &[OrdinalSample] {
+    profile.samples().unwrap()
+}
+
+/// Samples and contexts of a profile tell the same, and the contexts are a tree without empty
+/// leaves.
 fn assert_consistent(profile: &Profile) {
-    profile.check().unwrap();
-    let tree = CallTree::from_nodes(&profile.nodes).unwrap();
-    let sampled: HashSet<_> = profile.samples.iter().map(|sample| sample.node_id).collect();
-    for node in &tree {
-        assert_eq!(sampled.contains(&node.id), !node.allocations.is_empty(), "{node:?}");
+    let sampled: HashSet<usize> =
+        samples(profile).iter().map(|sample| sample.context as usize).collect();
+    let with_rows: HashSet<usize> = profile.rows().map(|row| row.context().index()).collect();
+    let has_all = profile.has(SampleType::AllocSpace);
+    assert!(if has_all { with_rows == sampled } else { with_rows.is_subset(&sampled) });
+    for context in profile.contexts() {
         assert!(
-            node.children().next().is_some() || !node.allocations.is_empty() || node.depth() == 0
+            context.children().next().is_some()
+                || sampled.contains(&context.index())
+                || context.depth() == 0
         );
+        assert!(context.children().all(|child| child.parent() == Some(context)));
     }
-    assert!(profile.samples.is_sorted_by_key(|sample| sample.sample_id));
+    assert!(samples(profile).is_sorted_by(|one, other| one.ordinal < other.ordinal));
 }
 
 #[test]
@@ -44,30 +68,35 @@ fn a_collection_leaves_no_trace_in_the_next() {
         let (mut isolate, realm) = fixtures::realm();
         let mut sampler = HeapSampler::with_options(&mut isolate, exact(keep_dead)).unwrap();
         realm.run(&mut sampler, "first.js", &many_functions("first"));
-        let first = sampler.collect_profile().unwrap();
+        let first = sampler.profile().unwrap();
         assert_consistent(&first);
         // The lines of the script were found for the first time.
-        assert!(first.own_work.samples > Objects(0), "{:?}", first.own_work);
-        assert!(first.own_work.bytes > Bytes(8 * 400), "{:?}", first.own_work);
+        assert!(own_work(&first).samples > Objects(0), "{:?}", own_work(&first));
+        assert!(own_work(&first).bytes > Bytes(8 * 400), "{:?}", own_work(&first));
 
-        let second = sampler.collect_profile().unwrap();
-        assert_eq!(second.samples, first.samples);
-        assert_eq!(second.nodes, first.nodes);
-        assert_eq!(sampler.collect_nodes().unwrap(), first.nodes);
+        let second = sampler.profile().unwrap();
+        assert_eq!(second.samples(), first.samples());
+        assert!(second.rows().map(|row| row.size()).eq(first.rows().map(|row| row.size())));
+        let contexts = |profile: &Profile| -> Vec<_> {
+            let contexts = profile.contexts();
+            contexts.map(|context| (context.id().unwrap(), context.function().clone())).collect()
+        };
+        assert_eq!(contexts(&second), contexts(&first));
+        let nodes = sampler.collect_nodes().unwrap();
+        let nodes: Vec<_> = nodes.into_iter().map(|node| (node.id, node.function)).collect();
+        assert_eq!(nodes, contexts(&first));
 
         // What the program allocates in between is all that is new.
         realm.run(&mut sampler, "second.js", &many_functions("second"));
-        let third = sampler.collect_profile().unwrap();
+        let third = sampler.profile().unwrap();
         assert_consistent(&third);
-        let new =
-            |sample: &&v8_heap_sampler::Sample| Some(sample.sample_id) > second.last_sample_id();
-        let by_id: std::collections::HashMap<_, _> =
-            third.nodes.iter().map(|node| (node.id, node)).collect();
-        for sample in third.samples.iter().filter(new) {
-            let node = by_id[&sample.node_id];
-            assert!(!node.name.starts_with("first"), "{node:?}");
+        let new = |sample: &&OrdinalSample| Some(sample.ordinal) > second.last_sample();
+        let by_index: Vec<_> = third.contexts().collect();
+        for sample in samples(&third).iter().filter(new) {
+            let context = by_index[sample.context as usize];
+            assert!(!context.function().name.starts_with("first"), "{context:?}");
         }
-        assert!(third.own_work.samples > second.own_work.samples);
+        assert!(own_work(&third).samples > own_work(&second).samples);
     }
 }
 
@@ -95,9 +124,9 @@ fn a_collection_in_a_callback_does_not_charge_the_caller() {
                     v8::Local::new(scope, &work).call(scope, receiver, &[]).unwrap();
                 };
                 call(&mut sampler);
-                let first = sampler.collect_profile();
+                let first = sampler.profile();
                 call(&mut sampler);
-                let second = sampler.collect_profile();
+                let second = sampler.profile();
                 drop(sampler);
                 // A panic could not get out of here.
                 scope.set_slot((first, second));
@@ -118,7 +147,7 @@ fn a_collection_in_a_callback_does_not_charge_the_caller() {
         assert_consistent(&second);
         // The ends of 20,000 lines. V8 sampled that under `outer`, which itself makes V8 compile
         // `inner`, and nothing else.
-        assert!(first.own_work.bytes > Bytes(8 * 20_000), "{:?}", first.own_work);
+        assert!(own_work(&first).bytes > Bytes(8 * 20_000), "{:?}", own_work(&first));
         assert!(bytes_of(&first, "outer") < 1000, "{first:?}");
         assert!(bytes_of(&second, "outer") < 1000, "{second:?}");
         assert!(bytes_of(&first, "inner") > 8 * 1000);
@@ -136,22 +165,23 @@ fn a_gc_in_the_collection_does_not_confuse_what_is_whose() {
         "function garbage() { for (let i = 0; i < 5000; i++) globalThis.last = [i]; }
          garbage(); globalThis.last = 0; ''",
     );
-    let first = sampler.collect_profile().unwrap();
+    let first = sampler.profile().unwrap();
     assert_consistent(&first);
     let of_garbage = |profile: &Profile| {
-        let node = profile.nodes.iter().find(|node| node.name == "garbage").unwrap().id;
-        profile.estimates().unwrap().of(node)
+        let context = named(profile, "garbage").next().unwrap();
+        [SampleType::AllocSpace, SampleType::InuseSpace]
+            .map(|sample_type| context.own(sample_type).unwrap().exact().unwrap())
     };
-    let values = of_garbage(&first);
-    assert!(values.alloc_space().unwrap().value() > 5000.0 * 32.0);
+    let [allocated, alive] = of_garbage(&first);
+    assert!(allocated > 5000 * 32);
     // All of it is dead, but for what the function itself consists of.
-    assert!(values.inuse_space().value() < 2000.0, "{values:?}");
-    let second = sampler.collect_profile().unwrap();
-    let again = of_garbage(&second);
-    assert_eq!(again.alloc_space(), values.alloc_space());
+    assert!(alive < 2000, "{alive}");
+    let second = sampler.profile().unwrap();
+    let [allocated_again, alive_again] = of_garbage(&second);
+    assert_eq!(allocated_again, allocated);
     // V8 may let go of the function's code, and when is its own affair.
-    assert!(again.inuse_space().value() <= values.inuse_space().value(), "{again:?}");
-    assert_eq!(second.samples.len(), first.samples.len());
+    assert!(alive_again <= alive, "{alive_again}");
+    assert_eq!(samples(&second).len(), samples(&first).len());
 }
 
 /// The samples of a function that makes 5000 arrays and keeps them, in a profile that is collected
@@ -184,21 +214,22 @@ fn with_gcs_in_the_collection(options: SamplerOptions, during: impl FnOnce(&mut 
     realm.run(&mut sampler, "lines.js", &script);
     during(&mut sampler);
     let before = gcs.load(std::sync::atomic::Ordering::Relaxed);
-    let first = sampler.collect_profile().unwrap();
+    let first = sampler.profile().unwrap();
     let during = gcs.load(std::sync::atomic::Ordering::Relaxed) - before;
     assert!(during > 0, "no GC in the collection");
     assert_consistent(&first);
     // The ends of the lines are V8's own, and only they and some names are.
-    assert!(first.own_work.bytes > Bytes(8 * 2_000_000), "{:?}", first.own_work);
-    assert!(first.own_work.samples < Objects(50), "{:?}", first.own_work);
+    assert!(own_work(&first).bytes > Bytes(8 * 2_000_000), "{:?}", own_work(&first));
+    assert!(own_work(&first).samples < Objects(50), "{:?}", own_work(&first));
     let of_arrays = |profile: &Profile| {
-        let node = profile.nodes.iter().find(|node| node.name == "arrays").unwrap().id;
-        profile.samples.iter().filter(|sample| sample.node_id == node && sample.is_live).count()
+        let context = named(profile, "arrays").next().unwrap().index();
+        let is_of = |sample: &&OrdinalSample| sample.context as usize == context && !sample.is_dead;
+        samples(profile).iter().filter(is_of).count()
     };
     assert!(of_arrays(&first) >= 5000);
-    let second = sampler.collect_profile().unwrap();
+    let second = sampler.profile().unwrap();
     assert_eq!(of_arrays(&second), of_arrays(&first));
-    assert!(second.own_work.samples >= first.own_work.samples);
+    assert!(own_work(&second).samples >= own_work(&first).samples);
 }
 
 #[test]
@@ -245,23 +276,25 @@ fn a_window_reports_what_happened_in_it_and_once() {
         let third = sampler.take_window().unwrap();
         for window in [&first, &second, &third] {
             assert_consistent(window);
-            assert!(window.collected.monotonic >= window.started.monotonic);
-            assert_eq!(window.options, *sampler.options());
-            assert!(window.nodes[0].name == "(root)");
+            let Collection { started, collected, options, .. } = collection(window);
+            assert!(collected.monotonic >= started.monotonic);
+            assert_eq!(options, sampler.options());
+            assert!(window.root().function().name == "(root)");
         }
         assert!(bytes_of(&first, "first") >= 8016);
         // What the first window left alive is in no later one.
         assert_eq!(bytes_of(&second, "first"), 0);
         assert!(bytes_of(&second, "second") >= 8016);
-        assert_eq!(second.samples[0].sample_id, SampleId(1));
-        assert_eq!(third.samples, []);
-        assert_eq!(third.nodes.len(), 1);
+        assert_eq!(samples(&second)[0].ordinal, 1);
+        assert_eq!(samples(&third), []);
+        assert_eq!(third.len(), 1);
         // The windows follow on each other.
+        let [first, second] = [&first, &second].map(collection);
         assert!(second.started.monotonic >= first.collected.monotonic);
         assert!(second.heap_at_start.allocated_so_far >= first.heap.allocated_so_far);
         // And sampling goes on.
         keep(&mut sampler, "fourth");
-        let rest = sampler.collect_profile().unwrap();
+        let rest = sampler.profile().unwrap();
         assert!(bytes_of(&rest, "fourth") >= 8016);
         assert_eq!(bytes_of(&rest, "second"), 0);
         sampler.stop().unwrap();
@@ -301,21 +334,20 @@ fn the_heap_as_a_whole_stands_beside_the_samples() {
         "function buffers() { return [new ArrayBuffer(3_000_000), new Uint8Array(1_000_000)]; }
          globalThis.kept = buffers(); ''",
     );
-    let profile = sampler.collect_profile().unwrap();
-    let external = profile.heap.external.0 - profile.heap_at_start.external.0;
-    assert_eq!(external, 4_000_000);
-    assert!(profile.heap.off_heap() >= Bytes(4_000_000));
+    let profile = sampler.profile().unwrap();
+    let Collection { heap, heap_at_start, .. } = collection(&profile);
+    assert_eq!(heap.external.0 - heap_at_start.external.0, 4_000_000);
+    assert!(heap.off_heap() >= Bytes(4_000_000));
     // No function has them.
-    let total = profile.estimates().unwrap().total().inuse_space().value();
+    let total = profile.estimate(SampleType::InuseSpace).unwrap().value();
     assert!(total < 100_000.0, "{total}");
     assert!(bytes_of(&profile, "buffers") > 0);
 
-    let heap = profile.heap;
     assert!(heap.used <= heap.total && heap.total <= heap.limit);
     assert!(Bytes(total as u64) < heap.used);
     assert!(heap.native_contexts >= 1);
     assert!(heap.used_global_handles <= heap.total_global_handles);
-    assert!(profile.allocated().0 as f64 + 1.0 >= total);
+    assert!(collection(&profile).allocated().0 as f64 + 1.0 >= total);
 }
 
 #[test]
@@ -324,11 +356,13 @@ fn profiles_come_back_from_json_and_say_the_same() {
     let options = SamplerOptions::new().interval_bytes(512).keep_dead(KeepDead::Both);
     let mut sampler = HeapSampler::with_options(&mut isolate, options).unwrap();
     realm.run(&mut sampler, "first.js", &many_functions("json"));
-    let profile = sampler.collect_profile().unwrap();
+    let profile = sampler.profile().unwrap();
     let json = serde_json::to_vec(&profile).unwrap();
     let back: Profile = serde_json::from_slice(&json).unwrap();
     assert_eq!(back, profile);
-    assert_eq!(back.estimates().unwrap(), profile.estimates().unwrap());
+    for sample_type in SampleType::ALL {
+        assert_eq!(back.estimate(sample_type), profile.estimate(sample_type));
+    }
 }
 
 #[test]
@@ -345,12 +379,12 @@ fn what_background_threads_allocate_is_in_v8_s_counter_only() {
              for (let i = 0; i < 100; i++) hot{round}(1000); ''"
         );
         realm.run(&mut sampler, "hot.js", &script);
-        let profile = sampler.collect_profile().unwrap();
-        let sampled = profile.estimates().unwrap().total().alloc_space().unwrap().value();
+        let profile = sampler.profile().unwrap();
+        let sampled = profile.estimate(SampleType::AllocSpace).unwrap().value();
         // V8's own work for earlier collections is in the counter, too.
-        let counted = profile.allocated().0 as f64;
+        let counted = collection(&profile).allocated().0 as f64;
         assert!(sampled <= counted + 1.0, "{sampled} {counted}");
-        if counted - sampled - profile.own_work.bytes.0 as f64 > 100_000.0 {
+        if counted - sampled - own_work(&profile).bytes.0 as f64 > 100_000.0 {
             return;
         }
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use v8_heap_sampler::analysis::Pattern;
 use v8_heap_sampler::source::{FileSources, ListOptions};
-use v8_heap_sampler::{HeapProfile, HeapSampler, SampleType, SamplerOptions};
+use v8_heap_sampler::{HeapSampler, Profile, SampleType, SamplerOptions};
 
 /// A function that says in its source that it allocates.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,13 +43,12 @@ fn scratch() -> PathBuf {
 }
 
 /// What a bundle allocates, all of it, with the functions mapped.
-fn profile_of(bundle: &Path, script_name: &str) -> HeapProfile {
+fn profile_of(bundle: &Path, script_name: &str) -> Profile {
     let text = fs::read_to_string(bundle).unwrap();
     let (mut isolate, realm) = fixtures::realm();
     let mut sampler = HeapSampler::with_options(&mut isolate, SamplerOptions::exact()).unwrap();
     realm.run(&mut sampler, script_name, &text);
-    let profile = sampler.collect_profile().unwrap();
-    let mut profile = HeapProfile::from_profile(&profile).unwrap();
+    let mut profile = sampler.profile().unwrap();
     let report = profile.map_sources(&mut FileSources::new());
     println!("{report}");
     let script = report.scripts.iter().find(|script| script.name == script_name).unwrap();
@@ -58,9 +58,9 @@ fn profile_of(bundle: &Path, script_name: &str) -> HeapProfile {
 }
 
 /// The functions that allocate arrays: what they are displayed as, `file:line`, name, and bytes.
-fn allocating(profile: &HeapProfile) -> Vec<(String, String, String, f64)> {
+fn allocating(profile: &Profile) -> Vec<(String, String, String, f64)> {
     let graph = profile.callgraph(SampleType::InuseSpace).unwrap();
-    let functions = graph.functions().filter(|vertex| vertex.self_estimate > 7_900.0);
+    let functions = graph.functions().filter(|vertex| vertex.own.value() > 7_900.0);
     let functions = functions.filter(|vertex| !vertex.function.script_name.is_empty());
     functions
         .map(|vertex| {
@@ -70,7 +70,7 @@ fn allocating(profile: &HeapProfile) -> Vec<(String, String, String, f64)> {
             let place = format!("{file}:{}", line.unwrap());
             let shown =
                 format!("{function} ({} at {})", function.name, function.generated_location());
-            (shown, place, function.shown_name().to_string(), vertex.self_estimate)
+            (shown, place, function.shown_name().to_string(), vertex.own.value())
         })
         .collect()
 }
@@ -127,7 +127,7 @@ fn minified_bundles_are_mapped_to_their_sources() {
     let listing = profile
         .listing(
             SampleType::InuseSpace,
-            |function| function.display_location().contains("shapes.ts"),
+            Pattern::new("shapes", |of| of.display_location().contains("shapes.ts")),
             &mut FileSources::new(),
             &ListOptions::new(),
         )

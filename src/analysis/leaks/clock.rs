@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::error::LeakError;
 use super::report::RateUnit;
+use crate::model::AnalysisError;
 use crate::profile::Profile;
 
 /// When the snapshots were taken.
@@ -14,7 +14,7 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    pub(super) fn of(profiles: &[&Profile]) -> Result<Self, LeakError> {
+    pub(super) fn of(profiles: &[&Profile]) -> Result<Self, AnalysisError> {
         let taken = |profile: &&Profile| -> Option<SystemTime> {
             profile.metadata.started?.checked_add(profile.metadata.duration?)
         };
@@ -31,7 +31,7 @@ impl Clock {
                 Ok(since) => {
                     times.push(times.last().copied().unwrap_or(0.0) + since.as_secs_f64());
                 }
-                Err(_) => return Err(LeakError::Order { at: at + 1 }),
+                Err(_) => return Err(AnalysisError::SnapshotOrder { at: at + 1 }),
             }
         }
         let all_differ = times.windows(2).all(|pair| pair[0] < pair[1]);

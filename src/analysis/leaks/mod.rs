@@ -1,7 +1,6 @@
 //! What leaks, from snapshots of one process.
 
 mod clock;
-mod error;
 mod finding;
 mod findings;
 mod groups;
@@ -13,7 +12,6 @@ mod snapshots;
 mod survivors;
 mod thresholds;
 
-pub use error::LeakError;
 use findings::{Findings, GroupFinding};
 use groups::Groups;
 pub use options::LeakOptions;
@@ -21,6 +19,7 @@ pub use report::{Leak, LeakPath, Leaks, Rate, RateUnit};
 use snapshots::Snapshots;
 
 use super::share::fraction;
+use crate::model::AnalysisError;
 use crate::profile::Profile;
 
 /// What leaks: the functions whose live bytes grow and go on growing over three or more snapshots
@@ -92,12 +91,13 @@ use crate::profile::Profile;
 ///
 /// # Errors
 ///
-/// [`LeakError`] if there are fewer than three snapshots, they are not in order, or one does not
+/// [`AnalysisError`] if there are fewer than three snapshots, they are not in order, or one does not
 /// have the values, or has a difference of them.
 pub fn leaks<'p>(
     snapshots: impl IntoIterator<Item = &'p Profile>,
-    options: &LeakOptions,
-) -> Result<Leaks, LeakError> {
+    options: impl Into<LeakOptions>,
+) -> Result<Leaks, AnalysisError> {
+    let options = &options.into();
     let snapshots = Snapshots::new(snapshots.into_iter().collect(), options)?;
     let groups = Groups::new(&snapshots, &options.by, options.fold_builtins);
     let findings = Findings::new(&snapshots, &groups);
@@ -113,7 +113,7 @@ fn report(
 ) -> Leaks {
     let mut rows = rows(snapshots, options, groups, findings);
     let (all, leaks) = (rows.len(), rows.iter().filter(|(_, row)| row.is_leak).count());
-    rows.truncate(options.count);
+    rows.truncate(options.limit.unwrap_or(usize::MAX));
     set_paths(snapshots, groups, &mut rows, options.paths);
     let whole = &findings.whole;
     let false_discovery_rate = fraction(options.false_discovery_rate);

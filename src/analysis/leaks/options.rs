@@ -10,23 +10,14 @@ use crate::model::SampleType;
 /// let options = LeakOptions::new().by(GroupBy::Package).count(5);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub struct LeakOptions {
-    /// Which value. Default: bytes in use.
-    pub sample_type: SampleType,
-    /// By what it is added up: functions, scripts, packages; not by label. Default: by function.
-    pub by: GroupBy,
-    /// How many rows to keep. Default: 20.
-    pub count: usize,
-    /// How many call paths to name for each leak. Default: 3.
-    pub paths: usize,
-    /// How large a part of the leaks found may be none, on average, from 0 to 1. Default: 0.05.
-    pub false_discovery_rate: f64,
-    /// Whether what built-in functions such as `push` and `map` allocate counts as allocated by the
-    /// function that called them. Default: yes.
-    pub fold_builtins: bool,
-    /// Whether the snapshots are of one session. Default: found out.
-    pub sessions: Sessions,
+    pub(crate) sample_type: SampleType,
+    pub(crate) by: GroupBy,
+    pub(crate) limit: Option<usize>,
+    pub(crate) paths: usize,
+    pub(crate) false_discovery_rate: f64,
+    pub(crate) fold_builtins: bool,
+    pub(crate) sessions: Sessions,
 }
 
 impl LeakOptions {
@@ -36,7 +27,7 @@ impl LeakOptions {
         Self {
             sample_type: SampleType::InuseSpace,
             by: GroupBy::Function,
-            count: 20,
+            limit: Some(20),
             paths: 3,
             false_discovery_rate: 0.05,
             fold_builtins: true,
@@ -44,53 +35,62 @@ impl LeakOptions {
         }
     }
 
-    /// Sets [`sample_type`](#structfield.sample_type).
+    /// Sets the values that are followed. Default: bytes in use.
     #[must_use]
     pub const fn sample_type(mut self, sample_type: SampleType) -> Self {
         self.sample_type = sample_type;
         self
     }
 
-    /// Sets [`by`](#structfield.by).
+    /// Sets the key by which values are added up: functions, scripts, packages; not labels.
+    /// Default: functions.
     #[must_use]
     pub fn by(mut self, by: GroupBy) -> Self {
         self.by = by;
         self
     }
 
-    /// Sets [`count`](#structfield.count).
+    /// Sets the number of rows to keep at most. Default: 20.
     #[must_use]
-    pub const fn count(mut self, rows: usize) -> Self {
-        self.count = rows;
+    pub fn limit(mut self, rows: impl Into<Option<usize>>) -> Self {
+        self.limit = rows.into();
         self
     }
 
-    /// Sets [`paths`](#structfield.paths).
+    /// Sets the number of call paths to name for each leak. Default: 3.
     #[must_use]
     pub const fn paths(mut self, paths: usize) -> Self {
         self.paths = paths;
         self
     }
 
-    /// Sets [`false_discovery_rate`](#structfield.false_discovery_rate).
+    /// Sets the target false discovery rate, from 0 to 1: the expected fraction of reported leaks
+    /// that are not leaks. Default: 0.05.
     #[must_use]
     pub const fn false_discovery_rate(mut self, rate: f64) -> Self {
         self.false_discovery_rate = rate;
         self
     }
 
-    /// Sets [`fold_builtins`](#structfield.fold_builtins).
+    /// Sets whether the allocations of built-in functions such as `push` and `map` count as their
+    /// caller's. Default: yes.
     #[must_use]
     pub const fn fold_builtins(mut self, fold: bool) -> Self {
         self.fold_builtins = fold;
         self
     }
 
-    /// Sets [`sessions`](#structfield.sessions).
+    /// Sets whether the snapshots are of one session. Default: detected.
     #[must_use]
     pub const fn sessions(mut self, sessions: Sessions) -> Self {
         self.sessions = sessions;
         self
+    }
+}
+
+impl From<&LeakOptions> for LeakOptions {
+    fn from(options: &LeakOptions) -> Self {
+        options.clone()
     }
 }
 

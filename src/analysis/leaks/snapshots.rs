@@ -1,9 +1,9 @@
 //! Snapshots of one process, in order.
 
 use super::clock::Clock;
-use super::error::LeakError;
 use super::options::LeakOptions;
 use crate::analysis::GroupBy;
+use crate::model::AnalysisError;
 use crate::profile::{Evidence, Profile};
 
 pub(super) struct Snapshots<'p> {
@@ -18,20 +18,21 @@ impl<'p> Snapshots<'p> {
     pub(super) fn new(
         profiles: Vec<&'p Profile>,
         options: &LeakOptions,
-    ) -> Result<Self, LeakError> {
+    ) -> Result<Self, AnalysisError> {
         if profiles.len() < 3 {
-            return Err(LeakError::TooFew { snapshots: profiles.len() });
+            return Err(AnalysisError::TooFewSnapshots { snapshots: profiles.len() });
         }
         if matches!(options.by, GroupBy::Label(_)) {
-            return Err(LeakError::Labels);
+            return Err(AnalysisError::LeaksByLabel);
         }
         let evidence = (1..).zip(&profiles).map(|(at, profile)| {
             let sample_type = options.sample_type;
-            if profile.is_difference(sample_type) {
-                return Err(LeakError::Difference { at, sample_type });
-            }
-            Evidence::new(profile, sample_type)
-                .map_err(|error| LeakError::NoSuchValues { at, error })
+            let evidence = if profile.is_difference(sample_type) {
+                Err(AnalysisError::Difference { sample_type })
+            } else {
+                Evidence::new(profile, sample_type)
+            };
+            evidence.map_err(|error| error.of_snapshot(at))
         });
         let evidence = evidence.collect::<Result<Vec<_>, _>>()?;
         let same_session =

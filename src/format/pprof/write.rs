@@ -25,16 +25,10 @@ use crate::profile::{LabelValue, Profile, RowData};
 /// let options = PprofOptions::new().object_sizes(true);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct PprofOptions {
-    /// Whether objects of different sizes are samples of their own, with the size as the numeric
-    /// label `bytes`, as in Go's profiles. Default: no; it makes files larger. Sizes that the
-    /// profile does not know are left out.
-    pub object_sizes: bool,
-    /// How hard gzip tries, from 0 (not at all) to 9. Default: 1, as in Go's runtime.
-    pub compression: u32,
-    /// The most bytes that the samples may have before they are compressed. Default: 1 GiB.
-    pub size_limit: Bytes,
+    pub(crate) object_sizes: bool,
+    pub(crate) compression: u32,
+    pub(crate) size_limit: Bytes,
 }
 
 impl PprofOptions {
@@ -44,25 +38,34 @@ impl PprofOptions {
         Self { object_sizes: false, compression: 1, size_limit: DEFAULT_LIMIT }
     }
 
-    /// Sets [`object_sizes`](#structfield.object_sizes).
+    /// Sets whether objects of different sizes are samples of their own, with the size as the
+    /// numeric label `bytes`, as in Go's profiles. Default: no; it makes files larger. Sizes that
+    /// the profile does not know are left out.
     #[must_use]
     pub const fn object_sizes(mut self, wanted: bool) -> Self {
         self.object_sizes = wanted;
         self
     }
 
-    /// Sets [`compression`](#structfield.compression); above 9 is 9.
+    /// Sets the level of gzip's compression, from 0 (none) to 9; above 9 is 9. Default: 1, as in
+    /// Go's runtime.
     #[must_use]
     pub const fn compression(mut self, level: u32) -> Self {
         self.compression = if level > 9 { 9 } else { level };
         self
     }
 
-    /// Sets [`size_limit`](#structfield.size_limit).
+    /// Sets the most bytes that the samples may have before they are compressed. Default: 1 GiB.
     #[must_use]
     pub const fn size_limit(mut self, limit: Bytes) -> Self {
         self.size_limit = limit;
         self
+    }
+}
+
+impl From<&PprofOptions> for PprofOptions {
+    fn from(options: &PprofOptions) -> Self {
+        options.clone()
     }
 }
 
@@ -125,8 +128,9 @@ impl Profile {
     pub fn write_pprof(
         &self,
         writer: impl Write,
-        options: &PprofOptions,
+        options: impl Into<PprofOptions>,
     ) -> Result<(), WriteError> {
+        let options = &options.into();
         let types: Vec<SampleType> = self.sample_types().collect();
         self.check_pprof_size(&types, options)?;
         let gzip = GzEncoder::new(writer, Compression::new(options.compression.min(9)));
@@ -170,8 +174,9 @@ impl Profile {
         &self,
         writer: impl Write,
         before: &Self,
-        options: &PprofOptions,
+        options: impl Into<PprofOptions>,
     ) -> Result<(), WriteError> {
+        let options = &options.into();
         let mut base = before.clone().negated();
         base.add_label(crate::Label::text(BASE, "true"));
         let both = Self::merge([self, &base])

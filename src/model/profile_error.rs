@@ -1,23 +1,24 @@
-//! Reasons why nodes are not a tree.
+//! Reasons why nodes and samples make no profile.
 
 use std::fmt;
 
-use crate::model::NodeId;
+use super::{NodeId, SampleId};
 
-/// A reason why a list of nodes does not form a call tree.
+/// A reason why nodes do not form a call tree, or nodes, samples and options make no
+/// [`Profile`](crate::Profile).
 ///
 /// ```
-/// use v8_heap_sampler::{Callgraph, Node, NodeId, NodesError};
+/// use v8_heap_sampler::{Callgraph, Node, NodeId, ProfileError};
 ///
 /// let mut root = Node::new(NodeId(1), "(root)");
 /// root.child_ids.push(NodeId(7));
 /// let error = Callgraph::from_nodes(&[root]).unwrap_err();
-/// assert_eq!(error, NodesError::UnknownChild { parent: NodeId(1), child: NodeId(7) });
+/// assert_eq!(error, ProfileError::UnknownChild { parent: NodeId(1), child: NodeId(7) });
 /// assert_eq!(error.to_string(), "node 1 has child 7, which is not in the list of nodes");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum NodesError {
+pub enum ProfileError {
     /// There is no root: the list is empty.
     #[error("no root: the list of nodes is empty")]
     NoRoot,
@@ -89,6 +90,46 @@ pub enum NodesError {
     TotalOverflow {
         /// The node.
         id: NodeId,
+    },
+
+    /// The interval is 0, of which no estimate can be made.
+    #[error("the sampling interval is 0 bytes: the profile was not sampled")]
+    Interval,
+
+    /// A sample names a node that is not there.
+    #[error("sample {sample_id} was allocated by node {node_id}, which is not in the profile")]
+    UnknownNode {
+        /// The sample.
+        sample_id: SampleId,
+        /// The node that it names.
+        node_id: NodeId,
+    },
+
+    /// A sample is of an object without a size.
+    #[error("sample {sample_id} is of 0 bytes, and no object is")]
+    NoSize {
+        /// The sample.
+        sample_id: SampleId,
+    },
+
+    /// A sample is of a dead object, though none was kept.
+    #[error(
+        "sample {sample_id} is of an object that has died, and by the options no such sample was kept"
+    )]
+    DeadSample {
+        /// The sample.
+        sample_id: SampleId,
+    },
+
+    /// The estimates add up to more than numbers can say exactly.
+    #[error("the samples stand for more than 2^53 bytes in all")]
+    TooMuch,
+
+    /// Two samples have the same number.
+    #[error("two samples have the number {sample_id}")]
+    DuplicateSample {
+        /// The number.
+        sample_id: SampleId,
     },
 
     /// There are more nodes or functions than the crate can number.

@@ -1,20 +1,19 @@
-//! What can go wrong, said so that the reader knows what to do.
+//! Reasons why an isolate cannot be sampled.
 
-use crate::model::OptionsError;
-use crate::profile::ProfileError;
+use super::{ProfileError, SamplerOptions};
 
 /// The result of the crate's fallible operations.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can go wrong when sampling an isolate.
+/// A reason why an isolate cannot be sampled, or its profile not be taken.
 ///
 /// ```
 /// # #[cfg(any(feature = "v8-150", feature = "v8-152"))] {
-/// use v8_heap_sampler::{Error, HeapSampler, OptionsError};
+/// use v8_heap_sampler::{Error, HeapSampler};
 ///
 /// # let mut isolate = fixtures::isolate();
 /// match HeapSampler::new(&mut isolate, 0, 64) {
-///     Err(Error::Options(error @ OptionsError::Interval { .. })) => println!("{error}"),
+///     Err(error @ Error::Interval { .. }) => println!("{error}"),
 ///     other => panic!("{other:?}"),
 /// }
 /// # }
@@ -22,9 +21,28 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The options are out of bounds.
-    #[error(transparent)]
-    Options(#[from] OptionsError),
+    /// The sampling interval is 0 (V8 would abort the process) or longer than V8 can sample
+    /// without a bias.
+    #[error(
+        "sampling interval of {interval_bytes} bytes: it must be from {} to {} bytes",
+        SamplerOptions::MIN_INTERVAL_BYTES,
+        SamplerOptions::MAX_INTERVAL_BYTES
+    )]
+    Interval {
+        /// The interval that was asked for, in bytes.
+        interval_bytes: u64,
+    },
+
+    /// The stack depth is 0 (V8 would keep no frame) or so great that V8 could overflow the stack.
+    #[error(
+        "stack depth of {stack_depth} frames: it must be from {} to {} frames",
+        SamplerOptions::MIN_STACK_DEPTH,
+        SamplerOptions::MAX_STACK_DEPTH
+    )]
+    StackDepth {
+        /// The depth that was asked for, in frames.
+        stack_depth: u32,
+    },
 
     /// The isolate's one sampling session is taken: by another sampler, by one that was leaked, or
     /// by DevTools. It goes on untouched.
