@@ -4,7 +4,7 @@ use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 use clap::Parser;
-use v8_heap_sampler::analysis::{TopOptions, TreeOptions};
+use v8_heap_sampler::analysis::TopOptions;
 use v8_heap_sampler::{HeapSampler, KeepDead, SampleType, SamplerOptions};
 
 /// Runs a script in an isolate and shows which functions allocated
@@ -62,12 +62,10 @@ fn show(cli: &Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let mut sampler = HeapSampler::with_options(&mut isolate, options)?;
     let code = run(&mut sampler, name, &source);
     let profile = sampler.profile()?;
-    let top = profile.top(&TopOptions::new(value).count(cli.top))?;
-    let tree = profile.top_down(&TreeOptions::new(value))?;
     match cli {
         Cli { json: true, .. } => profile.write_nested_nodes(stdout(), value.counted())?,
-        Cli { tree: true, .. } => write!(stdout(), "{tree}")?,
-        _ => write!(stdout(), "{top}")?,
+        Cli { tree: true, .. } => write!(stdout(), "{}", profile.top_down(value)?)?,
+        _ => write!(stdout(), "{}", profile.top(TopOptions::new(value).limit(cli.top))?)?,
     }
     Ok(code)
 }

@@ -6,7 +6,6 @@ use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 
-use v8_heap_sampler::analysis::TopOptions;
 use v8_heap_sampler::format::{self, PprofOptions};
 use v8_heap_sampler::{HeapSampler, SampleType, SamplerOptions};
 
@@ -39,7 +38,7 @@ fn serve(listener: &TcpListener) -> Result<(), Box<dyn Error>> {
         let mut body = Vec::new();
         if path == "/debug/pprof/allocs" {
             // V8 keeps samples of the dead till then: take one by time, too, if few will ask.
-            sampler.take_window()?.write_pprof(&mut body, &PprofOptions::new())?;
+            sampler.take_window()?.write_pprof(&mut body, PprofOptions::new())?;
         } else {
             v8::scope!(let scope, &mut *sampler);
             let context = v8::Local::new(scope, &context);
@@ -74,6 +73,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     (0..100).try_for_each(|_| get("/").map(drop))?;
     let profile = format::read(&get("/debug/pprof/allocs")?[..])?;
-    println!("{}", profile.top(&TopOptions::new(SampleType::AllocSpace))?);
+    println!("{}", profile.top(SampleType::AllocSpace)?);
     Ok(())
 }

@@ -14,6 +14,7 @@ use crate::read::{read, read_all};
 /// Reads what is asked about.
 pub(crate) struct Reader {
     options: ReadOptions,
+    limit: Bytes,
     interval: Option<Bytes>,
     source_maps: bool,
     files: FileSources,
@@ -39,6 +40,7 @@ impl Reader {
                 .memory_limit(limit)
                 .unnamed(unnamed)
                 .call_lines(cli.call_lines),
+            limit,
             interval: cli.interval.map(Bytes),
             source_maps: cli.source_maps,
             files,
@@ -89,6 +91,6 @@ impl Reader {
 
     /// How much what is written may take.
     pub(crate) fn limit(&self) -> Bytes {
-        self.options.memory_limit
+        self.limit
     }
 }

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use serde_json::{Value, json};
-use v8_heap_sampler::analysis::{Pattern, PeekedCall, Query, TopOptions};
-use v8_heap_sampler::format::{self, DotOptions, FlamegraphOptions, PprofOptions, WriteError};
+use v8_heap_sampler::analysis::{Pattern, PeekedCall, Query};
+use v8_heap_sampler::format::{self, PprofOptions, WriteError};
 use v8_heap_sampler::{Counted, HeapSampler, KeepDead, Label, Profile, SampleType, SamplerOptions};
 
 /// Samples a script twice and writes what was collected in every format.
@@ -96,10 +96,9 @@ fn write_all(
     write(&path("after.heapprofile"), |file| after.write_heapprofile(file, Counted::InUse))?;
     write(&path("after.speedscope.json"), |file| after.write_speedscope(file, "formats"))?;
     write(&path("after.folded"), |file| after.write_folded(file, value))?;
-    let options = FlamegraphOptions::new(value);
-    write(&path("after.svg"), |file| after.write_flamegraph(file, &options))?;
-    write(&path("diff.svg"), |file| after.write_flamegraph_diff(file, before, &options))?;
-    write(&path("after.dot"), |file| after.write_dot(file, &DotOptions::new(value)))?;
+    write(&path("after.svg"), |file| after.write_flamegraph(file, value))?;
+    write(&path("diff.svg"), |file| after.write_flamegraph_diff(file, before, value))?;
+    write(&path("after.dot"), |file| after.write_dot(file, value))?;
     write(&path("after.firefox.json"), |file| after.write_firefox(file, "formats"))?;
     write(&path("after.nodes.json"), |file| after.write_nodes(file, Counted::InUse))?;
     write(&path("after.nested.json"), |file| after.write_nested_nodes(file, Counted::InUse))?;
@@ -182,7 +181,7 @@ fn analysis(before: &Profile, after: &Profile) -> Result<Value, Box<dyn std::err
 
 /// The table of all functions.
 fn top(profile: &Profile) -> Result<Vec<Value>, Box<dyn std::error::Error>> {
-    let top = profile.top(&TopOptions::new(SampleType::InuseSpace))?;
+    let top = profile.top(SampleType::InuseSpace)?;
     let rows = top.rows.iter().filter_map(|row| {
         let name = pprof_name(row.function.as_ref()?);
         Some(json!({ "name": name, "flat": row.own.value(), "cum": row.total.value() }))
