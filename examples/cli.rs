@@ -4,8 +4,8 @@ use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 use clap::Parser;
-use v8_heap_sampler::analysis::{TopOptions, TreeOptions};
-use v8_heap_sampler::{HeapProfile, HeapSampler, KeepDead, SampleType, SamplerOptions};
+use v8_heap_sampler::analysis::TopOptions;
+use v8_heap_sampler::{HeapSampler, KeepDead, SampleType, SamplerOptions};
 
 /// Runs a script in an isolate and shows which functions allocated
 #[derive(Parser)]
@@ -61,13 +61,11 @@ fn show(cli: &Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let mut isolate = v8::Isolate::new(Default::default());
     let mut sampler = HeapSampler::with_options(&mut isolate, options)?;
     let code = run(&mut sampler, name, &source);
-    let profile = HeapProfile::from_profile(&sampler.collect_profile()?)?;
-    let top = profile.top(&TopOptions::new(value).count(cli.top))?;
-    let tree = profile.top_down(&TreeOptions::new(value))?;
+    let profile = sampler.profile()?;
     match cli {
         Cli { json: true, .. } => profile.write_nested_nodes(stdout(), value.counted())?,
-        Cli { tree: true, .. } => write!(stdout(), "{tree}")?,
-        _ => write!(stdout(), "{top}")?,
+        Cli { tree: true, .. } => write!(stdout(), "{}", profile.top_down(value)?)?,
+        _ => write!(stdout(), "{}", profile.top(TopOptions::new(value).limit(cli.top))?)?,
     }
     Ok(code)
 }

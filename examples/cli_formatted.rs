@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use v8_heap_sampler::analysis::TopOptions;
-use v8_heap_sampler::source::{ListOptions, MemorySources};
-use v8_heap_sampler::{HeapProfile, HeapSampler, KeepDead, SampleType, SamplerOptions};
+use v8_heap_sampler::source::{ListOptions, ListedFunction, MemorySources, list};
+use v8_heap_sampler::{HeapSampler, KeepDead, SampleType, SamplerOptions};
 
 /// Runs a script in an isolate and shows which functions allocated, with their first lines
 #[derive(Parser)]
@@ -59,15 +59,15 @@ fn show(cli: &Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let mut isolate = v8::Isolate::new(Default::default());
     let mut sampler = HeapSampler::with_options(&mut isolate, options)?;
     let code = run(&mut sampler, name, &source);
-    let profile = HeapProfile::from_profile(&sampler.collect_profile()?)?;
-    let top = profile.top(&TopOptions::new(value).count(cli.top))?;
+    let top = sampler.profile()?.top(TopOptions::new(value).limit(cli.top))?;
     write!(stdout(), "{top}")?;
     if let Some(after) = cli.source_lines.checked_sub(1) {
         let mut sources = MemorySources::new();
         sources.insert_source(name, source);
-        let is_shown = |f: &_| top.rows.iter().any(|row| row.function.as_deref() == Some(f));
+        let own = top.rows.into_iter().filter(|it| it.own.value() > 0.0);
+        let listed = own.filter_map(|it| Some(ListedFunction::new(it.function?, it.own, it.total)));
         let options = ListOptions::new().before(0).after(after);
-        write!(stdout(), "\n{}", profile.listing(value, is_shown, &mut sources, &options)?)?;
+        write!(stdout(), "\n{}", list(listed, &mut sources, &options))?;
     }
     Ok(code)
 }

@@ -1,4 +1,4 @@
-//! A server whose isolate is always sampled: `cargo run --example server --features pprof`. With an
+//! A server whose isolate is always sampled: `cargo run --example server --features formats`. With an
 //! address as argument, `go tool pprof http://ADDRESS/debug/pprof/allocs` gets what it has allocated
 //! since it was last asked. Without, it serves itself some requests and shows what they took.
 
@@ -6,9 +6,8 @@ use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 
-use v8_heap_sampler::analysis::TopOptions;
 use v8_heap_sampler::format::{self, PprofOptions};
-use v8_heap_sampler::{HeapProfile, HeapSampler, SampleType, SamplerOptions};
+use v8_heap_sampler::{HeapSampler, SampleType, SamplerOptions};
 
 const SCRIPT: &str = "
     function row(id) { return { id, cells: [id, 'row ' + id] }; }
@@ -39,8 +38,7 @@ fn serve(listener: &TcpListener) -> Result<(), Box<dyn Error>> {
         let mut body = Vec::new();
         if path == "/debug/pprof/allocs" {
             // V8 keeps samples of the dead till then: take one by time, too, if few will ask.
-            let window = HeapProfile::from_profile(&sampler.take_window()?)?;
-            window.write_pprof(&mut body, &PprofOptions::new())?;
+            sampler.take_window()?.write_pprof(&mut body, PprofOptions::new())?;
         } else {
             v8::scope!(let scope, &mut *sampler);
             let context = v8::Local::new(scope, &context);
@@ -75,6 +73,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     (0..100).try_for_each(|_| get("/").map(drop))?;
     let profile = format::read(&get("/debug/pprof/allocs")?[..])?;
-    println!("{}", profile.top(&TopOptions::new(SampleType::AllocSpace))?);
+    println!("{}", profile.top(SampleType::AllocSpace)?);
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use v8_heap_sampler::SampleType;
-use v8_heap_sampler::analysis::{GroupBy, Measure, Recursion};
+use v8_heap_sampler::analysis::{GroupBy, Metric, Recursion};
 
 use crate::formats::Format;
 
@@ -342,7 +342,7 @@ pub(crate) enum Sort {
     Total,
 }
 
-impl From<Sort> for Measure {
+impl From<Sort> for Metric {
     fn from(sort: Sort) -> Self {
         match sort {
             Sort::Own => Self::Own,

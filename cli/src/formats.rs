@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use v8_heap_sampler::format::{
     DotOptions, FirefoxOptions, FlamegraphOptions, FoldedOptions, PprofOptions, WriteError,
 };
-use v8_heap_sampler::{Bytes, HeapProfile, SampleType};
+use v8_heap_sampler::{Bytes, Profile, SampleType};
 
 use crate::failure::Failure;
 
@@ -82,7 +82,7 @@ impl Format {
 
     pub(crate) fn write(
         self,
-        profile: &HeapProfile,
+        profile: &Profile,
         writer: &mut dyn Write,
         value: SampleType,
         name: &str,
@@ -117,8 +117,8 @@ impl Format {
     /// Writes what has changed.
     pub(crate) fn write_diff(
         self,
-        before: &HeapProfile,
-        after: &HeapProfile,
+        before: &Profile,
+        after: &Profile,
         writer: &mut dyn Write,
         value: SampleType,
         limit: Bytes,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use v8_heap_sampler::HeapProfile;
+use v8_heap_sampler::Profile;
 use v8_heap_sampler::format::{ReadError, ReadOptions, plain_text};
 
 use crate::failure::{Failure, tell};
@@ -15,7 +15,7 @@ use crate::failure::{Failure, tell};
 const LONG: Duration = Duration::from_secs(1);
 
 /// Reads a file, or standard input if that is `-`.
-pub(crate) fn read(path: &Path, options: &ReadOptions) -> Result<HeapProfile, Failure> {
+pub(crate) fn read(path: &Path, options: &ReadOptions) -> Result<Profile, Failure> {
     let failed =
         |error: &dyn std::fmt::Display| Failure::Failed(format!("{}: {error}", path.display()));
     let unread = |error: ReadError| match error {
@@ -35,7 +35,7 @@ pub(crate) fn read(path: &Path, options: &ReadOptions) -> Result<HeapProfile, Fa
 }
 
 /// Reads files as one profile.
-pub(crate) fn read_all(paths: &[PathBuf], options: &ReadOptions) -> Result<HeapProfile, Failure> {
+pub(crate) fn read_all(paths: &[PathBuf], options: &ReadOptions) -> Result<Profile, Failure> {
     let mut profiles = Vec::with_capacity(paths.len());
     for path in paths {
         profiles.push(read(path, options)?);
@@ -47,10 +47,9 @@ pub(crate) fn read_all(paths: &[PathBuf], options: &ReadOptions) -> Result<HeapP
 }
 
 /// Adds profiles up, and says what that leaves out.
-pub(crate) fn merge(profiles: &[HeapProfile]) -> Result<HeapProfile, Failure> {
-    let merged =
-        HeapProfile::merge(profiles).map_err(|error| Failure::Failed(error.to_string()))?;
-    for value in HeapProfile::left_out_of_merge(profiles) {
+pub(crate) fn merge(profiles: &[Profile]) -> Result<Profile, Failure> {
+    let merged = Profile::merge(profiles).map_err(|error| Failure::Failed(error.to_string()))?;
+    for value in Profile::left_out_of_merge(profiles) {
         tell(&format!("{value} is left out: not all of the files have it"));
     }
     Ok(merged)

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use v8_heap_sampler::format::ReadOptions;
 use v8_heap_sampler::source::{FileSources, MapProblem, MemorySources, ScriptReport};
-use v8_heap_sampler::{Bytes, Counted, HeapProfile, SampleType};
+use v8_heap_sampler::{Bytes, Counted, Profile, SampleType};
 
 use crate::arguments::{Cli, Input, View};
 use crate::failure::{Failure, tell};
@@ -14,6 +14,7 @@ use crate::read::{read, read_all};
 /// Reads what is asked about.
 pub(crate) struct Reader {
     options: ReadOptions,
+    limit: Bytes,
     interval: Option<Bytes>,
     source_maps: bool,
     files: FileSources,
@@ -39,6 +40,7 @@ impl Reader {
                 .memory_limit(limit)
                 .unnamed(unnamed)
                 .call_lines(cli.call_lines),
+            limit,
             interval: cli.interval.map(Bytes),
             source_maps: cli.source_maps,
             files,
@@ -47,8 +49,8 @@ impl Reader {
     }
 
     /// The profile with what the arguments tell of it.
-    fn told(&self, mut profile: HeapProfile) -> HeapProfile {
-        profile.about.interval = profile.about.interval.or(self.interval);
+    fn told(&self, mut profile: Profile) -> Profile {
+        profile.metadata.interval = profile.metadata.interval.or(self.interval);
         if self.source_maps {
             let report = profile.map_sources(&mut self.files.clone());
             // Most scripts of a program have none: that is no problem worth a line.
@@ -68,15 +70,15 @@ impl Reader {
         profile
     }
 
-    pub(crate) fn whole_file(&self, path: &Path) -> Result<HeapProfile, Failure> {
+    pub(crate) fn whole_file(&self, path: &Path) -> Result<Profile, Failure> {
         Ok(self.told(read(path, &self.options)?))
     }
 
-    pub(crate) fn file(&self, path: &Path, view: &View) -> Result<HeapProfile, Failure> {
+    pub(crate) fn file(&self, path: &Path, view: &View) -> Result<Profile, Failure> {
         view.of(self.whole_file(path)?)
     }
 
-    pub(crate) fn input(&self, input: &Input) -> Result<(HeapProfile, SampleType), Failure> {
+    pub(crate) fn input(&self, input: &Input) -> Result<(Profile, SampleType), Failure> {
         let profile = self.told(read_all(&input.files, &self.options)?);
         let value = input.view.value(&profile);
         Ok((input.view.of(profile)?, value))
@@ -89,6 +91,6 @@ impl Reader {
 
     /// How much what is written may take.
     pub(crate) fn limit(&self) -> Bytes {
-        self.options.memory_limit
+        self.limit
     }
 }

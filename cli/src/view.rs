@@ -1,14 +1,14 @@
 //! The part of a profile that is asked for.
 
 use v8_heap_sampler::analysis::{Pattern, Query};
-use v8_heap_sampler::{HeapProfile, SampleType};
+use v8_heap_sampler::{Profile, SampleType};
 
 use crate::arguments::View;
 use crate::failure::{Failure, failed};
 
 impl View {
     /// The part of a profile that is asked for: as it is, if nothing is.
-    pub(crate) fn of(&self, profile: HeapProfile) -> Result<HeapProfile, Failure> {
+    pub(crate) fn of(&self, profile: Profile) -> Result<Profile, Failure> {
         let pattern = |expression: &Option<String>| -> Result<Option<Pattern>, Failure> {
             expression.as_deref().map(regex).transpose()
         };
@@ -54,7 +54,7 @@ impl View {
         }
     }
 
-    pub(crate) fn value(&self, profile: &HeapProfile) -> SampleType {
+    pub(crate) fn value(&self, profile: &Profile) -> SampleType {
         self.value.unwrap_or_else(|| profile.default_sample_type())
     }
 }

@@ -3,8 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use v8_heap_sampler::analysis::Uncertainty;
-use v8_heap_sampler::{Bytes, HeapProfile, Label, SampleType};
+use v8_heap_sampler::{Bytes, Label, Profile, SampleType, Uncertainty};
 
 use crate::arguments::{Convert, Merge, Target};
 use crate::failure::{Failure, tell};
@@ -47,14 +46,14 @@ impl Target {
         &self,
         output: Output,
         format: Format,
-        profile: &HeapProfile,
+        profile: &Profile,
         value: SampleType,
         input: &Path,
         limit: Bytes,
     ) -> Result<(), Failure> {
         let is_known = |value| {
             let of = profile.uncertainty(value);
-            matches!(of, Some(Uncertainty::Sampled | Uncertainty::Approximate))
+            of.is_some_and(|uncertainty| uncertainty <= Uncertainty::Approximate)
         };
         let mut objects = SampleType::ALL.into_iter().filter(|value| value.unit() != "bytes");
         if format == Format::Pprof && !self.sizes && objects.any(is_known) {

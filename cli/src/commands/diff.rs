@@ -23,8 +23,8 @@ pub(super) fn run(arguments: &Diff, reader: &Reader, printer: &Printer) -> Resul
     let value = view.value(&after);
     let mut options = DiffOptions::new(value)
         .by(by)
-        .measure(arguments.sort.into())
-        .count(arguments.count)
+        .metric(arguments.sort.into())
+        .limit(arguments.count)
         .false_discovery_rate(arguments.false_discoveries / 100.0);
     if arguments.same_session {
         options = options.sessions(Sessions::Same);
@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Diff, reader: &Reader, printer: &Printer) -> Resul
         return Ok(Told::Found);
     }
     if changes.total.p_value().is_none() {
-        let all = diff(&before, &after, &options.count(usize::MAX)).map_err(failed)?;
+        let all = diff(&before, &after, options.limit(None)).map_err(failed)?;
         let is_growth = |row: &DiffRow| match arguments.sort {
             Sort::Own => row.own.value() > 0.0,
             Sort::Total => row.total.value() > 0.0,

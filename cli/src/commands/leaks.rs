@@ -1,7 +1,7 @@
 //! `leaks`: what leaks.
 
-use v8_heap_sampler::SampleType;
-use v8_heap_sampler::analysis::{Leak, LeakError, LeakOptions, Sessions, leaks};
+use v8_heap_sampler::analysis::{Leak, LeakOptions, Sessions, leaks};
+use v8_heap_sampler::{AnalysisError, SampleType};
 
 use crate::arguments::Leaks;
 use crate::commands::Told;
@@ -23,13 +23,17 @@ pub(super) fn run(arguments: &Leaks, reader: &Reader, printer: &Printer) -> Resu
     let mut options = LeakOptions::new()
         .sample_type(value)
         .by(arguments.by.clone())
-        .count(arguments.count)
+        .limit(arguments.count)
         .false_discovery_rate(arguments.false_discoveries / 100.0);
     if arguments.same_session {
         options = options.sessions(Sessions::Same);
     }
-    let found = leaks(&snapshots, &options).map_err(|error| match error {
-        LeakError::NoSuchValues { .. } => failed(error),
+    let found = leaks(&snapshots, &options).map_err(|error| match &error {
+        AnalysisError::Snapshot { error: reason, .. }
+            if matches!(**reason, AnalysisError::NoSuchValues { .. }) =>
+        {
+            failed(error)
+        }
         _ => Failure::Usage(error.to_string()),
     })?;
     printer.print(&found)?;
@@ -39,7 +43,7 @@ pub(super) fn run(arguments: &Leaks, reader: &Reader, printer: &Printer) -> Resu
     if found.leaks > 0 {
         return Ok(Told::Found);
     }
-    let all = leaks(&snapshots, &options.count(usize::MAX));
+    let all = leaks(&snapshots, options.limit(None));
     let is_doubtful = |row: &Leak| row.q_value.is_none() && row.rate.value > 0.0;
     if all.is_ok_and(|all| all.rows.iter().any(is_doubtful)) {
         return Err(not_known(value));

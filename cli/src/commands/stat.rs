@@ -4,9 +4,8 @@ use std::fmt::{self, Display};
 use std::path::Path;
 
 use serde::Serialize;
-use v8_heap_sampler::analysis::Amount;
 use v8_heap_sampler::format::plain_text;
-use v8_heap_sampler::{HeapProfile, SampleType};
+use v8_heap_sampler::{Estimate, Metadata, Profile, SampleType};
 
 use crate::arguments;
 use crate::failure::Failure;
@@ -19,7 +18,7 @@ struct Stat {
     file: String,
     contexts: usize,
     functions: usize,
-    values: Vec<(SampleType, Amount)>,
+    values: Vec<(SampleType, Estimate)>,
     interval: Option<u64>,
     duration: Option<f64>,
     unattributed_samples: u64,
@@ -28,10 +27,10 @@ struct Stat {
 }
 
 impl Stat {
-    fn of(path: &Path, profile: &HeapProfile) -> Self {
-        let about = &profile.about;
+    fn of(path: &Path, profile: &Profile) -> Self {
+        let Metadata { interval, duration, unattributed_samples, comments, .. } = &profile.metadata;
         let values = profile.sample_types();
-        let values = values.filter_map(|value| Some((value, profile.amount(value)?)));
+        let values = values.filter_map(|value| Some((value, profile.estimate(value)?)));
         let labels = profile.label_sets().filter(|labels| !labels.is_empty()).map(|labels| {
             let labels: Vec<_> = labels.iter().map(ToString::to_string).collect();
             plain_text(&labels.join(", ")).into_owned()
@@ -41,15 +40,11 @@ impl Stat {
             contexts: profile.len(),
             functions: profile.functions().len(),
             values: values.collect(),
-            interval: about.interval.map(|interval| interval.0),
-            duration: about.duration.map(|duration| duration.as_secs_f64()),
-            unattributed_samples: about.unattributed_samples,
+            interval: interval.map(|interval| interval.0),
+            duration: duration.map(|duration| duration.as_secs_f64()),
+            unattributed_samples: *unattributed_samples,
             labels: labels.collect(),
-            comments: about
-                .comments
-                .iter()
-                .map(|comment| plain_text(comment).into_owned())
-                .collect(),
+            comments: comments.iter().map(|comment| plain_text(comment).into_owned()).collect(),
         }
     }
 }
@@ -58,12 +53,13 @@ impl Display for Stat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", plain_text(&self.file))?;
         writeln!(f, "  {} contexts of {} functions", self.contexts, self.functions)?;
-        for (value, amount) in &self.values {
-            let exact = match value.unit() {
-                "bytes" => format!("{:.0} bytes, ", amount.value()),
+        for (value, estimate) in &self.values {
+            let unrounded = match value.unit() {
+                "bytes" => format!("{:.0} bytes, ", estimate.value()),
                 _ => String::new(),
             };
-            writeln!(f, "  {value}: {exact}{amount}")?;
+            let is_count = if estimate.exact().is_some() { " (a count)" } else { "" };
+            writeln!(f, "  {value}: {unrounded}{estimate}{is_count}")?;
         }
         if let Some(interval) = self.interval {
             writeln!(f, "  interval: {interval} bytes")?;

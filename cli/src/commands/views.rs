@@ -14,9 +14,9 @@ pub(super) fn top(arguments: &Top, reader: &Reader, printer: &Printer) -> Result
     let (profile, value) = reader.input(&arguments.input)?;
     let options = TopOptions::new(value)
         .by(arguments.by.clone())
-        .sort(arguments.sort.into())
-        .count(arguments.count)
-        .least_share(arguments.least / 100.0);
+        .metric(arguments.sort.into())
+        .limit(arguments.count)
+        .min_share(arguments.least / 100.0);
     printer.print(&profile.top(&options).map_err(failed)?)
 }
 
@@ -78,18 +78,12 @@ pub(super) fn list(arguments: &List, reader: &Reader, printer: &Printer) -> Resu
         .width(arguments.width)
         .callers(arguments.callers);
     let mut sources = reader.sources();
-    let listing = profile
-        .listing(value, |function| pattern.matches(function), &mut sources, &options)
-        .map_err(failed)?;
+    let listing = profile.listing(value, pattern, &mut sources, &options).map_err(failed)?;
     printer.print(&listing)
 }
 
 impl Cut {
     fn options(&self, value: SampleType) -> TreeOptions {
-        let options = TreeOptions::new(value).least_share(self.least / 100.0);
-        match self.depth {
-            None => options,
-            Some(levels) => options.depth(levels),
-        }
+        TreeOptions::new(value).min_share(self.least / 100.0).depth(self.depth)
     }
 }

@@ -23,7 +23,8 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use clap::Parser;
 use serde::{Deserialize, Serialize};
 use v8_heap_sampler::{
-    CallTree, Confidence, HeapSampler, KeepDead, NodeId, Profile, SamplerOptions, Unit, Usage,
+    Bytes, Confidence, Context, Counted, Estimate, HeapSampler, KeepDead, Node, Profile,
+    SampleType, SamplerOptions,
 };
 
 /// How right the estimates are: scripts that allocate what is known, sampled again and again.
@@ -262,7 +263,7 @@ impl Workload {
     }
 
     /// Samples one run in an isolate of its own; half of the objects are dead at its end.
-    fn sample(&self, interval_bytes: u64) -> Profile {
+    fn sample(&self, interval_bytes: u64) -> Sampled {
         let (mut isolate, realm) = fixtures::realm();
         realm.run(&mut isolate, "setup.js", &self.definitions());
         let script = format!("make({})", self.times);
@@ -271,25 +272,25 @@ impl Workload {
         let mut sampler = HeapSampler::with_options(&mut isolate, options).expect("starts");
         realm.run(&mut sampler, "run.js", &script);
         realm.run(&mut sampler, "run.js", "clear(dropped); gc({ type: 'minor' }); gc()");
-        sampler.collect_profile().expect("collects")
+        let profile = sampler.profile().expect("collects");
+        Sampled { profile, nodes: sampler.collect_nodes().expect("collects") }
     }
 
     /// What the function `make` allocates, and what of it is alive, by a run in exact mode.
     fn truth(&self, folding: Folding) -> Result<[Truth; 2], String> {
-        let profile = self.sample(1);
-        let all = profile.estimates().map_err(|error| error.to_string())?.total();
-        let all = all.alloc_space().expect("dead objects are kept").value();
-        let counter = profile.allocated().0 as f64;
-        if (all - counter).abs() > 1e-6 * counter {
-            return Err(format!("{all} bytes in exact mode, {counter} by V8's counter"));
+        let sampled = self.sample(1);
+        let all = sampled.profile.estimate(SampleType::AllocSpace).expect("dead objects are kept");
+        let counter = sampled.profile.collection().expect("it was collected here").allocated();
+        if all != counter {
+            return Err(format!("{all} in exact mode, {counter} by V8's counter"));
         }
-        let of_make = below_make(&profile);
+        let of_make = sampled.of_make();
         let truth = [false, true].map(|is_alive| {
             let mut truth = Truth::default();
-            for sample in profile.samples.iter().filter(|s| of_make.contains(&s.node_id)) {
-                if sample.is_live || !is_alive {
-                    *truth.objects_by_size.entry(sample.size).or_default() += 1;
-                }
+            let samples = of_make.samples().unwrap_or_default();
+            for sample in samples.iter().filter(|sample| !(is_alive && sample.is_dead)) {
+                let Bytes(size) = sample.size().expect("it was collected here");
+                *truth.objects_by_size.entry(size).or_default() += 1;
             }
             truth
         });
@@ -330,36 +331,40 @@ impl Truth {
     }
 }
 
-/// What was allocated by the function `make` and what it called, and what of it is alive.
-fn estimates(profile: &Profile) -> [Usage; 2] {
-    let estimates = profile.estimates().expect("what was collected fits together");
-    let tree = CallTree::from_nodes(&profile.nodes).expect("a tree");
-    let functions = tree.function_estimates(&estimates);
-    let make = functions.iter().find(|function| function.function.name == "make");
-    let total = make.map_or(estimates.nothing(), |make| make.total);
-    [total.alloc.expect("dead objects are kept"), total.inuse]
+/// What was sampled of one run.
+struct Sampled {
+    profile: Profile,
+    /// With V8's own counts.
+    nodes: Vec<Node>,
 }
 
-/// The contexts of the function `make` and of what it called.
-fn below_make(profile: &Profile) -> HashSet<NodeId> {
-    let tree = CallTree::from_nodes(&profile.nodes).expect("a tree");
-    let make = tree.iter().filter(|node| node.name == "make");
-    make.flat_map(|node| node.descendants()).map(|node| node.id).collect()
+impl Sampled {
+    /// What was allocated by the function `make` and what it called.
+    fn of_make(&self) -> Profile {
+        let make = self.profile.contexts().filter(|context| context.function().name == "make");
+        let below: HashSet<usize> =
+            make.flat_map(Context::descendants).map(Context::index).collect();
+        let of_make = self.profile.filter_samples(|it| below.contains(&(it.context as usize)));
+        of_make.expect("it was collected here")
+    }
+
+    /// V8's counts of what `make` allocated, dead or alive.
+    fn by_v8(&self) -> f64 {
+        let profile = Profile::from_nodes(&self.nodes, Counted::Allocated).expect("a tree");
+        let graph = profile.callgraph(SampleType::AllocSpace).expect("it was counted");
+        graph.find("make").map(|make| graph[make].total.value()).sum()
+    }
 }
 
-/// V8's counts of what `make` allocated, dead or alive, and those of its samples one by one.
-fn v8_bytes(profile: &Profile) -> [f64; 2] {
-    let of_make = below_make(profile);
-    let counted = profile.nodes.iter().filter(|node| of_make.contains(&node.id));
-    let counted = counted.map(|node| node.v8_estimate().expect("fits").bytes as f64).sum();
-    let interval = profile.options.interval_bytes as f64;
-    let samples = profile.samples.iter().filter(|sample| of_make.contains(&sample.node_id));
-    let one_by_one = samples.map(|sample| {
-        let size = sample.size as f64;
+/// V8's counts of single samples, added up.
+fn one_by_one(profile: &Profile, interval_bytes: u64) -> f64 {
+    let samples = profile.samples().unwrap_or_default().iter();
+    let bytes = samples.map(|sample| {
+        let size = sample.size().expect("it was collected here").0 as f64;
         // `SamplingHeapProfiler::ScaleSample` of one sample.
-        size * (1.0 / (1.0 - (-size / interval).exp()) + 0.5).floor()
+        size * (1.0 / (1.0 - (-size / interval_bytes as f64).exp()) + 0.5).floor()
     });
-    [counted, one_by_one.sum()]
+    bytes.sum()
 }
 
 /// Values of one kind, one from each repeat, against the truth.
@@ -371,9 +376,11 @@ struct Trials {
 }
 
 impl Trials {
-    fn add<U: Unit>(&mut self, estimate: &v8_heap_sampler::Estimate<U>, truth: f64) {
+    fn add(&mut self, estimate: Option<Estimate>, truth: f64) {
+        let estimate = estimate.expect("dead objects are kept");
+        let interval = estimate.interval(Confidence::P95).expect("of samples it is known");
         self.values.push(estimate.value());
-        self.held += u32::from(estimate.interval(Confidence::P95).contains(truth));
+        self.held += u32::from(interval.contains(truth));
     }
 
     fn mean(&self) -> f64 {
@@ -443,14 +450,15 @@ impl Row {
         let is_sparse = rows.iter().any(|row| row.expected_samples < 5.0);
         for repeat in 0..if is_sparse { 10 * repeats } else { repeats } {
             fixtures::reseed(fixtures::mix(fixtures::mix(seed) ^ at as u64) ^ u64::from(repeat));
-            let profile = workload.sample(workload.interval_bytes);
-            for (row, usage) in rows.iter_mut().zip(estimates(&profile)) {
-                row.bytes.add(&usage.space, row.truth.bytes() as f64);
-                row.objects.add(&usage.objects, row.truth.objects() as f64);
-                if let Some(v8) = &mut row.v8 {
-                    for (trials, value) in v8.iter_mut().zip(v8_bytes(&profile)) {
-                        trials.values.push(value);
-                    }
+            let sampled = workload.sample(workload.interval_bytes);
+            let of_make = sampled.of_make();
+            for row in &mut rows {
+                let counted = if row.is_alive { Counted::InUse } else { Counted::Allocated };
+                row.bytes.add(of_make.estimate(counted.space()), row.truth.bytes() as f64);
+                row.objects.add(of_make.estimate(counted.objects()), row.truth.objects() as f64);
+                if let Some([by_v8, single]) = &mut row.v8 {
+                    by_v8.values.push(sampled.by_v8());
+                    single.values.push(one_by_one(&of_make, workload.interval_bytes));
                 }
             }
         }

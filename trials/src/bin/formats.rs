@@ -15,12 +15,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use serde_json::{Value, json};
-use v8_heap_sampler::analysis::{Pattern, PeekedCall, Query, TopOptions};
-use v8_heap_sampler::format::{self, DotOptions, FlamegraphOptions, PprofOptions, WriteError};
-use v8_heap_sampler::{
-    CallTree, Counted, HeapProfile, HeapSampler, KeepDead, Label, Profile, SampleType,
-    SamplerOptions,
-};
+use v8_heap_sampler::analysis::{Pattern, PeekedCall, Query};
+use v8_heap_sampler::format::{self, PprofOptions, WriteError};
+use v8_heap_sampler::{Counted, HeapSampler, KeepDead, Label, Profile, SampleType, SamplerOptions};
 
 /// Samples a script twice and writes what was collected in every format.
 #[derive(Parser, Debug)]
@@ -75,22 +72,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut sampler = HeapSampler::with_options(&mut isolate, options)?;
     realm.run(&mut sampler, "/srv/app/allocate.js", SCRIPT);
     realm.run(&mut sampler, "/srv/app/main.js", "round(); ''");
-    let before = sampler.collect_profile()?;
+    let before = sampler.profile()?;
     realm.run(&mut sampler, "/srv/app/main.js", "round(); round(); ''");
-    let after = sampler.collect_profile()?;
+    let mut after = sampler.profile()?;
+    after.metadata.comments.push("written by the example \"formats\"".to_owned());
+    after.add_label(Label::text("isolate", "example"));
     write_all(&cli.folder, &before, &after)
 }
 
 fn write_all(
     folder: &Path,
-    before_profile: &Profile,
-    after_profile: &Profile,
+    before: &Profile,
+    after: &Profile,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let path = |name: &str| folder.join(name);
-    let before = HeapProfile::from_profile(before_profile)?;
-    let mut after = HeapProfile::from_profile(after_profile)?;
-    after.about.comments.push("written by the example \"formats\"".to_owned());
-    after.add_label(Label::text("isolate", "example"));
     let value = SampleType::InuseSpace;
 
     let pprof = PprofOptions::new();
@@ -101,17 +96,16 @@ fn write_all(
     write(&path("after.heapprofile"), |file| after.write_heapprofile(file, Counted::InUse))?;
     write(&path("after.speedscope.json"), |file| after.write_speedscope(file, "formats"))?;
     write(&path("after.folded"), |file| after.write_folded(file, value))?;
-    let options = FlamegraphOptions::new(value);
-    write(&path("after.svg"), |file| after.write_flamegraph(file, &options))?;
-    write(&path("diff.svg"), |file| after.write_flamegraph_diff(file, &before, &options))?;
-    write(&path("after.dot"), |file| after.write_dot(file, &DotOptions::new(value)))?;
+    write(&path("after.svg"), |file| after.write_flamegraph(file, value))?;
+    write(&path("diff.svg"), |file| after.write_flamegraph_diff(file, before, value))?;
+    write(&path("after.dot"), |file| after.write_dot(file, value))?;
     write(&path("after.firefox.json"), |file| after.write_firefox(file, "formats"))?;
     write(&path("after.nodes.json"), |file| after.write_nodes(file, Counted::InUse))?;
     write(&path("after.nested.json"), |file| after.write_nested_nodes(file, Counted::InUse))?;
-    fs::write(path("after.profile.json"), serde_json::to_vec(after_profile)?)?;
+    fs::write(path("after.profile.json"), serde_json::to_vec(after)?)?;
 
     let pprof = format::read(File::open(path("after.pb.gz"))?)?;
-    let expected = expected(before_profile, after_profile, &after, &pprof)?;
+    let expected = expected(before, after, &pprof)?;
     fs::write(path("expected.json"), serde_json::to_vec_pretty(&expected)?)?;
     let before = format::read(File::open(path("before.pb.gz"))?)?;
     let analysis = analysis(&before, &pprof)?;
@@ -141,10 +135,7 @@ const QUESTIONS: [&[(&str, &str)]; 12] = [
 ];
 
 /// The crate's answers to what can be asked of pprof as well.
-fn analysis(
-    before: &HeapProfile,
-    after: &HeapProfile,
-) -> Result<Value, Box<dyn std::error::Error>> {
+fn analysis(before: &Profile, after: &Profile) -> Result<Value, Box<dyn std::error::Error>> {
     let mut tops = Vec::new();
     for question in QUESTIONS {
         let mut query = Query::new();
@@ -184,13 +175,13 @@ fn analysis(
             "callees": calls(&function.callees),
         }));
     }
-    let merged = HeapProfile::merge([before, after])?;
+    let merged = Profile::merge([before, after])?;
     Ok(json!({ "tops": tops, "peeks": peeks, "merged": top(&merged)? }))
 }
 
 /// The table of all functions.
-fn top(profile: &HeapProfile) -> Result<Vec<Value>, Box<dyn std::error::Error>> {
-    let top = profile.top(&TopOptions::new(SampleType::InuseSpace))?;
+fn top(profile: &Profile) -> Result<Vec<Value>, Box<dyn std::error::Error>> {
+    let top = profile.top(SampleType::InuseSpace)?;
     let rows = top.rows.iter().filter_map(|row| {
         let name = pprof_name(row.function.as_ref()?);
         Some(json!({ "name": name, "flat": row.own.value(), "cum": row.total.value() }))
@@ -206,57 +197,44 @@ fn pprof_name(function: &v8_heap_sampler::Function) -> String {
     }
 }
 
-/// What must be in the files: by the estimates, which know nothing of formats.
+/// What must be in the files: by the profiles, which know nothing of formats.
 fn expected(
     before: &Profile,
     after: &Profile,
-    written: &HeapProfile,
-    pprof: &HeapProfile,
+    pprof: &Profile,
 ) -> Result<Value, Box<dyn std::error::Error>> {
-    let totals = |profile: &Profile| -> Result<Value, v8_heap_sampler::ProfileError> {
-        let total = profile.estimates()?.total();
-        let whole = |value: f64| value.round() as u64;
-        let of_all = "dead objects were kept";
-        Ok(json!({
-            "alloc_objects": whole(total.alloc_objects().expect(of_all).value()),
-            "alloc_space": whole(total.alloc_space().expect(of_all).value()),
-            "inuse_objects": whole(total.inuse_objects().value()),
-            "inuse_space": whole(total.inuse_space().value()),
-        }))
+    let whole = |value: f64| value.round() as u64;
+    let totals = |profile: &Profile| -> Result<BTreeMap<String, u64>, &str> {
+        let totals = SampleType::ALL.into_iter().map(|value| {
+            let total = profile.total(value).ok_or("dead objects were kept")?;
+            Ok((value.to_string(), whole(total)))
+        });
+        totals.collect()
     };
-    let tree = CallTree::from_nodes(&after.nodes)?;
-    let functions = tree.function_estimates(&after.estimates()?);
-    let whole = functions[0].total.inuse_space().value();
-    let frames: Vec<_> = functions
-        .iter()
-        .skip(1)
-        .filter(|function| function.total.inuse_space().samples() > 0)
-        .map(|function| function.function.to_string())
-        .collect();
-    let large: Vec<_> = functions
-        .iter()
-        .skip(1)
-        .filter(|function| function.total.inuse_space().value() > 0.01 * whole)
-        .map(|function| function.function.display_name())
-        .collect();
-    let names: Vec<_> = functions
-        .iter()
-        .filter(|function| function.total.inuse_space().samples() > 0)
-        .map(|function| function.function.name.as_str())
-        .filter(|name| !name.is_empty())
-        .collect();
-    let live = after.samples.iter().filter(|sample| sample.is_live).count();
+    let graph = after.callgraph(SampleType::InuseSpace)?;
+    let all = graph[graph.root()].total.value();
+    let of_more_than = |least: f64| {
+        graph.functions().filter(move |it| it.total.value() > least).map(|it| &it.function)
+    };
+    let root = after.root().function();
+    let frames: Vec<_> =
+        of_more_than(0.0).filter(|&it| it != root).map(ToString::to_string).collect();
+    let large: Vec<_> =
+        of_more_than(0.01 * all).filter(|&it| it != root).map(|it| it.display_name()).collect();
+    let names: Vec<_> =
+        of_more_than(0.0).map(|it| it.name.as_str()).filter(|name| !name.is_empty()).collect();
+    let samples = after.samples().ok_or("it was sampled")?;
     Ok(json!({
         "before": totals(before)?,
         "after": totals(after)?,
         "default_sample_type": "inuse_space",
-        "period": after.options.interval_bytes,
-        "pprof_functions": by_pprof_name(&functions, pprof),
+        "period": after.metadata.interval,
+        "pprof_functions": by_pprof_name(after, pprof)?,
         "frames": frames,
         "heapprofile": {
-            "nodes": written.len(),
-            "self_size": whole.round() as u64,
-            "samples": live,
+            "nodes": after.len(),
+            "self_size": whole(all),
+            "samples": samples.iter().filter(|sample| !sample.is_dead).count(),
             "functions": names,
         },
         "dot_functions": large,
@@ -266,27 +244,26 @@ fn expected(
 /// What each function allocated itself, under the name that pprof's reports go by. Whole numbers
 /// are those of the file, which may differ from the estimates by as much as rounding does.
 fn by_pprof_name(
-    functions: &[v8_heap_sampler::FunctionEstimates],
-    pprof: &HeapProfile,
-) -> Vec<Value> {
-    let name = pprof_name;
-    let mut estimated: BTreeMap<String, (f64, u32)> = BTreeMap::new();
-    for function in functions {
-        let sum = estimated.entry(name(&function.function)).or_default();
-        sum.0 += function.own.inuse_space().value();
-        sum.1 += function.contexts;
-    }
-    let mut read: BTreeMap<String, f64> = BTreeMap::new();
-    let values = pprof.values(SampleType::InuseSpace).unwrap_or_default();
-    for context in pprof.contexts() {
-        *read.entry(name(context.function())).or_default() += values[context.index()];
-    }
+    estimated: &Profile,
+    read: &Profile,
+) -> Result<Vec<Value>, Box<dyn std::error::Error>> {
+    let by_name = |profile: &Profile| -> Option<BTreeMap<String, (f64, u32)>> {
+        let mut sums: BTreeMap<_, (f64, u32)> = BTreeMap::new();
+        for (context, value) in profile.contexts().zip(profile.values(SampleType::InuseSpace)?) {
+            let sum = sums.entry(pprof_name(context.function())).or_default();
+            *sum = (sum.0 + value, sum.1 + 1);
+        }
+        Some(sums)
+    };
+    let no_values = "no bytes in use";
+    let estimated = by_name(estimated).ok_or(no_values)?;
     let mut rows = Vec::new();
-    for (name, value) in read.into_iter().filter(|&(_, value)| value > 0.0) {
+    let read = by_name(read).ok_or(no_values)?;
+    for (name, (value, _)) in read.into_iter().filter(|&(_, (value, _))| value > 0.0) {
         let (estimate, contexts) = estimated[&name];
         // Rounding moves less than one from each context to another.
         assert!((estimate - value).abs() <= f64::from(contexts), "{name}: {estimate}, not {value}");
         rows.push(json!({ "name": name, "inuse_space": value as u64 }));
     }
-    rows
+    Ok(rows)
 }

@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Parser;
 use fixtures::Realm;
 use v8_heap_sampler::analysis::{LeakOptions, Leaks, Sessions, leaks};
-use v8_heap_sampler::{HeapProfile, HeapSampler, SamplerOptions};
+use v8_heap_sampler::{HeapSampler, SamplerOptions};
 
 /// How well leaks are found.
 #[derive(Parser, Debug)]
@@ -312,7 +312,7 @@ impl Program {
             if run.is_multiple_of(2) { "serveMany(200); ''" } else { "serveAndCollect(200); ''" };
         for _ in 0..cli.snapshots {
             realm.run(&mut sampler, "load.js", load);
-            snapshots.push(HeapProfile::from_profile(&sampler.collect_profile()?)?);
+            snapshots.push(sampler.profile()?);
         }
         let options = LeakOptions::new();
         Ok(Run {

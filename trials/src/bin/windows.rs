@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use fixtures::Realm;
-use v8_heap_sampler::{Bytes, Confidence, HeapSampler, KeepDead, Profile, SamplerOptions};
+use v8_heap_sampler::{
+    Bytes, Confidence, Error, Estimate, HeapSampler, Profile, SampleType, SamplerOptions,
+};
 
 /// A server that allocates steadily, watched in windows.
 #[derive(Parser, Debug)]
@@ -59,25 +61,19 @@ fn options(interval_bytes: u64) -> SamplerOptions {
 const BATCH: u32 = 20;
 
 /// The bytes of one request, counted: the mean of many.
-fn bytes_per_request(
-    isolate: &mut v8::Isolate,
-    realm: &Realm,
-) -> Result<f64, v8_heap_sampler::Error> {
+fn bytes_per_request(isolate: &mut v8::Isolate, realm: &Realm) -> Result<f64, Error> {
     const BATCHES: u32 = 10;
     let mut sampler = HeapSampler::with_options(isolate, options(1))?;
     (0..BATCHES).for_each(|_| serve(&mut sampler, realm));
-    let profile = sampler.collect_profile()?;
-    Ok(allocated(&profile).value() / f64::from(BATCHES * BATCH))
+    Ok(allocated(&sampler.profile()?).value() / f64::from(BATCHES * BATCH))
 }
 
 fn serve(isolate: &mut v8::Isolate, realm: &Realm) {
     realm.run(isolate, "load.js", &format!("serveMany({BATCH}); ''"));
 }
 
-fn allocated(profile: &Profile) -> v8_heap_sampler::Estimate<Bytes> {
-    assert_eq!(profile.options.keep_dead, KeepDead::Both);
-    let total = profile.estimates().expect("what was collected fits together").total();
-    total.alloc_space().expect("dead objects are kept")
+fn allocated(profile: &Profile) -> Estimate {
+    profile.estimate(SampleType::AllocSpace).expect("dead objects are kept")
 }
 
 /// Whether so many of the windows' 95 % intervals may hold the truth, by chance, if they hold it in
@@ -87,7 +83,7 @@ fn is_plausible(held: u32, windows: u32) -> bool {
     f64::from(held) >= n * p - 4.0 * (n * p * (1.0 - p)).sqrt()
 }
 
-fn watch(cli: &Cli) -> Result<Vec<String>, v8_heap_sampler::Error> {
+fn watch(cli: &Cli) -> Result<Vec<String>, Error> {
     // On one thread: V8 never samples what background threads allocate.
     fixtures::init_with_flags("--single-threaded");
     let limits = || v8::CreateParams::default().heap_limits(0, HEAP_LIMIT);
@@ -122,11 +118,12 @@ fn watch(cli: &Cli) -> Result<Vec<String>, v8_heap_sampler::Error> {
         let profile = sampler.take_window()?;
         let truth = each * f64::from(requests);
         let estimate = allocated(&profile);
-        let is_held = estimate.interval(Confidence::P95).contains(truth);
+        let interval = estimate.interval(Confidence::P95).expect("of samples it is known");
+        let is_held = interval.contains(truth);
         held += u32::from(is_held);
         errors.push(estimate.value() / truth - 1.0);
         resident.push(fixtures::resident_memory() as u64);
-        let seconds = profile.duration().as_secs_f64();
+        let seconds = profile.metadata.duration.expect("it was collected here").as_secs_f64();
         println!(
             "{window:>6} {requests:>9} {:>9} {:>28} {:>11}/s {:>5} {:>9}",
             Bytes(truth as u64).to_string(),
