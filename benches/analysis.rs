@@ -43,14 +43,14 @@ const ANSWERS: [(&str, Answer); 7] = [
         profile.bottom_up(&TreeOptions::new(VALUE)).unwrap().rows.len()
     }),
     ("inversion, six levels of all", |[profile, _]| {
-        let options = TreeOptions::new(VALUE).least_share(1e-5).depth(6);
+        let options = TreeOptions::new(VALUE).min_share(1e-5).depth(6);
         profile.bottom_up(&options).unwrap().rows.len()
     }),
     ("diff by function", |[before, after]| {
         diff(before, after, &DiffOptions::new(VALUE)).unwrap().rows.len()
     }),
     ("diff by stack", |[before, after]| {
-        let options = DiffOptions::new(VALUE).by(DiffBy::Stack).count(50);
+        let options = DiffOptions::new(VALUE).by(DiffBy::Stack).limit(50);
         diff(before, after, &options).unwrap().all
     }),
 ];

@@ -54,7 +54,7 @@ fn answers_take_less_than_three_times_the_profile() {
     let (after, _, held_after) = measure(|| self::profile(NODES, 2));
     let both = held + held_after;
     for by in [DiffBy::Group(GroupBy::Function), DiffBy::Stack] {
-        let options = DiffOptions::new(value).by(by.clone()).count(50);
+        let options = DiffOptions::new(value).by(by.clone()).limit(50);
         let (_, peak, _) = measure(|| diff(&profile, &after, &options).unwrap());
         check(&format!("diff by {by:?}"), both, peak);
     }

@@ -183,7 +183,7 @@ fn memory_is_bounded() {
     .concat();
     meets_limit("allocations", &allocations);
 
-    for (what, mut file) in endless(&options) {
+    for (what, mut file) in endless(Bytes(limit)) {
         let (read, peak, _) = measure(|| options.read(&mut file));
         println!("{what}, limit {limit}: at most {peak} bytes");
         assert!(matches!(read, Err(ReadError::MemoryLimit { .. })), "{what}: {read:?}");

@@ -40,6 +40,12 @@ impl Pattern {
         Self { text: text.into(), is_name: false, matches: Arc::new(matches) }
     }
 
+    /// All functions.
+    #[must_use]
+    pub fn all() -> Self {
+        Self::new("all functions", |_| true)
+    }
+
     /// The functions with a name, as V8 has it: for methods without the class, for functions that
     /// were assigned to something possibly what they were assigned to.
     #[must_use]

@@ -4,6 +4,7 @@
 use std::io::{self, Read};
 use std::iter;
 
+use v8_heap_sampler::Bytes;
 use v8_heap_sampler::format::ReadOptions;
 
 use super::repeat::Repeat;
@@ -72,7 +73,7 @@ fn flat(id: &str, others: &str) -> String {
 }
 
 /// A `.heapprofile` with as many nodes as there may be, nearly, and what is read behind them.
-fn full(options: &ReadOptions) -> impl Fn(&'static str, &'static str) -> File {
+fn full(limit: Bytes) -> impl Fn(&'static str, &'static str) -> File {
     fn complete(nodes: u32, rest: &'static str) -> impl Read {
         let children = (0..nodes).map(|number| {
             let comma = if number == 0 { "" } else { "," };
@@ -81,10 +82,10 @@ fn full(options: &ReadOptions) -> impl Fn(&'static str, &'static str) -> File {
         let head = format!(r#"{{"head":{}"#, node("(root)", 0, 1)).into_bytes();
         Pieces::new(iter::once(head).chain(children)).chain(rest.as_bytes())
     }
-    let (mut fits, mut does_not) = (1, options.memory_limit.0 as u32 / 64);
+    let (mut fits, mut does_not) = (1, limit.0 as u32 / 64);
     while does_not - fits > fits / 50 {
         let middle = fits + (does_not - fits) / 2;
-        match options.read(complete(middle, r#"]},"samples":[]}"#)) {
+        match ReadOptions::new().memory_limit(limit).read(complete(middle, r#"]},"samples":[]}"#)) {
             Ok(_) => fits = middle,
             Err(_) => does_not = middle,
         }
@@ -102,13 +103,13 @@ fn pprof(start: &[&[u8]], end: u32, each: fn(u32) -> Vec<u8>) -> File {
 }
 
 /// Files without an end, or that say much in little, by what there is too much of.
-pub(crate) fn endless(options: &ReadOptions) -> Vec<(&'static str, File)> {
-    let behind_nodes = full(options);
+pub(crate) fn endless(limit: Bytes) -> Vec<(&'static str, File)> {
+    let behind_nodes = full(limit);
     let function = field(5, &[8, 1, 16, 1]);
     let line = field(4, &[8, 1]);
     let location = field(4, &[&[8, 1], &*line].concat());
-    let lines = field(4, &[&[8, 1], &*line.repeat(options.memory_limit.0 as usize / 600)].concat());
-    let most = options.memory_limit.0 as usize / 66;
+    let lines = field(4, &[&[8, 1], &*line.repeat(limit.0 as usize / 600)].concat());
+    let most = limit.0 as usize / 66;
     let short = field(4, &[&[8, 1], &*field(4, b"").repeat(most)].concat());
     let sample = field(2, &[field(1, &[1]), field(2, &[1])].concat());
     let recursive = field(2, &[field(1, &[1; 1000]), field(2, &[1])].concat());

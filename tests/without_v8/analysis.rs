@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use proptest::prelude::*;
 use v8_heap_sampler::analysis::{
-    Change, DiffBy, DiffOptions, GroupBy, LeakOptions, Measure, Pattern, Query, Recursion,
-    Sessions, TopOptions, TreeOptions, diff, leaks,
+    Change, DiffBy, DiffOptions, GroupBy, LeakOptions, Metric, Pattern, Query, Recursion, Sessions,
+    TopOptions, TreeOptions, diff, leaks,
 };
 use v8_heap_sampler::{
     Estimate, Function, Label, Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions,
@@ -92,11 +92,11 @@ mod top {
         assert_close(own, top.total.value());
         assert!(top.rows.is_sorted_by(|one, other| one.own.value() >= other.own.value()));
 
-        let by_total = stacks.profile.top(&options.clone().sort(Measure::Total)).unwrap();
+        let by_total = stacks.profile.top(&options.clone().metric(Metric::Total)).unwrap();
         assert_eq!(by_total.rows.len(), top.rows.len());
         let total = |at: usize| by_total.rows[at].total.value();
         assert!((1..by_total.rows.len()).all(|at| total(at - 1) >= total(at)));
-        let some = stacks.profile.top(&options.count(2)).unwrap();
+        let some = stacks.profile.top(&options.limit(2)).unwrap();
         assert_eq!(some.rows, top.rows[..top.rows.len().min(2)]);
         assert_eq!(some.all, top.all);
     }
@@ -219,7 +219,7 @@ mod tree {
         fn bottom_up_is_the_trie_of_reversed_stacks(stacks in stacks(ALL)) {
             prop_assume!(stacks.nodes[0].1 == ROOT);
             let tree =
-                stacks.profile.bottom_up(&TreeOptions::new(stacks.of).least_share(0.0)).unwrap();
+                stacks.profile.bottom_up(&TreeOptions::new(stacks.of).min_share(0.0)).unwrap();
             stacks.sum(|_| true).assert_is(&tree.total);
             let mut trie = reversed_trie(&stacks);
             for (row, path) in tree.rows.iter().zip(paths(&tree)) {
@@ -238,7 +238,7 @@ mod tree {
             depth in 1..6_usize,
         ) {
             prop_assume!(stacks.nodes[0].1 == ROOT);
-            let options = TreeOptions::new(stacks.of).least_share(share).depth(depth);
+            let options = TreeOptions::new(stacks.of).min_share(share).depth(depth);
             let tree = stacks.profile.bottom_up(&options).unwrap();
             let trie = reversed_trie(&stacks);
             let least = share * stacks.sum(|_| true).value;
@@ -265,8 +265,8 @@ mod tree {
             share in prop::sample::select(vec![0.0, 0.0625, 0.125, 0.5, 1.0]),
             depth in prop::option::of(1..6_usize),
         ) {
-            let mut options = TreeOptions::new(stacks.of).least_share(share);
-            options.depth = depth;
+            let options = TreeOptions::new(stacks.of).min_share(share);
+            let options = options.depth(depth);
             let tree = stacks.profile.top_down(&options).unwrap();
             let least = share * stacks.sum(|_| true).value;
             let wanted = top_down_rows(&stacks, least, depth.unwrap_or(usize::MAX));
@@ -809,8 +809,8 @@ mod diff {
             is_total: bool,
         ) {
             let of = before.of;
-            let measure = if is_total { Measure::Total } else { Measure::Own };
-            let options = DiffOptions::new(of).measure(measure).sessions(Sessions::Independent);
+            let measure = if is_total { Metric::Total } else { Metric::Own };
+            let options = DiffOptions::new(of).metric(measure).sessions(Sessions::Independent);
             let found = diff(&before.profile, &after.profile, &options).unwrap();
             let own = compared(&before, &after, |sums| sums.0.value);
             let total = compared(&before, &after, |sums| sums.1.value);
@@ -900,7 +900,7 @@ mod diff {
                 (row.is_significant, row.own.value().abs())
             };
             prop_assert!(there.rows.is_sorted_by(|one, other| order(one) >= order(other)));
-            let few = diff(&before.profile, &after.profile, &options.count(2)).unwrap();
+            let few = diff(&before.profile, &after.profile, &options.limit(2)).unwrap();
             prop_assert_eq!(&few.rows[..], &there.rows[..there.rows.len().min(2)]);
             prop_assert_eq!((few.all, few.significant), (there.all, there.significant));
             // Benjamini and Hochberg, by the definition.
@@ -973,7 +973,7 @@ mod every_answer {
             both(profile.cycles(of).unwrap()),
             both(profile.dominators(of).unwrap()),
             both(
-                diff(profile, profile, &DiffOptions::new(of).by(DiffBy::Stack).count(20)).unwrap(),
+                diff(profile, profile, &DiffOptions::new(of).by(DiffBy::Stack).limit(20)).unwrap(),
             ),
         ];
         for by in ["function", "name", "script", "directory", "package", "label:isolate"] {
@@ -1094,7 +1094,7 @@ mod every_answer {
         let top = profile.top(&TopOptions::new(of)).unwrap();
         assert_eq!(top.rows[0].total.value() + top.rows[1].total.value(), 2.0 * whole - 64.0);
         assert_eq!(profile.cycles(of).unwrap().cycles[0].total.value(), whole);
-        let options = DiffOptions::new(of).by(DiffBy::Stack).count(3);
+        let options = DiffOptions::new(of).by(DiffBy::Stack).limit(3);
         assert_eq!(diff(&profile, &merged, &options).unwrap().all, LEVELS);
         let first = Query::new().show_from(pattern(&[1])).trim(pattern(&[1]));
         for (query, contexts) in [

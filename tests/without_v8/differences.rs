@@ -3,15 +3,15 @@
 use proptest::prelude::*;
 use prost::Message;
 use v8_heap_sampler::analysis::{
-    DiffBy, DiffOptions, GroupBy, LeakError, LeakOptions, Measure, Pattern, Query, TopOptions,
-    TopRow, TreeOptions, diff, leaks,
+    DiffBy, DiffOptions, GroupBy, LeakOptions, Metric, Pattern, Query, TopOptions, TopRow,
+    TreeOptions, diff, leaks,
 };
 use v8_heap_sampler::format::{
     self, DotOptions, FlamegraphOptions, PprofOptions, ReadOptions, WriteError,
 };
 use v8_heap_sampler::source::{ListOptions, MemorySources};
 use v8_heap_sampler::{
-    Confidence, Context, Counted, Label, MergeError, Node, NodeId, Profile, Sample, SampleId,
+    AnalysisError, Confidence, Context, Counted, Label, Node, NodeId, Profile, Sample, SampleId,
     SampleType, SamplerOptions, Uncertainty,
 };
 
@@ -92,11 +92,11 @@ fn answers_have_signs_and_no_shares() {
             "+10.0 kB  -990.0 kB  main /a.js:1",
         ])
     );
-    let top = profile.top(&TopOptions::new(SPACE).count(1)).unwrap();
+    let top = profile.top(&TopOptions::new(SPACE).limit(1)).unwrap();
     assert!(top.to_string().contains("\n1 of 2 rows\n"), "{top}");
-    let half = TopOptions::new(SPACE).least_share(0.5).sort(Measure::Total);
+    let half = TopOptions::new(SPACE).min_share(0.5).metric(Metric::Total);
     assert_eq!(profile.top(&half).unwrap().rows.len(), 2);
-    assert_eq!(profile.top(&half.clone().sort(Measure::Own)).unwrap().rows.len(), 1);
+    assert_eq!(profile.top(&half.clone().metric(Metric::Own)).unwrap().rows.len(), 1);
     let by = TopOptions::new(SPACE).by(GroupBy::Label("share%".to_owned()));
     assert!(profile.top(&by).unwrap().to_string().ends_with("  (none)\n"));
 
@@ -132,7 +132,8 @@ fn answers_have_signs_and_no_shares() {
     }
     let mut sources = MemorySources::new();
     sources.insert_source("/a.js", "function main() {\n}\n\n\nfunction grow() {\n}\n");
-    let listing = profile.listing(SPACE, |_| true, &mut sources, &ListOptions::new()).unwrap();
+    let listing =
+        profile.listing(SPACE, Pattern::all(), &mut sources, &ListOptions::new()).unwrap();
     let listing = listing.to_string();
     assert!(listing.contains("-1.0 MB     -1.0 MB      5:function grow"), "{listing}");
     // What was allocated has shares and intervals.
@@ -154,7 +155,7 @@ fn more_and_less_do_not_hide_each_other() {
     assert_eq!(up.rows.iter().filter(|row| row.depth == 0).count(), 2);
     let pruned = profile.query(&Query::new().prune_below(SPACE, 0.2)).unwrap();
     assert_eq!(pruned.values(SPACE), profile.values(SPACE));
-    let half = TreeOptions::new(SPACE).least_share(0.6);
+    let half = TreeOptions::new(SPACE).min_share(0.6);
     assert_eq!(profile.top_down(&half).unwrap().rows.len(), 2);
     let common = profile.common_caller(SPACE, &Pattern::text("grow"));
     assert_eq!(common.unwrap().name, "main");
@@ -307,7 +308,7 @@ fn differences_are_compared_and_never_followed() {
     let plain = read(&[(&[1, 2], [20, 2000, 10, 1000])]);
     for (before, after) in [(&profile, &plain), (&plain, &profile), (&profile, &profile)] {
         for by in [DiffBy::Stack, GroupBy::Function.into(), GroupBy::Script.into()] {
-            let options = DiffOptions::new(SPACE).by(by).measure(Measure::Total);
+            let options = DiffOptions::new(SPACE).by(by).metric(Metric::Total);
             let compared = diff(before, after, &options).unwrap();
             let change = after.total(SPACE).unwrap() - before.total(SPACE).unwrap();
             assert_eq!((compared.total.value(), compared.total.p_value()), (change, None));
@@ -325,7 +326,8 @@ fn differences_are_compared_and_never_followed() {
     }
     let snapshots = [&plain, &profile, &plain];
     let error = leaks(snapshots, &LeakOptions::new()).unwrap_err();
-    assert!(matches!(error, LeakError::Difference { at: 2, sample_type: SPACE }), "{error}");
+    let AnalysisError::Snapshot { at: 2, error } = error else { panic!("{error}") };
+    assert!(matches!(*error, AnalysisError::Difference { sample_type: SPACE }), "{error}");
     let alloc = LeakOptions::new().sample_type(SampleType::AllocSpace);
     assert!(leaks([&profile, &profile, &profile], &alloc).is_ok());
 }
@@ -361,7 +363,7 @@ fn differences_stay_within_what_numbers_can_say() {
     // Sums of parts could not be said, though that of all can.
     assert!(bad(&[(&[1, 2], [0, 0, 0, -MOST]), (&[2], [0, 0, 0, MOST])]).contains("add up to"));
     let error = Profile::merge([&least, &least]).unwrap_err();
-    assert_eq!(error, MergeError::TooMuch { sample_type: SPACE });
+    assert_eq!(error, AnalysisError::TooMuch { sample_type: SPACE });
 }
 
 /// What `go tool pprof -proto -base` made of two heap profiles of one Go program.
@@ -451,13 +453,13 @@ proptest! {
             let known = top.total.standard_error().is_some();
             prop_assert!(!(is_difference && known));
             texts.push((top.to_string(), serde_json::to_string(&top).unwrap()));
-            let options = TreeOptions::new(sample_type).least_share(0.0);
+            let options = TreeOptions::new(sample_type).min_share(0.0);
             let up = profile.bottom_up(&options).unwrap();
             let first = up.rows.iter().filter(|row| row.depth == 0);
             let first: f64 = first.map(|row| row.total.value()).sum();
             prop_assert_eq!(first, whole);
             for share in [0.0, share] {
-                let options = TreeOptions::new(sample_type).least_share(share);
+                let options = TreeOptions::new(sample_type).min_share(share);
                 let down = profile.top_down(&options).unwrap();
                 prop_assert_eq!(down.rows[0].total.value(), whole);
                 let up = profile.bottom_up(&options).unwrap();

@@ -384,8 +384,8 @@ fn call_graphs_are_pruned_and_escaped() {
     assert_eq!(shown(&pruned), 1, "{pruned}");
     assert!(pruned.contains(r#"label="a \"b\" \\ c d\nx.js:2\n8.0 kB (83.5 %)""#), "{pruned}");
     assert!(pruned.contains("1 of 199 functions shown"), "{pruned}");
-    assert_eq!(shown(&dot(&options.clone().node_fraction(0.0))), 80);
-    assert_eq!(shown(&dot(&options.node_fraction(0.0).node_count(500))), 199);
+    assert_eq!(shown(&dot(&options.clone().min_share(0.0))), 80);
+    assert_eq!(shown(&dot(&options.min_share(0.0).limit(500))), 199);
 }
 
 /// What a Firefox profile says was allocated, and what is retained of it.

@@ -82,10 +82,19 @@ fn answers_are_plain() {
 
     // With and without the text.
     let mut sources = MemorySources::new();
-    check("unlisted", heap.listing(SPACE, |_| true, &mut sources, &ListOptions::new()).unwrap());
+    check(
+        "unlisted",
+        heap.listing(SPACE, Pattern::all(), &mut sources, &ListOptions::new()).unwrap(),
+    );
     sources.insert_source(&*odd_function(1).script_name, format!("{ODD}\n{ODD}\n"));
-    check("listing", heap.listing(SPACE, |_| true, &mut sources, &ListOptions::new()).unwrap());
-    check("failing", heap.listing(SPACE, |_| true, &mut Failing, &ListOptions::new()).unwrap());
+    check(
+        "listing",
+        heap.listing(SPACE, Pattern::all(), &mut sources, &ListOptions::new()).unwrap(),
+    );
+    check(
+        "failing",
+        heap.listing(SPACE, Pattern::all(), &mut Failing, &ListOptions::new()).unwrap(),
+    );
 }
 
 /// A provider that fails with a text of a file.

@@ -367,7 +367,7 @@ mod from_samples {
             assert_eq!(error, ProfileError::DuplicateSample { sample_id });
         }
         let error = refused(&nodes[..1], &[], options());
-        assert!(matches!(error, ProfileError::Nodes(_)), "{error}");
+        assert!(matches!(error, ProfileError::UnknownChild { .. }), "{error}");
     }
 }
 

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use v8_heap_sampler::analysis::Pattern;
 use v8_heap_sampler::source::{
     FileSources, ListOptions, ListedFunction, Listing, MemorySources, Script, SourceProvider, list,
 };
@@ -177,7 +178,7 @@ fn a_profile_is_listed_by_its_original_source() {
     let mut sources = MemorySources::new();
     sources.insert_source("src/x.ts", "1\n2\n3\n4");
     let mut list = |options: &ListOptions| {
-        profile.listing(SampleType::InuseSpace, |_| true, &mut sources, options).unwrap()
+        profile.listing(SampleType::InuseSpace, Pattern::all(), &mut sources, options).unwrap()
     };
     let listing = list(&ListOptions::new());
     let functions: Vec<_> =
@@ -188,7 +189,9 @@ fn a_profile_is_listed_by_its_original_source() {
     assert!(callers.unlisted.is_empty(), "the root is no function: {callers}");
     let mut none = MemorySources::new();
     assert!(
-        profile.listing(SampleType::AllocSpace, |_| true, &mut none, &ListOptions::new()).is_err()
+        profile
+            .listing(SampleType::AllocSpace, Pattern::all(), &mut none, &ListOptions::new())
+            .is_err()
     );
 }
 
@@ -288,8 +291,8 @@ proptest! {
         sources.insert_source("x", &*text);
         let functions: Vec<_> =
             places.iter().map(|&(line, column)| listed("f", "x", line, column)).collect();
-        let mut options = ListOptions::new().before(before).after(after);
-        options.width = width;
+        let options = ListOptions::new().before(before).after(after);
+        let options = options.width(width);
         let listing = list(functions, &mut sources, &options);
         let shown = listing.files.iter().flat_map(|file| &file.lines);
         let numbers: Vec<_> = shown.clone().map(|line| line.number).collect();

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use v8_heap_sampler::{
-    Allocation, Callgraph, Counted, Node, NodeId, NodesError, Profile, ProfileError, SamplerOptions,
+    Allocation, Callgraph, Counted, Node, NodeId, Profile, ProfileError, SamplerOptions,
 };
 
 use crate::graph::node;
@@ -29,17 +29,17 @@ proptest! {
     }
 }
 
-fn refused(nodes: Vec<Node>) -> NodesError {
+fn refused(nodes: Vec<Node>) -> ProfileError {
     let error = Profile::from_nodes(&nodes, Counted::InUse).unwrap_err();
     assert_eq!(Callgraph::from_nodes(&nodes).unwrap_err(), error);
     error
 }
 
 /// Of the structure alone, which every way to a profile checks.
-fn no_tree(nodes: Vec<Node>) -> NodesError {
+fn no_tree(nodes: Vec<Node>) -> ProfileError {
     let error = refused(nodes.clone());
     let of_samples = Profile::from_samples(&nodes, [], &SamplerOptions::new()).unwrap_err();
-    assert_eq!(of_samples, ProfileError::Nodes(error.clone()));
+    assert_eq!(of_samples, error);
     error
 }
 
@@ -48,39 +48,39 @@ fn what_is_no_tree_is_refused_by_name() {
     let ids = |ids: &[u32]| ids.iter().copied().map(NodeId).collect::<Vec<_>>();
 
     let error = no_tree(vec![]);
-    assert_eq!(error, NodesError::NoRoot);
+    assert_eq!(error, ProfileError::NoRoot);
     assert_eq!(error.to_string(), "no root: the list of nodes is empty");
 
     let error = no_tree(vec![node(1, "a", 0, &[2]), node(2, "b", 0, &[1])]);
-    assert!(matches!(&error, NodesError::Cycle { ids } if ids.len() == 2), "{error}");
+    assert!(matches!(&error, ProfileError::Cycle { ids } if ids.len() == 2), "{error}");
     assert!(error.to_string().ends_with("form a cycle"));
 
     let error = no_tree(vec![node(4, "a", 0, &[]), node(5, "b", 0, &[])]);
-    assert_eq!(error, NodesError::SeveralRoots { ids: ids(&[4, 5]) });
+    assert_eq!(error, ProfileError::SeveralRoots { ids: ids(&[4, 5]) });
     assert_eq!(error.to_string(), "2 roots: nodes 4, 5");
     let error = no_tree(vec![node(4, "(root)", 0, &[]), node(5, "(root)", 0, &[])]);
-    assert_eq!(error, NodesError::SeveralRoots { ids: ids(&[4, 5]) });
+    assert_eq!(error, ProfileError::SeveralRoots { ids: ids(&[4, 5]) });
 
     let error =
         no_tree(vec![node(1, "(root)", 0, &[2]), node(2, "a", 0, &[]), node(2, "b", 0, &[])]);
-    assert_eq!(error, NodesError::DuplicateId { id: NodeId(2) });
+    assert_eq!(error, ProfileError::DuplicateId { id: NodeId(2) });
     assert_eq!(error.to_string(), "node id 2 is used twice");
 
     let error = no_tree(vec![node(1, "(root)", 0, &[2, 9]), node(2, "a", 0, &[])]);
-    assert_eq!(error, NodesError::UnknownChild { parent: NodeId(1), child: NodeId(9) });
+    assert_eq!(error, ProfileError::UnknownChild { parent: NodeId(1), child: NodeId(9) });
     assert!(error.to_string().contains("node 1 has child 9"));
 
     let error =
         no_tree(vec![node(1, "(root)", 0, &[2, 3]), node(2, "a", 0, &[3]), node(3, "b", 0, &[])]);
     let (child, first, second) = (NodeId(3), NodeId(1), NodeId(2));
-    assert_eq!(error, NodesError::TwoParents { child, first, second });
+    assert_eq!(error, ProfileError::TwoParents { child, first, second });
     assert!(error.to_string().contains("node 3 is reachable twice"));
     let error = no_tree(vec![node(1, "(root)", 0, &[2, 2]), node(2, "a", 0, &[])]);
-    assert!(matches!(error, NodesError::TwoParents { child: NodeId(2), .. }));
+    assert!(matches!(error, ProfileError::TwoParents { child: NodeId(2), .. }));
 
     let error =
         no_tree(vec![node(1, "(root)", 0, &[]), node(2, "a", 0, &[3]), node(3, "b", 0, &[])]);
-    assert_eq!(error, NodesError::Unreachable { root: NodeId(1), ids: ids(&[2]) });
+    assert_eq!(error, ProfileError::Unreachable { root: NodeId(1), ids: ids(&[2]) });
     assert_eq!(error.to_string(), "nodes 2 cannot be reached from root 1");
 
     let error = no_tree(vec![
@@ -90,7 +90,7 @@ fn what_is_no_tree_is_refused_by_name() {
         node(4, "c", 0, &[2, 5]),
         node(5, "d", 0, &[]),
     ]);
-    let NodesError::Cycle { ids: mut cycle } = error else { panic!("{error}") };
+    let ProfileError::Cycle { ids: mut cycle } = error else { panic!("{error}") };
     cycle.sort();
     assert_eq!(cycle, ids(&[2, 3, 4]));
     let error = no_tree(vec![node(1, "(root)", 0, &[]), node(2, "a", 0, &[2])]);
@@ -99,9 +99,9 @@ fn what_is_no_tree_is_refused_by_name() {
     // The same with ids that are far apart.
     let far = 4_000_000_000;
     let error = no_tree(vec![node(far, "(root)", 0, &[7]), node(far, "a", 0, &[])]);
-    assert_eq!(error, NodesError::DuplicateId { id: NodeId(far) });
+    assert_eq!(error, ProfileError::DuplicateId { id: NodeId(far) });
     let error = no_tree(vec![node(far, "(root)", 0, &[7])]);
-    assert_eq!(error, NodesError::UnknownChild { parent: NodeId(far), child: NodeId(7) });
+    assert_eq!(error, ProfileError::UnknownChild { parent: NodeId(far), child: NodeId(7) });
 }
 
 #[test]
@@ -109,9 +109,9 @@ fn totals_beyond_whole_numbers_are_refused() {
     const MOST: u64 = 1 << 53;
     let mut nodes =
         vec![node(1, "(root)", 0, &[2, 3]), node(2, "a", MOST, &[]), node(3, "b", 1, &[])];
-    assert_eq!(refused(nodes.clone()), NodesError::TotalOverflow { id: NodeId(3) });
+    assert_eq!(refused(nodes.clone()), ProfileError::TotalOverflow { id: NodeId(3) });
     nodes[1].allocations[0].size = u64::MAX;
-    assert_eq!(refused(nodes.clone()), NodesError::TotalOverflow { id: NodeId(2) });
+    assert_eq!(refused(nodes.clone()), ProfileError::TotalOverflow { id: NodeId(2) });
     nodes[1].allocations.insert(0, Allocation { count: u64::MAX, size: 2 });
-    assert_eq!(refused(nodes), NodesError::TotalOverflow { id: NodeId(2) });
+    assert_eq!(refused(nodes), ProfileError::TotalOverflow { id: NodeId(2) });
 }

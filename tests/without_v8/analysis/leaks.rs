@@ -4,8 +4,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use v8_heap_sampler::AnalysisError;
 use v8_heap_sampler::SampleType;
-use v8_heap_sampler::analysis::{GroupBy, LeakError, LeakOptions, RateUnit, leaks};
+use v8_heap_sampler::analysis::{GroupBy, LeakOptions, RateUnit, leaks};
 
 use crate::support::sessions::{Function, LEAK, NEVER, RING, find, names, snapshots};
 
@@ -54,9 +55,12 @@ fn few_snapshots_are_enough_for_a_large_leak() {
 fn what_cannot_be_asked_is_an_error() {
     let mut all = snapshots(&[LEAK], 1);
     let options = LeakOptions::new();
-    assert_eq!(leaks(&all[..2], &options).unwrap_err(), LeakError::TooFew { snapshots: 2 });
+    assert_eq!(
+        leaks(&all[..2], &options).unwrap_err(),
+        AnalysisError::TooFewSnapshots { snapshots: 2 }
+    );
     let error = leaks([&all[0], &all[2], &all[1]], &options).unwrap_err();
-    assert_eq!(error, LeakError::Order { at: 3 });
+    assert_eq!(error, AnalysisError::SnapshotOrder { at: 3 });
     let no_values = options.clone().sample_type(SampleType::AllocSpace);
     let error = leaks(&all, &no_values).unwrap_err();
     assert_eq!(

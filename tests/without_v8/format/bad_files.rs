@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use proptest::prelude::*;
 use prost::Message;
 use v8_heap_sampler::format::{self, PprofOptions, ReadError, ReadOptions};
-use v8_heap_sampler::{Bytes, Counted, NodesError};
+use v8_heap_sampler::{Bytes, Counted, ProfileError};
 
 use crate::format::small;
 use crate::support::pprof_messages::{Function, Line, Location, Profile, Sample, ValueType};
@@ -475,7 +475,7 @@ fn errors_show_text_of_files_plainly() {
 #[test]
 fn errors_keep_their_kind() {
     let file = heapprofile(&node("1", "1", &node("1", "1", "")), "");
-    assert!(matches!(error(file.as_bytes()), ReadError::Nodes(NodesError::DuplicateId { .. })));
+    assert!(matches!(error(file.as_bytes()), ReadError::Profile(ProfileError::DuplicateId { .. })));
     struct Broken;
     impl Read for Broken {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 use v8_heap_sampler::analysis::{
-    DiffBy, DiffOptions, GroupBy, LeakOptions, Measure, Pattern, Query, Recursion, TopOptions,
+    DiffBy, DiffOptions, GroupBy, LeakOptions, Metric, Pattern, Query, Recursion, TopOptions,
     TreeOptions, diff, leaks,
 };
 use v8_heap_sampler::format::plain_text;
@@ -92,7 +92,7 @@ impl<'p> Asked<'p> {
         let (profile, of) = (self.profile, self.of);
         for by in ["function", "name", "script", "directory", "package", "label:bytes"] {
             let by: GroupBy = by.parse().unwrap();
-            let options = TopOptions::new(of).by(by.clone()).sort(Measure::Total);
+            let options = TopOptions::new(of).by(by.clone()).metric(Metric::Total);
             let top = profile.top(&options).unwrap();
             self.show(&top);
             self.assert_is_whole(top.rows.iter().map(|row| row.own.value()).sum());
@@ -110,7 +110,7 @@ impl<'p> Asked<'p> {
     fn trees(&self) {
         let (profile, of) = (self.profile, self.of);
         for share in [0.0, 0.005] {
-            let options = TreeOptions::new(of).least_share(share);
+            let options = TreeOptions::new(of).min_share(share);
             let down = profile.top_down(&options).unwrap();
             let up = profile.bottom_up(&options).unwrap();
             // Each row is indented by its depth: all rows of deep stacks are too much text.
@@ -184,7 +184,7 @@ impl<'p> Asked<'p> {
             let is_part = answer.total(of).unwrap() <= self.whole * (1.0 + 1e-9);
             assert!(is_part || self.is_difference, "{query:?}");
             // Few samples do not tell at which interval they were taken.
-            let options = TreeOptions::new(of).least_share(0.005);
+            let options = TreeOptions::new(of).min_share(0.005);
             self.show_of(&answer, &answer.top_down(&options).unwrap());
         }
     }
