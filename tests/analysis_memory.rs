@@ -1,4 +1,5 @@
-//! How much memory answers take beside the profile, by an allocator that counts: a process of its own.
+//! How much memory answers take beside the profile, by an allocator that counts: a process of its
+//! own.
 
 use v8_heap_sampler::analysis::{
     DiffBy, DiffOptions, GroupBy, LeakOptions, Query, Recursion, TopOptions, TreeOptions, diff,

@@ -14,8 +14,8 @@ use counting::measure;
 use endless::{Pieces, endless, field};
 use repeat::Repeat;
 
-/// Makes the text of a `.heapprofile` of so many nodes while it is read: 1000 functions, 24 levels, a
-/// value at every eighth node, and a sample for each of these.
+/// Makes the text of a `.heapprofile` of so many nodes while it is read: 1000 functions, 24 levels,
+/// a value at every eighth node, and a sample for each of these.
 struct Text {
     nodes: u32,
     next: u32,

@@ -1,5 +1,5 @@
-//! What the fuzz targets share: whatever is read must be sound, and come back from every format that
-//! carries it.
+//! What the fuzz targets share: whatever is read must be sound, and come back from every format
+//! that carries it.
 
 use std::num::NonZeroU32;
 

@@ -131,3 +131,20 @@ fn unseen(level: f64, mean: f64, variance: f64, steps: f64) -> f64 {
         0.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fay and Feuer's interval of a sum of Poisson counts with weights 1e6 times 1, 2 and 5, by
+    /// scipy's chi-squared quantiles.
+    #[test]
+    fn sums_have_fay_and_feuer_s_interval() {
+        // Different weights for small objects come from different intervals.
+        let of = |n, scale: f64| Sum::of_samples(n, 16.0, 16.0, scale * 1e6);
+        let sum = of(4, 1.0).plus(&of(3, 2.0)).plus(&of(1, 5.0));
+        let interval = sum.interval(Confidence::P95);
+        assert!((interval.lower / 5_195_569.1 - 1.0).abs() < 1e-4, "{interval:?}");
+        assert!((interval.upper / 38_786_762.2 - 1.0).abs() < 1e-4, "{interval:?}");
+    }
+}

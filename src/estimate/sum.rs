@@ -159,3 +159,52 @@ fn chances(size: f64, interval_bytes: f64) -> (f64, f64) {
     let x = size / interval_bytes;
     ((-x).exp(), -(-x).exp_m1())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn close(one: f64, other: f64) {
+        assert!((one - other).abs() <= 1e-12 * one.abs().max(other.abs()), "{one} is not {other}");
+    }
+
+    #[test]
+    fn what_was_seen_is_told_from_what_was_not() {
+        let sizes: [(u64, f64); 2] = [(5, 56.0), (2, 1200.0)];
+        let parts = sizes.map(|(n, size)| Sum::of_samples(n, size, size, 1000.0));
+        let sum = parts[0].plus(&parts[1]);
+        let (mut value, mut variance) = (0.0, 0.0);
+        for (n, size) in sizes {
+            let p = 1.0 - (-size / 1000.0_f64).exp();
+            value += n as f64 * size / p;
+            variance += n as f64 * size * size * (1.0 - p) / (p * p);
+        }
+        close(sum.value(), value);
+        close(sum.seen, 5.0 * 56.0 + 2.0 * 1200.0);
+        close(sum.seen + sum.unseen, value);
+        close(sum.variance, variance);
+        assert_eq!(sum.samples, 7);
+        let rest = sum.minus(&parts[1]);
+        close(rest.value(), parts[0].value());
+        close(rest.variance, parts[0].variance);
+        assert_eq!(sum.minus(&sum).value(), 0.0);
+    }
+
+    #[test]
+    fn nothing_adds_no_doubt() {
+        let sum = Sum::of_samples(7, 50_000.0, 50_000.0, 1000.0);
+        for nothing in [Sum::default(), Sum::none(Sum::LEAST_SIZE, 1000.0)] {
+            assert_eq!(sum.plus(&nothing), sum);
+            assert_eq!(nothing.plus(&sum), sum);
+        }
+    }
+
+    #[test]
+    fn at_an_interval_of_1_nothing_is_missed() {
+        for size in [8.0, 16.0, 1e6] {
+            let sum = Sum::of_samples(3, size, size, 1.0);
+            assert_eq!((sum.value(), sum.unseen, sum.variance), (3.0 * size, 0.0, 0.0));
+            assert_eq!(objects_per_sample(size, 1.0), 1.0);
+        }
+    }
+}

@@ -1,5 +1,5 @@
-//! Whether what is said of changes is right as often as it claims: sampling is simulated of programs
-//! whose truth is known.
+//! Whether what is said of changes is right as often as it claims: sampling is simulated of
+//! programs whose truth is known.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -18,8 +18,8 @@ fn chance(size: u64, interval: u64) -> f64 {
     -(-(size as f64) / interval as f64).exp_m1()
 }
 
-/// So many objects of each size as have, of all sizes together, so many samples on average; at least
-/// one of each.
+/// So many objects of each size as have, of all sizes together, so many samples on average; at
+/// least one of each.
 fn objects(sizes: &[u64], samples: f64, interval: u64) -> Objects {
     let of_each = samples / sizes.len() as f64;
     let count = |size: u64| (of_each / chance(size, interval)).round().max(1.0) as u64;
@@ -319,8 +319,8 @@ fn files_tell_how_sure_their_values_are() {
     use v8_heap_sampler::{Counted, Uncertainty};
 
     let mut random = StdRng::seed_from_u64(19);
-    // Without sizes of objects there are mean sizes alone, by which the doubt is too large where small
-    // objects are mixed with those around the interval.
+    // Without sizes of objects there are mean sizes alone, by which the doubt is too large where
+    // small objects are mixed with those around the interval.
     for (sizes, by_means) in [
         (&[16][..], -0.25..0.25),
         (&[16, 24, 56, 104, 1024], -0.25..0.25),
@@ -368,7 +368,8 @@ fn files_tell_how_sure_their_values_are() {
     }
 }
 
-/// Objects that are so large that most of them are sampled come in steps: a single one more or less.
+/// Objects that are so large that most of them are sampled come in steps: a single one more or
+/// less.
 #[test]
 fn few_large_objects_raise_no_false_alarm() {
     const TRIALS: u32 = 4000;

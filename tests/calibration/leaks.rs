@@ -6,7 +6,8 @@ use v8_heap_sampler::analysis::{LeakOptions, RateUnit, Sessions};
 
 use crate::sessions::{Function, LEAK, NEVER, RING, ROUNDS, find, names, snapshots};
 
-/// One of a hundred stays; the rest goes by the end of the round, or is collected only by the next third.
+/// One of a hundred stays; the rest goes by the end of the round, or is collected only by the next
+/// third.
 const CHURN: Function = ("churn", 20_000, |born, at| match at % 100 {
     0 => NEVER,
     _ if at % 4 == 0 => born / 3 * 3 + 3,

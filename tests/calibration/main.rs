@@ -1,5 +1,5 @@
-//! Calibration: sampling is simulated of programs whose truth is known, thousands of times, to count
-//! how often what is said of them is right. A binary of its own, as it takes long.
+//! Calibration: sampling is simulated of programs whose truth is known, thousands of times, to
+//! count how often what is said of them is right. A binary of its own, as it takes long.
 //!
 //! | room of the library | here |
 //! | --- | --- |

@@ -37,7 +37,8 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// What `run` held at most, and holds at its end, beyond what was held before; nothing if that is less.
+/// What `run` held at most, and holds at its end, beyond what was held before; nothing if that is
+/// less.
 pub(crate) fn measure<T>(run: impl FnOnce() -> T) -> (T, usize, usize) {
     let before = HELD.load(Relaxed);
     PEAK.store(before, Relaxed);

@@ -1031,7 +1031,8 @@ mod every_answer {
             prop_assert_eq!(named.uncertainty(stacks.of), Some(Uncertainty::Sampled));
         }
 
-        /// Where nothing is known of the sampling, not even by enough samples, there are values alone.
+        /// Where nothing is known of the sampling, not even by enough samples, there are values
+        /// alone.
         #[cfg(feature = "formats")]
         #[test]
         fn what_is_not_known_is_not_told(stacks in stacks(ALL)) {

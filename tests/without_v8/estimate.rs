@@ -280,7 +280,8 @@ mod intervals {
     }
 
     /// Few small objects among many large ones: what one more small one would add is of another
-    /// step than the sum. Limits by scipy.stats.nbinom, of mean, variance and step added up by hand.
+    /// step than the sum. Limits by scipy.stats.nbinom, of mean, variance and step added up by
+    /// hand.
     #[test]
     fn small_objects_among_large_ones_have_their_limit() {
         for (interval_bytes, of, above) in [

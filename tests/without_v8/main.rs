@@ -3,16 +3,18 @@
 //! Each room of the library has a module here, and within it each subject; what takes long, how
 //! often statistics are right, is `tests/calibration`.
 //!
-//! | room of the library | here |
-//! | --- | --- |
-//! | `analysis` | `analysis`: `top`, `tree`, `hot_path`, `peek`, `query`, `cycles`, `dominators`, `diff`, `leaks` |
-//! | `estimate` | `estimate`: values, intervals, the detection limit |
-//! | `format` | `format`: by format; `bad_files` and `corpus` of readers, `limits` of writers, `foreign` of other programs' files |
-//! | `graph` | `graph`: weights, cycles |
-//! | `profile` | `profile`: contexts, samples, parts of them, merging |
-//! | `source` | `source`: places and listings; `maps` |
-//! | `tree` | `tree`: lists of nodes that are none |
-//! | all | `differences`: values with a sign; `plain`: texts of files in answers, errors and lines |
+//! - `analysis`: `top`, `tree`, `hot_path`, `peek`, `query`, `cycles`, `dominators`,
+//!   `common_caller`, `diff`, `leaks`, `every_answer`.
+//! - `estimate`: values, intervals, the detection limit.
+//! - `format`: by format; `bad_files` and `corpus` of readers, `limits` of writers, `foreign` of
+//!   other programs' files.
+//! - `graph`: weights, cycles.
+//! - `profile`: contexts, samples, parts of them, merging.
+//! - `source`: texts and listings; `maps`.
+//! - `tree`: lists of nodes that are none.
+//!
+//! Of all rooms are `differences`, values with a sign, and `plain`, texts of files in answers,
+//! errors and lines.
 
 mod analysis;
 #[cfg(feature = "formats")]

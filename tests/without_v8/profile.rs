@@ -459,7 +459,8 @@ mod merge {
             of in sampled(8, 1..250, 1..2000),
             divisor in 1..5_u64,
         ) {
-            let is_first = |sample: &v8_heap_sampler::Sample| sample.sample_id.0 % divisor == 0;
+            let is_first =
+                |sample: &v8_heap_sampler::Sample| sample.sample_id.0.is_multiple_of(divisor);
             let parts = [of.part(is_first), of.part(|sample| !is_first(sample))];
             let merged = Profile::merge(&parts).unwrap();
             let alone = Profile::merge([&of.profile]).unwrap();

@@ -38,8 +38,8 @@ fn shown(profile: &Profile) -> Vec<String> {
     profile.functions()[1..].iter().map(|function| function.to_string()).collect()
 }
 
-/// Segments: line and column in the script, and file, line, column and name in the original, all from
-/// 0; no file says that there is none.
+/// Segments: line and column in the script, and file, line, column and name in the original, all
+/// from 0; no file says that there is none.
 type Segment = (u32, u32, Option<(u32, u32, u32, Option<u32>)>);
 
 /// `mappings` of segments in ascending order.
@@ -178,8 +178,8 @@ fn without_the_script_s_text_places_are_mapped_and_names_kept() {
     let mut mapped = profile(&[("a", 1, 11), ("b", 1, 39), ("c", 1, 51), ("d", 2, 1)]);
     let report = mapped.map_sources(&mut sources);
     assert_eq!(report.scripts[0].map.as_deref(), Some("provider"));
-    // The second one is far behind its token, the third of no file, the fourth on a line that is not
-    // mapped.
+    // The second one is far behind its token, the third of no file, the fourth on a line that is
+    // not mapped.
     let expected =
         ["a dist/x.js:5:10", "b dist/app.js:1:39", "c dist/app.js:1:51", "d dist/app.js:2:1"];
     assert_eq!(shown(&mapped), expected);

@@ -1,4 +1,5 @@
-//! Checks what holds for all answers to any profile, be it a program's, an attacker's or a fuzzer's.
+//! Checks what holds for all answers to any profile, be it a program's, an attacker's or a
+//! fuzzer's.
 
 use serde::Serialize;
 use serde_json::Value;

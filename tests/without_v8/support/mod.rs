@@ -1,4 +1,5 @@
-//! What the tests share: random profiles, what is true of them by brute force, and messages of pprof.
+//! What the tests share: random profiles, what is true of them by brute force, and messages of
+//! pprof.
 
 #[cfg(feature = "formats")]
 pub(crate) mod answers;

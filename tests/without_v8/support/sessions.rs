@@ -11,7 +11,8 @@ const INTERVAL: u64 = 1024;
 pub(crate) const SIZE: u64 = 64;
 pub(crate) const ROUNDS: usize = 12;
 
-/// A function, and the round in which an object of each round dies; it is alive in the rounds before.
+/// A function, and the round in which an object of each round dies; it is alive in the rounds
+/// before.
 pub(crate) type Function = (&'static str, usize, fn(usize, usize) -> usize);
 
 /// Snapshots after each round, of one session: functions with so many objects a round.

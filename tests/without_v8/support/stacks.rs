@@ -1,5 +1,5 @@
-//! Random profiles together with what they say as a plain list of stacks, from which every answer can
-//! be worked out by brute force.
+//! Random profiles together with what they say as a plain list of stacks, from which every answer
+//! can be worked out by brute force.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -13,8 +13,8 @@ use v8_heap_sampler::{
 /// A function of the pool from which random stacks are made, by its number.
 pub(crate) type Number = usize;
 
-/// Name, script, id of the script, line; then the names of its script, directory and package as tables
-/// show them.
+/// Name, script, id of the script, line; then the names of its script, directory and package as
+/// tables show them.
 type Pooled = (&'static str, &'static str, Option<u32>, u32, [&'static str; 3]);
 
 /// Of one name in several places and scripts, without names, without scripts. The last two are what
@@ -135,8 +135,9 @@ pub(crate) struct Piece {
 pub(crate) struct Stacks {
     pub(crate) profile: Profile,
     pub(crate) of: SampleType,
-    /// The contexts, the root first, each with its parent and its function; a parent stands before its
-    /// children, and siblings in their order. That of the root is [`ROOT`] or one of the pool's.
+    /// The contexts, the root first, each with its parent and its function; a parent stands before
+    /// its children, and siblings in their order. That of the root is [`ROOT`] or one of the
+    /// pool's.
     pub(crate) nodes: Vec<(usize, Number)>,
     pub(crate) pieces: Vec<Piece>,
 }
