@@ -104,7 +104,7 @@ impl Format {
                 let options = FlamegraphOptions::new(value).memory_limit(limit);
                 profile.write_flamegraph(writer, &options)
             }
-            Self::Dot => profile.write_dot(writer, &DotOptions::new(value)),
+            Self::Dot => profile.write_dot(writer, DotOptions::new(value)),
             Self::Firefox => {
                 profile.write_firefox(writer, FirefoxOptions::new(name).memory_limit(limit))
             }
@@ -125,7 +125,7 @@ impl Format {
     ) -> Result<(), WriteError> {
         let written = match self {
             Self::Pprof => {
-                after.write_pprof_diff(writer, before, &PprofOptions::new().size_limit(limit))
+                after.write_pprof_diff(writer, before, PprofOptions::new().size_limit(limit))
             }
             Self::Svg => {
                 let options = FlamegraphOptions::new(value).memory_limit(limit);

@@ -22,7 +22,7 @@ pub(super) fn top(arguments: &Top, reader: &Reader, printer: &Printer) -> Result
 
 pub(super) fn tree(arguments: &Tree, reader: &Reader, printer: &Printer) -> Result<(), Failure> {
     let (profile, value) = reader.input(&arguments.input)?;
-    printer.print(&profile.top_down(&arguments.cut.options(value)).map_err(failed)?)
+    printer.print(&profile.top_down(arguments.cut.options(value)).map_err(failed)?)
 }
 
 pub(super) fn bottom_up(
@@ -31,7 +31,7 @@ pub(super) fn bottom_up(
     printer: &Printer,
 ) -> Result<(), Failure> {
     let (profile, value) = reader.input(&arguments.input)?;
-    printer.print(&profile.bottom_up(&arguments.cut.options(value)).map_err(failed)?)
+    printer.print(&profile.bottom_up(arguments.cut.options(value)).map_err(failed)?)
 }
 
 pub(super) fn peek(arguments: &Peek, reader: &Reader, printer: &Printer) -> Result<(), Failure> {

@@ -317,7 +317,7 @@ impl Program {
         let options = LeakOptions::new();
         Ok(Run {
             found: leaks(&snapshots, &options)?,
-            by_trend: leaks(&snapshots, &options.sessions(Sessions::Independent))?,
+            by_trend: leaks(&snapshots, options.sessions(Sessions::Independent))?,
         })
     }
 
