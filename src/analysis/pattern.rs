@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::model::{AnalysisError, Function};
+#[cfg(feature = "regex")]
+use crate::model::AnalysisError;
+use crate::model::Function;
 
 /// A predicate that selects functions.
 ///

@@ -16,8 +16,8 @@ use super::{Name, Original, ScriptId, plain_text};
 /// script. Profiles that lack the start position (as DevTools' do) still have name and place, so
 /// all of it counts; within one collection that comes to the same.
 ///
-/// Written by serde by name and place, in the names of a [`Node`](crate::Node), without the start
-/// position: 0 stands for what is unknown.
+/// Written by serde by name and place, in the names of a [`Node`](crate::Node): 0 stands for what is
+/// unknown, and an unknown start position or original is left out.
 ///
 /// Displayed as `name script:line:column`, with `(anonymous)` for an empty name and without the
 /// parts that are unknown, as [`plain_text`](crate::format::plain_text). Where the
@@ -143,6 +143,8 @@ struct WrittenFunction {
     #[serde(default)]
     column_number: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    start_position: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     original: Option<Arc<Original>>,
 }
 
@@ -154,6 +156,7 @@ impl Serialize for Function {
             script_id: self.script_id.map_or(0, ScriptId::get),
             line_number: written_line(self.line_number),
             column_number: written_line(self.column_number),
+            start_position: self.start_position,
             original: self.original.clone(),
         };
         written.serialize(serializer)
@@ -162,16 +165,15 @@ impl Serialize for Function {
 
 impl<'de> Deserialize<'de> for Function {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let WrittenFunction { name, script_name, script_id, line_number, column_number, original } =
-            WrittenFunction::deserialize(deserializer)?;
+        let written = WrittenFunction::deserialize(deserializer)?;
         Ok(Self {
-            script_id: ScriptId::new(script_id),
-            script_name,
-            name,
-            line_number: NonZeroU32::new(line_number),
-            column_number: NonZeroU32::new(column_number),
-            start_position: None,
-            original,
+            script_id: ScriptId::new(written.script_id),
+            script_name: written.script_name,
+            name: written.name,
+            line_number: NonZeroU32::new(written.line_number),
+            column_number: NonZeroU32::new(written.column_number),
+            start_position: written.start_position,
+            original: written.original,
         })
     }
 }

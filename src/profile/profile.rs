@@ -13,7 +13,8 @@ use crate::model::{
     AnalysisError, Bytes, Counted, Function, KeepDead, NodeId, SampleType, SampleTypes,
 };
 #[cfg(feature = "sourcemap")]
-use crate::tree::{FunctionNumbers, NONE};
+use crate::tree::FunctionNumbers;
+use crate::tree::NONE;
 
 /// A heap profile as numbers by calling context, wherever it comes from: what the
 /// [formats](mod@crate::format) carry.

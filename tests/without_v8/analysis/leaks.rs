@@ -65,7 +65,8 @@ fn what_cannot_be_asked_is_an_error() {
     let error = leaks(&all, &no_values).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "snapshot 1: the profile has no alloc_space: it has inuse_objects, inuse_space"
+        "snapshot 1: the profile has no alloc_space: the samples of dead objects were not kept \
+         (KeepDead::Both keeps them); it has inuse_objects, inuse_space"
     );
 
     // Without times it is per snapshot.
