@@ -32,22 +32,22 @@ fn profiles(nodes: usize) -> [Profile; 2] {
 type Answer = fn(&[Profile; 2]) -> usize;
 
 const ANSWERS: [(&str, Answer); 7] = [
-    ("top by function", |[profile, _]| profile.top(&TopOptions::new(VALUE)).unwrap().rows.len()),
+    ("top by function", |[profile, _]| profile.top(TopOptions::new(VALUE)).unwrap().rows.len()),
     ("top by package", |[profile, _]| {
-        profile.top(&TopOptions::new(VALUE).by(GroupBy::Package)).unwrap().rows.len()
+        profile.top(TopOptions::new(VALUE).by(GroupBy::Package)).unwrap().rows.len()
     }),
     ("top-down, from 0.5 %", |[profile, _]| {
-        profile.top_down(&TreeOptions::new(VALUE)).unwrap().rows.len()
+        profile.top_down(TreeOptions::new(VALUE)).unwrap().rows.len()
     }),
     ("inversion, from 0.5 %", |[profile, _]| {
-        profile.bottom_up(&TreeOptions::new(VALUE)).unwrap().rows.len()
+        profile.bottom_up(TreeOptions::new(VALUE)).unwrap().rows.len()
     }),
     ("inversion, six levels of all", |[profile, _]| {
         let options = TreeOptions::new(VALUE).min_share(1e-5).depth(6);
         profile.bottom_up(&options).unwrap().rows.len()
     }),
     ("diff by function", |[before, after]| {
-        diff(before, after, &DiffOptions::new(VALUE)).unwrap().rows.len()
+        diff(before, after, DiffOptions::new(VALUE)).unwrap().rows.len()
     }),
     ("diff by stack", |[before, after]| {
         let options = DiffOptions::new(VALUE).by(DiffBy::Stack).limit(50);

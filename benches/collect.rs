@@ -66,7 +66,7 @@ fn compare(c: &mut Criterion, name: &str, sampler: &mut HeapSampler<'_>, realm: 
     let nodes = || sampler.borrow_mut().collect_nodes().unwrap();
     report("collect_nodes / profile", &Pairs::measure(20, nodes, ours));
     let profile = ours();
-    let top = || profile.top(&TopOptions::new(SampleType::InuseSpace)).unwrap();
+    let top = || profile.top(TopOptions::new(SampleType::InuseSpace)).unwrap();
     let samples = profile.samples().unwrap().len();
     report(&format!("top, {samples} samples / profile"), &Pairs::measure(20, top, ours));
     let theirs = || inspector.sampling_profile();

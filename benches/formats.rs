@@ -29,7 +29,7 @@ fn typescript() -> Result<Profile, String> {
 
 fn pprof(profile: &Profile) -> Vec<u8> {
     let mut bytes = Vec::new();
-    profile.write_pprof(&mut bytes, &PprofOptions::new()).unwrap();
+    profile.write_pprof(&mut bytes, PprofOptions::new()).unwrap();
     bytes
 }
 

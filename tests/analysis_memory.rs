@@ -60,7 +60,7 @@ fn answers_take_less_than_three_times_the_profile() {
         check(&format!("diff by {by:?}"), both, peak);
     }
     let snapshots = [&profile, &after, &profile, &after];
-    let (_, peak, _) = measure(|| leaks(snapshots, &LeakOptions::new()).unwrap());
+    let (_, peak, _) = measure(|| leaks(snapshots, LeakOptions::new()).unwrap());
     check("leaks", 2 * both, peak);
 }
 

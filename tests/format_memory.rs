@@ -125,7 +125,7 @@ fn memory_is_bounded() {
         (
             "pprof",
             writing(&profile, |profile, sink| {
-                profile.write_pprof(sink, &PprofOptions::new().object_sizes(true)).unwrap();
+                profile.write_pprof(sink, PprofOptions::new().object_sizes(true)).unwrap();
             }),
         ),
         (

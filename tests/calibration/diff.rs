@@ -290,7 +290,7 @@ fn what_lives_on_in_a_session_is_no_doubt() {
             let mut errors = [0.0; 2];
             for _ in 0..20 {
                 let [before, after] = session((&kept, &gone, &new), INTERVAL, &mut random);
-                let found = diff(&before, &after, &DiffOptions::new(OF)).unwrap();
+                let found = diff(&before, &after, DiffOptions::new(OF)).unwrap();
                 assert!(found.same_session);
                 rates.add(&found, |_| truth);
                 let options = DiffOptions::new(OF).sessions(Sessions::Independent);
@@ -343,7 +343,7 @@ fn files_tell_how_sure_their_values_are() {
         // It does not tell the interval, but what its samples stand for.
         assert_eq!(heapprofile.metadata.interval, None);
         let errors = |profile: &Profile| {
-            let top = profile.top(&TopOptions::new(OF)).unwrap();
+            let top = profile.top(TopOptions::new(OF)).unwrap();
             let mut rows: Vec<_> = top.rows.iter().map(|row| (row.name.clone(), row.own)).collect();
             rows.sort_by(|one, other| one.0.cmp(&other.0));
             rows

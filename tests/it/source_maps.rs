@@ -129,7 +129,7 @@ fn minified_bundles_are_mapped_to_their_sources() {
             SampleType::InuseSpace,
             Pattern::new("shapes", |of| of.display_location().contains("shapes.ts")),
             &mut FileSources::new(),
-            &ListOptions::new(),
+            ListOptions::new(),
         )
         .unwrap();
     println!("{listing}");

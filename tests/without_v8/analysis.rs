@@ -92,11 +92,11 @@ mod top {
         assert_close(own, top.total.value());
         assert!(top.rows.is_sorted_by(|one, other| one.own.value() >= other.own.value()));
 
-        let by_total = stacks.profile.top(&options.clone().metric(Metric::Total)).unwrap();
+        let by_total = stacks.profile.top(options.clone().metric(Metric::Total)).unwrap();
         assert_eq!(by_total.rows.len(), top.rows.len());
         let total = |at: usize| by_total.rows[at].total.value();
         assert!((1..by_total.rows.len()).all(|at| total(at - 1) >= total(at)));
-        let some = stacks.profile.top(&options.limit(2)).unwrap();
+        let some = stacks.profile.top(options.limit(2)).unwrap();
         assert_eq!(some.rows, top.rows[..top.rows.len().min(2)]);
         assert_eq!(some.all, top.all);
     }
@@ -219,7 +219,7 @@ mod tree {
         fn bottom_up_is_the_trie_of_reversed_stacks(stacks in stacks(ALL)) {
             prop_assume!(stacks.nodes[0].1 == ROOT);
             let tree =
-                stacks.profile.bottom_up(&TreeOptions::new(stacks.of).min_share(0.0)).unwrap();
+                stacks.profile.bottom_up(TreeOptions::new(stacks.of).min_share(0.0)).unwrap();
             stacks.sum(|_| true).assert_is(&tree.total);
             let mut trie = reversed_trie(&stacks);
             for (row, path) in tree.rows.iter().zip(paths(&tree)) {
@@ -335,7 +335,7 @@ mod peek {
             stacks in stacks(ALL),
             wanted in prop::collection::vec(0..ALL, 0..4),
         ) {
-            let peek = stacks.profile.peek(stacks.of, &pattern(&wanted)).unwrap();
+            let peek = stacks.profile.peek(stacks.of, pattern(&wanted)).unwrap();
             let functions = sums(&stacks, place);
             // A place matches if the first of its functions in preorder does.
             let mut first: BTreeMap<Place, Number> = BTreeMap::new();
@@ -736,7 +736,7 @@ mod common_caller {
             stacks in stacks(ALL),
             wanted in prop::collection::vec(0..ALL, 1..4),
         ) {
-            let found = stacks.profile.common_caller(stacks.of, &pattern(&wanted));
+            let found = stacks.profile.common_caller(stacks.of, pattern(&wanted));
             let rank: BTreeMap<usize, usize> = stacks
                 .preorder()
                 .into_iter()
@@ -769,7 +769,7 @@ mod common_caller {
     fn scripts_that_were_loaded_again_have_the_same_callers() {
         let nodes = vec![(0, 0), (0, 0), (1, 7), (0, 10), (3, 7)];
         let profile = deep(nodes, &[(2, 64, true), (4, 64, true)]).profile;
-        let found = profile.common_caller(SampleType::InuseSpace, &pattern(&[7])).unwrap();
+        let found = profile.common_caller(SampleType::InuseSpace, pattern(&[7])).unwrap();
         assert_eq!(place_of(&found), place(0));
         assert_eq!(place(0), place(10));
         assert_ne!(function(0), function(10));
@@ -844,7 +844,7 @@ mod diff {
             assert_close(found.total.value(), whole[1] - whole[0]);
 
             let by_stack =
-                diff(&before.profile, &after.profile, &options.clone().by(DiffBy::Stack)).unwrap();
+                diff(&before.profile, &after.profile, options.clone().by(DiffBy::Stack)).unwrap();
             let (was, is) = (before.by_places(), after.by_places());
             let stacks: BTreeSet<_> = was.keys().chain(is.keys()).cloned().collect();
             prop_assert_eq!(by_stack.rows.len(), stacks.len());
@@ -900,7 +900,7 @@ mod diff {
                 (row.is_significant, row.own.value().abs())
             };
             prop_assert!(there.rows.is_sorted_by(|one, other| order(one) >= order(other)));
-            let few = diff(&before.profile, &after.profile, &options.limit(2)).unwrap();
+            let few = diff(&before.profile, &after.profile, options.limit(2)).unwrap();
             prop_assert_eq!(&few.rows[..], &there.rows[..there.rows.len().min(2)]);
             prop_assert_eq!((few.all, few.significant), (there.all, there.significant));
             // Benjamini and Hochberg, by the definition.
@@ -966,20 +966,20 @@ mod every_answer {
         }
         let every = Pattern::new("all", |_| true);
         let mut answers = vec![
-            both(profile.top_down(&TreeOptions::new(of)).unwrap()),
-            both(profile.bottom_up(&TreeOptions::new(of)).unwrap()),
+            both(profile.top_down(TreeOptions::new(of)).unwrap()),
+            both(profile.bottom_up(TreeOptions::new(of)).unwrap()),
             both(profile.peek(of, &every).unwrap()),
             both(profile.hot_path(of).unwrap()),
             both(profile.cycles(of).unwrap()),
             both(profile.dominators(of).unwrap()),
             both(
-                diff(profile, profile, &DiffOptions::new(of).by(DiffBy::Stack).limit(20)).unwrap(),
+                diff(profile, profile, DiffOptions::new(of).by(DiffBy::Stack).limit(20)).unwrap(),
             ),
         ];
         for by in ["function", "name", "script", "directory", "package", "label:isolate"] {
             let by: GroupBy = by.parse().unwrap();
-            answers.push(both(profile.top(&TopOptions::new(of).by(by.clone())).unwrap()));
-            answers.push(both(diff(profile, profile, &DiffOptions::new(of).by(by)).unwrap()));
+            answers.push(both(profile.top(TopOptions::new(of).by(by.clone())).unwrap()));
+            answers.push(both(diff(profile, profile, DiffOptions::new(of).by(by)).unwrap()));
         }
         answers
     }
@@ -1074,10 +1074,10 @@ mod every_answer {
         const LEVELS: usize = 100_000;
         let of = SampleType::InuseSpace;
         let profile = chain(LEVELS, LEVELS).profile;
-        assert_eq!(profile.top_down(&TreeOptions::new(of)).unwrap().rows.len(), LEVELS + 1);
+        assert_eq!(profile.top_down(TreeOptions::new(of)).unwrap().rows.len(), LEVELS + 1);
         let all = TreeOptions::new(of).depth(LEVELS);
         assert_eq!(profile.bottom_up(&all).unwrap().rows.len(), LEVELS);
-        assert_eq!(profile.bottom_up(&TreeOptions::new(of)).unwrap().rows.len(), 512);
+        assert_eq!(profile.bottom_up(TreeOptions::new(of)).unwrap().rows.len(), 512);
         assert_eq!(profile.hot_path(of).unwrap().steps.len(), LEVELS);
         for (text, json) in all_answers(&profile, of) {
             assert!(!text.is_empty());
@@ -1092,7 +1092,7 @@ mod every_answer {
         let options = TreeOptions::new(of).depth(3);
         assert_eq!(profile.top_down(&options).unwrap().rows.len(), 3);
         assert_eq!(profile.bottom_up(&options).unwrap().rows.len(), 6);
-        let top = profile.top(&TopOptions::new(of)).unwrap();
+        let top = profile.top(TopOptions::new(of)).unwrap();
         assert_eq!(top.rows[0].total.value() + top.rows[1].total.value(), 2.0 * whole - 64.0);
         assert_eq!(profile.cycles(of).unwrap().cycles[0].total.value(), whole);
         let options = DiffOptions::new(of).by(DiffBy::Stack).limit(3);
@@ -1144,7 +1144,7 @@ mod every_answer {
                 assert_numbers(&json, true);
             }
         }
-        let top = profile.top(&TopOptions::new(SampleType::InuseSpace)).unwrap();
+        let top = profile.top(TopOptions::new(SampleType::InuseSpace)).unwrap();
         assert_eq!(top.rows.len(), names.len() * names.len());
     }
 
@@ -1156,7 +1156,7 @@ mod every_answer {
             assert!(!text.is_empty());
             assert_numbers(&json, true);
         }
-        assert!(profile.top(&TopOptions::new(of)).unwrap().rows.is_empty());
+        assert!(profile.top(TopOptions::new(of)).unwrap().rows.is_empty());
         let pruned = profile.query(&Query::new().prune_below(of, 0.5)).unwrap();
         assert_eq!(pruned, profile.query(&Query::new()).unwrap());
         assert_eq!(pruned.len(), 1);
@@ -1170,7 +1170,7 @@ mod every_answer {
         let before = deep(nodes.clone(), &[(1, 64, true), (2, 64, true)]).profile;
         let after = deep(nodes, &[(1, 64, true), (2, 64, true), (3, 6400, true)]).profile;
         let of = SampleType::InuseSpace;
-        let top = after.top(&TopOptions::new(of)).unwrap();
+        let top = after.top(TopOptions::new(of)).unwrap();
         let own: f64 = top.rows.iter().map(|row| row.own.value()).sum();
         assert_eq!((top.rows.len(), own, top.rows[0].contexts), (2, 6528.0, 2));
         assert_eq!(*top.rows[0].function.clone().unwrap(), function(0));
@@ -1189,7 +1189,7 @@ mod every_answer {
         assert_eq!((graph[inner].contexts, graph[inner].total.value()), (2, 6464.0));
         assert_eq!(graph.cycles(), [[inner]]);
 
-        let diff = diff(&before, &after, &DiffOptions::new(of)).unwrap();
+        let diff = diff(&before, &after, DiffOptions::new(of)).unwrap();
         assert_eq!(diff.rows[0].own.value(), 6400.0);
         all_answers(&after, of);
         assert_eq!(Profile::merge([&after]).unwrap().functions().len(), 3);
@@ -1202,16 +1202,16 @@ mod every_answer {
         let of = SampleType::InuseSpace;
         for by in ["function", "name", "script", "directory", "package"] {
             let by: GroupBy = by.parse().unwrap();
-            let top = profile.top(&TopOptions::new(of).by(by.clone())).unwrap();
+            let top = profile.top(TopOptions::new(of).by(by.clone())).unwrap();
             let row = top.rows.iter().find(|row| row.name == "(root)").unwrap();
             assert_eq!((row.own.value(), row.total.value()), (64.0, 192.0));
             // It is there where only one of two has it, and what it has in total is the whole.
             let without = deep(vec![(0, ROOT), (0, 7)], &[(1, 128, true)]).profile;
-            let diff = diff(&without, &profile, &DiffOptions::new(of).by(by)).unwrap();
+            let diff = diff(&without, &profile, DiffOptions::new(of).by(by)).unwrap();
             assert_eq!((&*diff.rows[0].name, diff.rows[0].own.value()), ("(root)", 64.0));
             assert_eq!(diff.rows[0].total.before().value(), 128.0);
         }
-        let tree = profile.bottom_up(&TreeOptions::new(of)).unwrap();
+        let tree = profile.bottom_up(TreeOptions::new(of)).unwrap();
         assert_eq!(tree.rows.iter().map(|row| row.total.value()).sum::<f64>(), 192.0);
         let (hot, dominators) = (profile.hot_path(of).unwrap(), profile.dominators(of).unwrap());
         for (value, text) in [
@@ -1221,7 +1221,7 @@ mod every_answer {
             assert_eq!(value.value(), 64.0);
             assert!(text.contains("\n(root), on the empty stack: 64 B\n"), "{text}");
         }
-        let leaks = leaks([&profile; 3], &LeakOptions::new()).unwrap();
+        let leaks = leaks([&profile; 3], LeakOptions::new()).unwrap();
         // A built-in function's are those of what calls it, which is the root here.
         assert_eq!((leaks.all, leaks.rows[0].levels[0].value()), (1, 192.0));
     }

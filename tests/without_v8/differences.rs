@@ -35,13 +35,13 @@ fn balanced() -> Profile {
 
 fn pprof(profile: &Profile) -> Profile {
     let mut bytes = Vec::new();
-    profile.write_pprof(&mut bytes, &PprofOptions::new().object_sizes(true)).unwrap();
+    profile.write_pprof(&mut bytes, PprofOptions::new().object_sizes(true)).unwrap();
     format::read(&bytes[..]).unwrap()
 }
 
 fn changes(before: &Profile, after: &Profile) -> Profile {
     let mut bytes = Vec::new();
-    after.write_pprof_diff(&mut bytes, before, &PprofOptions::new()).unwrap();
+    after.write_pprof_diff(&mut bytes, before, PprofOptions::new()).unwrap();
     format::read(&bytes[..]).unwrap()
 }
 
@@ -84,7 +84,7 @@ fn answers_have_signs_and_no_shares() {
         let heading = "inuse_space: -990.0 kB (a difference: +10.0 kB and -1.0 MB)\n";
         heading.to_owned() + &lines.join("\n") + "\n"
     };
-    let top = profile.top(&TopOptions::new(SPACE)).unwrap();
+    let top = profile.top(TopOptions::new(SPACE)).unwrap();
     assert_eq!(
         top.to_string(),
         shown(&[
@@ -93,11 +93,11 @@ fn answers_have_signs_and_no_shares() {
             "+10.0 kB  -990.0 kB  main /a.js:1",
         ])
     );
-    let top = profile.top(&TopOptions::new(SPACE).limit(1)).unwrap();
+    let top = profile.top(TopOptions::new(SPACE).limit(1)).unwrap();
     assert!(top.to_string().contains("\n1 of 2 rows\n"), "{top}");
     let half = TopOptions::new(SPACE).min_share(0.5).metric(Metric::Total);
     assert_eq!(profile.top(&half).unwrap().rows.len(), 2);
-    assert_eq!(profile.top(&half.clone().metric(Metric::Own)).unwrap().rows.len(), 1);
+    assert_eq!(profile.top(half.clone().metric(Metric::Own)).unwrap().rows.len(), 1);
     let by = TopOptions::new(SPACE).by(GroupBy::Label("share%".to_owned()));
     assert!(profile.top(&by).unwrap().to_string().ends_with("  (none)\n"));
 
@@ -126,7 +126,7 @@ fn answers_have_signs_and_no_shares() {
     let dominators = profile.dominators(SPACE).unwrap();
     assert_eq!(dominators.functions[0].function.name, "grow");
     let cycles = balanced().cycles(SPACE).unwrap();
-    let peek = profile.peek(SPACE, &Pattern::text("main")).unwrap();
+    let peek = profile.peek(SPACE, Pattern::text("main")).unwrap();
     assert_eq!(peek.functions[0].callees[0].total.value(), -1_000_000.0);
     for text in [path.to_string(), dominators.to_string(), cycles.to_string(), peek.to_string()] {
         assert!(text.contains('-') && !text.contains('%') && !text.contains("share"), "{text}");
@@ -134,11 +134,11 @@ fn answers_have_signs_and_no_shares() {
     let mut sources = MemorySources::new();
     sources.insert_source("/a.js", "function main() {\n}\n\n\nfunction grow() {\n}\n");
     let listing =
-        profile.listing(SPACE, Pattern::all(), &mut sources, &ListOptions::new()).unwrap();
+        profile.listing(SPACE, Pattern::all(), &mut sources, ListOptions::new()).unwrap();
     let listing = listing.to_string();
     assert!(listing.contains("-1.0 MB     -1.0 MB      5:function grow"), "{listing}");
     // What was allocated has shares and intervals.
-    let top = profile.top(&TopOptions::new(SampleType::AllocSpace)).unwrap().to_string();
+    let top = profile.top(TopOptions::new(SampleType::AllocSpace)).unwrap().to_string();
     assert!(top.contains("self%") && top.contains(" to "), "{top}");
 }
 
@@ -158,12 +158,12 @@ fn more_and_less_do_not_hide_each_other() {
     assert_eq!(pruned.values(SPACE), profile.values(SPACE));
     let half = TreeOptions::new(SPACE).min_share(0.6);
     assert_eq!(profile.top_down(&half).unwrap().rows.len(), 2);
-    let common = profile.common_caller(SPACE, &Pattern::text("grow"));
+    let common = profile.common_caller(SPACE, Pattern::text("grow"));
     assert_eq!(common.unwrap().name, "main");
     // Of which nothing is left in all.
     let recursive = read(&[(&[1, 2], [0, 0, 10, 1000]), (&[1, 1, 2], [0, 0, -10, -1000])]);
     assert_eq!(recursive.total(SPACE), Some(0.0));
-    let common = recursive.common_caller(SPACE, &Pattern::text("grow"));
+    let common = recursive.common_caller(SPACE, Pattern::text("grow"));
     assert_eq!(common.unwrap().name, "main");
     // What cancels out in one place is nothing.
     let nothing = read(&[(&[1, 2], [0, 0, 10, 1000]), (&[1, 2], [0, 0, -10, -1000])]);
@@ -194,8 +194,8 @@ fn pprof_carries_differences_both_ways() {
         assert_eq!(changes_of.total(sample_type), Some(is - was), "{sample_type}");
     }
     // As those of `diff`, and the two sides by the label that pprof gives the first.
-    let top = changes_of.top(&TopOptions::new(SPACE)).unwrap();
-    let compared = diff(&before, &after, &DiffOptions::new(SPACE)).unwrap();
+    let top = changes_of.top(TopOptions::new(SPACE)).unwrap();
+    let compared = diff(&before, &after, DiffOptions::new(SPACE)).unwrap();
     for row in &top.rows {
         let same = compared.rows.iter().find(|other| other.name == row.name).unwrap();
         assert_eq!(row.own.value(), same.own.value(), "{}", row.name);
@@ -292,11 +292,11 @@ fn pictures_show_what_has_grown_and_shrunk() {
     let empty = balanced();
     svg(&|bytes| empty.write_flamegraph_diff(bytes, &empty, &options));
     let drawn = svg(&|bytes| {
-        profile.write_flamegraph(bytes, &FlamegraphOptions::new(SampleType::AllocSpace))
+        profile.write_flamegraph(bytes, FlamegraphOptions::new(SampleType::AllocSpace))
     });
     assert!(drawn.contains("<title>grow /a.js:5 (2,000,000 bytes, 76.92%)</title>"), "{drawn}");
 
-    let dot = svg(&|bytes| profile.write_dot(bytes, &DotOptions::new(SPACE)));
+    let dot = svg(&|bytes| profile.write_dot(bytes, DotOptions::new(SPACE)));
     assert!(dot.contains("inuse_space: -990.0 kB in all; 2 of 2 functions"), "{dot}");
     assert!(dot.contains(r#"label="main\n/a.js:1\n+10.0 kB\nof -990.0 kB""#), "{dot}");
     assert!(dot.contains(r#"label="grow\n/a.js:5\n-1.0 MB", fontsize=31.9, fillcolor="0.60 "#));
@@ -326,7 +326,7 @@ fn differences_are_compared_and_never_followed() {
         }
     }
     let snapshots = [&plain, &profile, &plain];
-    let error = leaks(snapshots, &LeakOptions::new()).unwrap_err();
+    let error = leaks(snapshots, LeakOptions::new()).unwrap_err();
     let AnalysisError::Snapshot { at: 2, error } = error else { panic!("{error}") };
     assert!(matches!(*error, AnalysisError::Difference { sample_type: SPACE }), "{error}");
     let alloc = LeakOptions::new().sample_type(SampleType::AllocSpace);
@@ -397,7 +397,7 @@ fn differences_of_go_have_the_figures_of_pprof() {
     ];
     for (sample_type, functions) in expected {
         assert_eq!(profile.is_difference(sample_type), sample_type != SampleType::AllocSpace);
-        let top = profile.top(&TopOptions::new(sample_type)).unwrap();
+        let top = profile.top(TopOptions::new(sample_type)).unwrap();
         for &(name, own, total) in functions {
             let of = |row: &&TopRow| row.function.as_ref().is_some_and(|of| of.name == *name);
             let rows: Vec<_> = top.rows.iter().filter(of).collect();
@@ -407,7 +407,7 @@ fn differences_of_go_have_the_figures_of_pprof() {
     }
     // Its stacks differ in lines, and what became less on one is more on another: `-lines`.
     let lines = ReadOptions::new().call_lines(true).read(&file[..]).unwrap();
-    let top = lines.top(&TopOptions::new(SPACE)).unwrap();
+    let top = lines.top(TopOptions::new(SPACE)).unwrap();
     let of = |row: &&TopRow| row.name.starts_with("main.rec ") && row.own.value() != 0.0;
     let found: Vec<_> = top.rows.iter().filter(of).collect();
     let found: Vec<_> = found.iter().map(|row| (&row.name[..], row.own.value())).collect();
@@ -438,7 +438,7 @@ proptest! {
             let whole = net(&|_| true, column);
             prop_assert_eq!(profile.total(sample_type), Some(whole));
             let mut texts = Vec::new();
-            let top = profile.top(&TopOptions::new(sample_type)).unwrap();
+            let top = profile.top(TopOptions::new(sample_type)).unwrap();
             let own: f64 = top.rows.iter().map(|row| row.own.value()).sum();
             prop_assert_eq!(own, whole);
             for row in &top.rows {
@@ -476,9 +476,9 @@ proptest! {
             texts.push((cycles.to_string(), serde_json::to_string(&cycles).unwrap()));
             let dominators = profile.dominators(sample_type).unwrap();
             texts.push((dominators.to_string(), serde_json::to_string(&dominators).unwrap()));
-            let peek = profile.peek(sample_type, &Pattern::new("all", |_| true)).unwrap();
+            let peek = profile.peek(sample_type, Pattern::new("all", |_| true)).unwrap();
             texts.push((peek.to_string(), serde_json::to_string(&peek).unwrap()));
-            let same = diff(&profile, &profile, &DiffOptions::new(sample_type)).unwrap();
+            let same = diff(&profile, &profile, DiffOptions::new(sample_type)).unwrap();
             prop_assert_eq!(same.total.value(), 0.0);
             texts.push((same.to_string(), serde_json::to_string(&same).unwrap()));
             for (text, json) in texts {
@@ -487,8 +487,8 @@ proptest! {
                 prop_assert_eq!(is_difference && text.contains('%'), false, "{}", text);
             }
             let mut bytes = Vec::new();
-            profile.write_flamegraph(&mut bytes, &FlamegraphOptions::new(sample_type)).unwrap();
-            profile.write_dot(&mut bytes, &DotOptions::new(sample_type)).unwrap();
+            profile.write_flamegraph(&mut bytes, FlamegraphOptions::new(sample_type)).unwrap();
+            profile.write_dot(&mut bytes, DotOptions::new(sample_type)).unwrap();
         }
         let again = pprof(&profile);
         for sample_type in profile.sample_types() {

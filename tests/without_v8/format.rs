@@ -728,13 +728,13 @@ fn a_writer_that_fails_is_an_error_and_loses_nothing() {
     let space = SampleType::InuseSpace;
     let writers: [Write<'_>; 10] = [
         &|profile, room| profile.write_heapprofile(full(room), Counted::InUse),
-        &|profile, room| profile.write_pprof(full(room), &PprofOptions::new()),
+        &|profile, room| profile.write_pprof(full(room), PprofOptions::new()),
         &|profile, room| profile.write_folded(full(room), space),
         &|profile, room| profile.write_speedscope(full(room), "x"),
-        &|profile, room| profile.write_dot(full(room), &DotOptions::new(space)),
-        &|profile, room| profile.write_flamegraph(full(room), &FlamegraphOptions::new(space)),
+        &|profile, room| profile.write_dot(full(room), DotOptions::new(space)),
+        &|profile, room| profile.write_flamegraph(full(room), FlamegraphOptions::new(space)),
         &|profile, room| {
-            profile.write_flamegraph_diff(full(room), profile, &FlamegraphOptions::new(space))
+            profile.write_flamegraph_diff(full(room), profile, FlamegraphOptions::new(space))
         },
         &|profile, room| profile.write_firefox(full(room), "x"),
         &|profile, room| profile.write_nodes(full(room), Counted::InUse),
@@ -773,7 +773,7 @@ fn a_hundred_thousand_levels_are_read_and_written() {
     assert_eq!(profile.contexts().last().unwrap().depth(), levels - 1);
     let again = written(|bytes| profile.write_heapprofile(bytes, Counted::InUse));
     assert_eq!(read(&again), profile);
-    profile.write_dot(io::sink(), &DotOptions::new(SampleType::InuseSpace)).unwrap();
+    profile.write_dot(io::sink(), DotOptions::new(SampleType::InuseSpace)).unwrap();
     profile.write_firefox(io::sink(), "deep").unwrap();
 }
 
@@ -793,7 +793,7 @@ fn functions_of_binaries_are_one_unless_lines_are_asked_for() {
     binary.function.iter_mut().for_each(|function| function.start_line = 0);
     let rows = |profile: &pprof_messages::Profile, options: ReadOptions| -> Vec<(String, f64)> {
         let profile = options.read(&profile.encode_to_vec()[..]).unwrap();
-        let top = profile.top(&TopOptions::new(SampleType::InuseSpace)).unwrap();
+        let top = profile.top(TopOptions::new(SampleType::InuseSpace)).unwrap();
         top.rows.into_iter().map(|row| (row.name, row.own.value())).collect()
     };
     let row = |name: &str, value: f64| (name.to_owned(), value);

@@ -65,11 +65,11 @@ fn answers_are_plain() {
         GroupBy::Package,
         GroupBy::Label(ODD.to_owned()),
     ] {
-        check("top", heap.top(&TopOptions::new(SPACE).by(by)).unwrap());
+        check("top", heap.top(TopOptions::new(SPACE).by(by)).unwrap());
     }
-    check("top_down", heap.top_down(&TreeOptions::new(SPACE)).unwrap());
-    check("bottom_up", heap.bottom_up(&TreeOptions::new(SPACE)).unwrap());
-    check("peek", heap.peek(SPACE, &Pattern::text("a")).unwrap());
+    check("top_down", heap.top_down(TreeOptions::new(SPACE)).unwrap());
+    check("bottom_up", heap.bottom_up(TreeOptions::new(SPACE)).unwrap());
+    check("peek", heap.peek(SPACE, Pattern::text("a")).unwrap());
     check("hot_path", heap.hot_path(SPACE).unwrap());
     check("dominators", heap.dominators(SPACE).unwrap());
     check("cycles", heap.cycles(SPACE).unwrap());
@@ -84,16 +84,16 @@ fn answers_are_plain() {
     let mut sources = MemorySources::new();
     check(
         "unlisted",
-        heap.listing(SPACE, Pattern::all(), &mut sources, &ListOptions::new()).unwrap(),
+        heap.listing(SPACE, Pattern::all(), &mut sources, ListOptions::new()).unwrap(),
     );
     sources.insert_source(&*odd_function(1).script_name, format!("{ODD}\n{ODD}\n"));
     check(
         "listing",
-        heap.listing(SPACE, Pattern::all(), &mut sources, &ListOptions::new()).unwrap(),
+        heap.listing(SPACE, Pattern::all(), &mut sources, ListOptions::new()).unwrap(),
     );
     check(
         "failing",
-        heap.listing(SPACE, Pattern::all(), &mut Failing, &ListOptions::new()).unwrap(),
+        heap.listing(SPACE, Pattern::all(), &mut Failing, ListOptions::new()).unwrap(),
     );
 }
 
@@ -148,7 +148,7 @@ fn lines_and_pictures_are_plain() {
         String::from_utf8(bytes).unwrap()
     };
     check("folded", text(&|bytes| heap.write_folded(bytes, SPACE).unwrap()));
-    check("DOT", text(&|bytes| heap.write_dot(bytes, &DotOptions::new(SPACE)).unwrap()));
+    check("DOT", text(&|bytes| heap.write_dot(bytes, DotOptions::new(SPACE)).unwrap()));
     let options = FlamegraphOptions::new(SPACE);
     let svg = text(&|bytes| heap.write_flamegraph(bytes, &options).unwrap());
     for title in svg.split("<title>").skip(1) {
@@ -163,7 +163,7 @@ fn what_is_plain_in_errors_and_answers_is_as_it_was_in_formats() {
     heap.add_label(Label::text(ODD, ODD));
     heap.metadata.comments.push(ODD.to_owned());
     let mut pprof = Vec::new();
-    heap.write_pprof(&mut pprof, &PprofOptions::new()).unwrap();
+    heap.write_pprof(&mut pprof, PprofOptions::new()).unwrap();
     let again = read(&pprof[..]).unwrap();
     assert_eq!(again.metadata.comments, [ODD]);
     assert_eq!(again.label_sets().last().unwrap(), [Label::text(ODD, ODD)]);
@@ -179,7 +179,7 @@ fn what_is_plain_in_errors_and_answers_is_as_it_was_in_formats() {
     root.child_ids.push(NodeId(2));
     let heap = Profile::from_nodes(&[root, anonymous], v8_heap_sampler::Counted::InUse).unwrap();
     let mut pprof = Vec::new();
-    heap.write_pprof(&mut pprof, &PprofOptions::new()).unwrap();
+    heap.write_pprof(&mut pprof, PprofOptions::new()).unwrap();
     let again = read(&pprof[..]).unwrap();
     assert_eq!(again.functions()[1].name, "");
     assert_eq!(again.functions()[1].script_name, heap.functions()[1].script_name);

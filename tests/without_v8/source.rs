@@ -190,7 +190,7 @@ fn a_profile_is_listed_by_its_original_source() {
     let mut none = MemorySources::new();
     assert!(
         profile
-            .listing(SampleType::AllocSpace, Pattern::all(), &mut none, &ListOptions::new())
+            .listing(SampleType::AllocSpace, Pattern::all(), &mut none, ListOptions::new())
             .is_err()
     );
 }

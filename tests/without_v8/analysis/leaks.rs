@@ -75,7 +75,7 @@ fn what_cannot_be_asked_is_an_error() {
     }
     let found = leaks(&all, &options).unwrap();
     assert_eq!((found.rows[0].rate.per, found.duration), (RateUnit::Snapshot, None));
-    let objects = leaks(&all, &options.clone().sample_type(SampleType::InuseObjects)).unwrap();
+    let objects = leaks(&all, options.clone().sample_type(SampleType::InuseObjects)).unwrap();
     assert!((objects.rows[0].rate.value / 500.0 - 1.0).abs() < 0.3, "{objects}");
     // At the same moment, too.
     for profile in &mut all {

@@ -32,7 +32,7 @@ fn heapprofile(profile: &Profile, bytes: &mut Vec<u8>) {
 }
 
 fn pprof(profile: &Profile, bytes: &mut Vec<u8>) {
-    profile.write_pprof(bytes, &PprofOptions::new().object_sizes(true)).unwrap();
+    profile.write_pprof(bytes, PprofOptions::new().object_sizes(true)).unwrap();
 }
 
 #[test]

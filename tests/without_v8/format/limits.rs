@@ -80,7 +80,7 @@ fn what_is_too_large_is_refused_before_it_is_written() {
     );
     // As large as it is said to be, but for what each sample has beside its stack.
     let mut pprof = Vec::new();
-    profile.write_pprof(&mut pprof, &PprofOptions::new()).unwrap();
+    profile.write_pprof(&mut pprof, PprofOptions::new()).unwrap();
     let unpacked =
         io::copy(&mut flate2::read::GzDecoder::new(&pprof[..]).by_ref(), &mut io::sink());
     let beside = unpacked.unwrap() - needed.0;
@@ -106,7 +106,7 @@ fn labels_count_as_samples_repeat_them() {
     let options = PprofOptions::new().size_limit(Bytes(4_000_000));
     let (needed, _) = refused(profile.write_pprof(Untouched, &options));
     let mut pprof = Vec::new();
-    profile.write_pprof(&mut pprof, &PprofOptions::new()).unwrap();
+    profile.write_pprof(&mut pprof, PprofOptions::new()).unwrap();
     let unpacked =
         io::copy(&mut flate2::read::GzDecoder::new(&pprof[..]).by_ref(), &mut io::sink()).unwrap();
     assert!(needed.0 <= unpacked && needed.0 > unpacked / 2, "{needed:?} of {unpacked}");
@@ -170,7 +170,7 @@ fn what_is_linear_in_contexts_is_written_however_deep_it_is() {
         ("nested nodes", |profile, bytes| profile.write_nested_nodes(bytes, Counted::InUse)),
         ("speedscope", |profile, bytes| profile.write_speedscope(bytes, "x")),
         ("Firefox", |profile, bytes| profile.write_firefox(bytes, "x")),
-        ("DOT", |profile, bytes| profile.write_dot(bytes, &DotOptions::new(SPACE))),
+        ("DOT", |profile, bytes| profile.write_dot(bytes, DotOptions::new(SPACE))),
     ];
     let of = move |levels: u32| {
         let profile = comb(levels);
@@ -186,8 +186,8 @@ fn what_is_linear_in_contexts_is_written_however_deep_it_is() {
         .spawn(move || {
             let profile = comb(100_000);
             refused(profile.write_folded(Untouched, SPACE));
-            refused(profile.write_pprof(Untouched, &PprofOptions::new()));
-            refused(profile.write_flamegraph(Untouched, &FlamegraphOptions::new(SPACE)));
+            refused(profile.write_pprof(Untouched, PprofOptions::new()));
+            refused(profile.write_flamegraph(Untouched, FlamegraphOptions::new(SPACE)));
             (of(10_000), of(100_000))
         })
         .unwrap()
@@ -275,7 +275,7 @@ fn names_that_graphviz_cannot_read_are_cut() {
         root.child_ids.push(NodeId(2));
         let profile = Profile::from_nodes(&[root, node], Counted::InUse).unwrap();
         let mut dot = Vec::new();
-        profile.write_dot(&mut dot, &DotOptions::new(SPACE)).unwrap();
+        profile.write_dot(&mut dot, DotOptions::new(SPACE)).unwrap();
         let dot = String::from_utf8(dot).unwrap();
         let label = dot.lines().find(|line| line.contains("fontsize=")).unwrap();
         let end = |of: &str| label.find(of).unwrap_or_else(|| panic!("{letter}: no {of}"));

@@ -27,11 +27,11 @@ fn sums_are_of_what_was_read() {
     let of = SampleType::InuseSpace;
     let whole = values.iter().sum::<u64>() as f64;
     assert_eq!(profile.estimate(of).unwrap().value(), whole);
-    let top = profile.top(&TopOptions::new(of)).unwrap();
+    let top = profile.top(TopOptions::new(of)).unwrap();
     for row in &top.rows {
         let at: usize = row.function.as_ref().unwrap().name[1..].parse().unwrap();
         assert_eq!(row.own.value(), values[at - 1] as f64);
     }
-    let tree = profile.top_down(&TreeOptions::new(of)).unwrap();
+    let tree = profile.top_down(TreeOptions::new(of)).unwrap();
     assert_eq!(tree.rows[0].total.value(), whole);
 }

@@ -543,7 +543,7 @@ fn files_carry_both_places() {
     let functions = &mapped.functions()[1..];
 
     let mut pprof = Vec::new();
-    mapped.write_pprof(&mut pprof, &PprofOptions::new()).unwrap();
+    mapped.write_pprof(&mut pprof, PprofOptions::new()).unwrap();
     assert_eq!(&format::read(&pprof[..]).unwrap().functions()[1..], functions);
     let mut json = Vec::new();
     mapped.write_nodes(&mut json, Counted::InUse).unwrap();

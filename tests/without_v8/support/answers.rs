@@ -102,7 +102,7 @@ impl<'p> Asked<'p> {
                 assert!(own <= total * (1.0 + 1e-9), "{row:?}");
                 assert!(total <= self.whole * (1.0 + 1e-9), "{row:?}");
             }
-            let same = diff(profile, profile, &DiffOptions::new(of).by(by)).unwrap();
+            let same = diff(profile, profile, DiffOptions::new(of).by(by)).unwrap();
             self.show(&same);
             assert_eq!((same.significant, same.total.value()), (0, 0.0));
         }
@@ -134,7 +134,7 @@ impl<'p> Asked<'p> {
 
     fn calls(&self) {
         let (profile, of) = (self.profile, self.of);
-        let peek = profile.peek(of, &Pattern::new("all", |_| true)).unwrap();
+        let peek = profile.peek(of, Pattern::new("all", |_| true)).unwrap();
         self.show(&peek);
         let from_root = peek.functions.iter().flat_map(|function| &function.callers);
         let from_root = from_root.filter(|call| call.function.is_none());
@@ -158,7 +158,7 @@ impl<'p> Asked<'p> {
         ] {
             let answer = profile.query(&query).unwrap();
             self.assert_is_whole(answer.total(of).unwrap());
-            self.show_of(&answer, &answer.top(&TopOptions::new(of)).unwrap());
+            self.show_of(&answer, &answer.top(TopOptions::new(of)).unwrap());
         }
 
         let path = profile.hot_path(of).unwrap();
@@ -212,7 +212,7 @@ impl<'p> Asked<'p> {
             return;
         };
         self.assert_close(twice.total(of).unwrap(), 2.0 * self.whole);
-        let grown = diff(profile, &twice, &DiffOptions::new(of).by(DiffBy::Stack)).unwrap();
+        let grown = diff(profile, &twice, DiffOptions::new(of).by(DiffBy::Stack)).unwrap();
         self.assert_is_whole(grown.rows.iter().map(|row| row.own.value()).sum());
     }
 }
