@@ -972,9 +972,7 @@ mod every_answer {
             both(profile.hot_path(of).unwrap()),
             both(profile.cycles(of).unwrap()),
             both(profile.dominators(of).unwrap()),
-            both(
-                diff(profile, profile, DiffOptions::new(of).by(DiffBy::Stack).limit(20)).unwrap(),
-            ),
+            both(diff(profile, profile, DiffOptions::new(of).by(DiffBy::Stack).limit(20)).unwrap()),
         ];
         for by in ["function", "name", "script", "directory", "package", "label:isolate"] {
             let by: GroupBy = by.parse().unwrap();

@@ -133,8 +133,7 @@ fn answers_have_signs_and_no_shares() {
     }
     let mut sources = MemorySources::new();
     sources.insert_source("/a.js", "function main() {\n}\n\n\nfunction grow() {\n}\n");
-    let listing =
-        profile.listing(SPACE, Pattern::all(), &mut sources, ListOptions::new()).unwrap();
+    let listing = profile.listing(SPACE, Pattern::all(), &mut sources, ListOptions::new()).unwrap();
     let listing = listing.to_string();
     assert!(listing.contains("-1.0 MB     -1.0 MB      5:function grow"), "{listing}");
     // What was allocated has shares and intervals.
