@@ -121,7 +121,7 @@
 //! - `regex`: [`analysis::Pattern::regex`].
 //! - `sourcemap`: source maps, [`Profile::map_sources`].
 
-#![deny(missing_docs)]
+#![deny(missing_docs, missing_debug_implementations)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // The documentation speaks of the sampler and of all formats whether or not they are compiled in.
 #![cfg_attr(

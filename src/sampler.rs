@@ -136,7 +136,7 @@ impl<'a> HeapSampler<'a> {
     ///
     /// # Errors
     ///
-    /// - [`Error::Options`]: the options are out of bounds.
+    /// - [`Error::Interval`] and [`Error::StackDepth`]: the options are out of bounds.
     /// - [`Error::AlreadySampling`]: the isolate is being sampled, by DevTools for instance. That
     ///   session goes on untouched.
     /// - [`Error::InGarbageCollection`]: V8 may be collecting garbage (see
@@ -144,7 +144,8 @@ impl<'a> HeapSampler<'a> {
     /// - [`Error::UnsupportedV8`]: the linked V8 is not one that this crate knows.
     ///
     /// [`Error::InGarbageCollection`]: crate::Error::InGarbageCollection
-    /// [`Error::Options`]: crate::Error::Options
+    /// [`Error::Interval`]: crate::Error::Interval
+    /// [`Error::StackDepth`]: crate::Error::StackDepth
     /// [`Error::AlreadySampling`]: crate::Error::AlreadySampling
     /// [`Error::UnsupportedV8`]: crate::Error::UnsupportedV8
     pub fn with_options(isolate: &'a mut v8::Isolate, options: SamplerOptions) -> Result<Self> {
@@ -402,7 +403,7 @@ impl<'a> HeapSampler<'a> {
     }
 }
 
-/// What [`HeapSampler::collect_allocations`] does besides collecting.
+/// The steps of [`HeapSampler::collect_allocations`] besides collecting.
 ///
 /// ```
 /// use v8_heap_sampler::CollectOptions;
@@ -411,9 +412,9 @@ impl<'a> HeapSampler<'a> {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CollectOptions {
-    /// Whether to stop sampling afterwards. Default: yes.
+    /// Stops sampling afterwards. Default: yes.
     pub stop_sampling: bool,
-    /// Whether to cut the cycles of the graph that recursion makes. Default: yes.
+    /// Cuts the cycles of the graph that recursion makes. Default: yes.
     pub no_circular: bool,
 }
 

@@ -42,17 +42,17 @@ impl Change {
         Self { before, after, gone, new, p_value }
     }
 
-    /// What it was.
+    /// The value before.
     pub fn before(&self) -> Estimate {
         self.before
     }
 
-    /// What it is.
+    /// The value after.
     pub fn after(&self) -> Estimate {
         self.after
     }
 
-    /// What was added: negative if it has become less.
+    /// The amount that was added: negative if it has become less.
     pub fn value(&self) -> f64 {
         self.after.value() - self.before.value()
     }
@@ -65,8 +65,8 @@ impl Change {
         self.is_known().then(|| (self.gone.variance + self.new.variance).sqrt())
     }
 
-    /// How likely a change by as much or more, up or down, is by sampling alone; `None` if it is
-    /// unknown. Two-sided, and not corrected for there being many.
+    /// The probability of a change by as much or more, up or down, by sampling alone; `None` if it
+    /// is unknown. Two-sided, and not corrected for there being many.
     pub fn p_value(&self) -> Option<f64> {
         self.p_value
     }

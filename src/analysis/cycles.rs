@@ -16,7 +16,7 @@ use crate::tree::NONE;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Cycles {
-    /// Which value.
+    /// The values that the answer is about.
     pub sample_type: SampleType,
     /// The whole profile.
     pub total: Estimate,
@@ -32,9 +32,9 @@ pub struct Cycles {
 pub struct Cycle {
     /// The functions, in the order in which the profile shows them first.
     pub functions: Vec<Arc<Function>>,
-    /// What they allocated themselves.
+    /// The amount that they allocated themselves.
     pub own: Estimate,
-    /// What was allocated while any of them was on the stack: each sample once.
+    /// The amount that was allocated while any of them was on the stack: each sample once.
     pub total: Estimate,
 }
 

@@ -18,13 +18,13 @@ use crate::estimate::Sum;
 use crate::model::{AnalysisError, Function, SampleType};
 use crate::profile::{Evidence, GroupSums, Profile, group_sums, of_groups};
 
-/// By what profiles are compared.
+/// The key by which profiles are compared.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DiffBy {
-    /// By calling context: what each stack allocated itself.
+    /// Calling contexts: what each stack allocated itself.
     Stack,
-    /// By function, script, package, ...
+    /// Functions, scripts, packages, ...
     Group(GroupBy),
 }
 
@@ -44,7 +44,7 @@ impl From<GroupBy> for DiffBy {
     }
 }
 
-/// What a [`diff`] compares.
+/// Options of [`diff`].
 ///
 /// ```
 /// use v8_heap_sampler::SampleType;
@@ -63,7 +63,7 @@ pub struct DiffOptions {
 }
 
 impl DiffOptions {
-    /// By function, all rows, at a false discovery rate of 5 %.
+    /// The defaults: by function, all rows, at a false discovery rate of 5 %.
     #[must_use]
     pub const fn new(sample_type: SampleType) -> Self {
         Self {
@@ -125,25 +125,25 @@ impl From<&DiffOptions> for DiffOptions {
     }
 }
 
-/// What has changed: see [`diff`].
+/// The changes from one profile to another: see [`diff`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Diff {
-    /// Which value.
+    /// The values that the answer is about.
     pub sample_type: SampleType,
     /// The change of the whole.
     pub total: Change,
     /// The rows: significant ones first, and among these the largest change first, up or down.
     pub rows: Vec<DiffRow>,
-    /// How many rows there would be if none was cut off.
+    /// The number of rows before truncation.
     pub all: usize,
-    /// How many of these are significant.
+    /// The number of these that are significant.
     pub significant: usize,
-    /// How many of these have grown.
+    /// The number of these that have grown.
     pub grown: usize,
-    /// How large a part of these may be so by chance, on average.
+    /// The target false discovery rate: the expected part of these that changed by chance.
     pub false_discovery_rate: f64,
-    /// Whether both profiles are of one session.
+    /// True if both profiles are of one session.
     pub same_session: bool,
     #[serde(skip)]
     by: String,
@@ -155,25 +155,26 @@ pub struct Diff {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct DiffRow {
-    /// What it is of, as it is shown; a stack with the innermost function first.
+    /// The name of the row, as it is shown; a stack with the innermost function first.
     pub name: String,
     /// The function, or the innermost one of the stack.
     pub function: Option<Arc<Function>>,
     /// The stack, the outermost function first; empty if the rows are no stacks.
     pub stack: Vec<Arc<Function>>,
-    /// What it allocated itself.
+    /// The amount that it allocated itself.
     pub own: Change,
-    /// What was allocated while it was on the stack; of stacks and labels the same as `own`.
+    /// The change of what was allocated while it was on the stack; of stacks and labels the same as
+    /// `own`.
     pub total: Change,
     /// The least false discovery rate at which it is significant; `None` if uncertainties are
     /// unknown.
     pub q_value: Option<f64>,
-    /// Whether there is more to it than sampling explains, at the false discovery rate that was
+    /// True if there is more to it than sampling explains, at the false discovery rate that was
     /// asked for. Never if uncertainties are unknown.
     pub is_significant: bool,
 }
 
-/// What has changed from one profile to another, and which changes are more than sampling explains.
+/// Compares two profiles, and tells which changes are more than sampling explains.
 ///
 /// Functions are matched across sessions, isolates, and loads of a script: by name, script and
 /// place ([`GroupBy::FunctionName`] without the place in the script). Each change has a standard

@@ -20,11 +20,11 @@ use crate::tree::NONE;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Dominators {
-    /// Which value.
+    /// The values that the answer is about.
     pub sample_type: SampleType,
     /// The whole profile.
     pub total: Estimate,
-    /// What was allocated on the empty stack: a part of the total that no function has.
+    /// The amount that was allocated on the empty stack: a part of the total that no function has.
     pub on_empty_stack: Estimate,
     /// The functions, the one that dominates most first; the root is not among them.
     pub functions: Vec<Dominator>,
@@ -38,15 +38,15 @@ pub struct Dominators {
 pub struct Dominator {
     /// The function.
     pub function: Arc<Function>,
-    /// Its immediate dominator: the last function that every way from the root to it passes
+    /// The immediate dominator: the last function that every way from the root to it passes
     /// through. `None` if that is the root: no single function.
     pub immediate_dominator: Option<Arc<Function>>,
-    /// What it allocated itself.
+    /// The amount that it allocated itself.
     pub own: Estimate,
-    /// What it and the functions that it dominates allocated themselves: without it, none of them
-    /// would be reached.
+    /// The amount that it and the functions that it dominates allocated themselves: without it,
+    /// none of them would be reached.
     pub dominated: Estimate,
-    /// How many functions it dominates, itself among them.
+    /// The number of functions that it dominates, itself among them.
     pub functions: usize,
 }
 

@@ -11,7 +11,7 @@ use crate::model::{AnalysisError, Function, OwnedPlace, Place, SampleType};
 use crate::profile::Profile;
 use crate::tree::NONE;
 
-/// By what an answer adds values up.
+/// The key by which values are aggregated.
 ///
 /// ```
 /// use v8_heap_sampler::analysis::GroupBy;

@@ -17,11 +17,11 @@ use crate::profile::{Evidence, Profile};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct HotPath {
-    /// Which value.
+    /// The values that the answer is about.
     pub sample_type: SampleType,
     /// The whole profile.
     pub total: Estimate,
-    /// What was allocated on the empty stack: a part of the total that no function has.
+    /// The amount that was allocated on the empty stack: a part of the total that no function has.
     pub on_empty_stack: Estimate,
     /// The contexts on the way, the outermost function first; none of an empty profile.
     pub steps: Vec<HotStep>,
@@ -35,11 +35,11 @@ pub struct HotPath {
 pub struct HotStep {
     /// The context, by [`Context::index`](crate::Context::index).
     pub context: usize,
-    /// Its function.
+    /// The function.
     pub function: Arc<Function>,
-    /// What it allocated itself.
+    /// The amount that it allocated itself.
     pub own: Estimate,
-    /// What it and all below it allocated.
+    /// The amount that it and all below it allocated.
     pub total: Estimate,
 }
 

@@ -121,7 +121,7 @@ impl Pattern {
         self.is_name.then_some(&*self.text)
     }
 
-    /// Whether a function is selected.
+    /// Tells whether a function is selected.
     #[must_use]
     pub fn matches(&self, function: &Function) -> bool {
         (self.matches)(function)

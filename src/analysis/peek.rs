@@ -19,7 +19,7 @@ use crate::profile::{Evidence, Profile};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Peek {
-    /// Which value.
+    /// The values that the answer is about.
     pub sample_type: SampleType,
     /// The whole profile.
     pub total: Estimate,
@@ -35,14 +35,14 @@ pub struct Peek {
 pub struct PeekedFunction {
     /// The function.
     pub function: Arc<Function>,
-    /// What it allocated itself.
+    /// The amount that it allocated itself.
     pub own: Estimate,
-    /// What was allocated while it was on the stack: each sample once.
+    /// The amount that was allocated while it was on the stack: each sample once.
     pub total: Estimate,
     /// Who calls it, the largest first. `None` in place of a function is the root: it stood on the
     /// stack first.
     pub callers: Vec<PeekedCall>,
-    /// What it calls, the largest first.
+    /// The calls from it, the largest first.
     pub callees: Vec<PeekedCall>,
 }
 
@@ -52,7 +52,7 @@ pub struct PeekedFunction {
 pub struct PeekedCall {
     /// The function at the other end; `None` for the root.
     pub function: Option<Arc<Function>>,
-    /// What was allocated while the call was on the stack: each sample once.
+    /// The amount that was allocated while the call was on the stack: each sample once.
     pub total: Estimate,
 }
 

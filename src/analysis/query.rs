@@ -8,7 +8,7 @@ use crate::model::{AnalysisError, Function, Place, SampleType};
 use crate::profile::{FunctionParts, Profile, StackBuilder};
 use crate::tree::NONE;
 
-/// What is to be done about recursion.
+/// The way in which recursive calls are collapsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Recursion {
     /// A function that calls itself is one frame: `a;b;b;c` becomes `a;b;c`.
@@ -62,7 +62,7 @@ impl Query {
         Self::default()
     }
 
-    /// Only stacks on which a function matches.
+    /// Keeps only stacks on which a function matches.
     pub fn focus(self, functions: impl Into<Pattern>) -> Self {
         Self { focus: Some(functions.into()), ..self }
     }

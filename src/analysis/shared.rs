@@ -3,20 +3,20 @@
 use crate::model::Counted;
 use crate::profile::{OrdinalSample, Profile};
 
-/// Whether two profiles are of one session, in which a sample stays the same sample.
+/// The relation of two profiles: of one session, in which a sample stays the same sample, or not.
 ///
 /// An object that is alive in both was sampled in both or in neither, so that what is alive in both
 /// is no source of doubt about what has changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Sessions {
-    /// They are if they started at the same moment, with the same interval, and have samples.
+    /// One session if both started at the same moment, with the same interval, and have samples.
     #[default]
     Detect,
-    /// They are: their samples are matched by their place in the order of allocation. Differences
+    /// One session: samples are matched by their place in the order of allocation. Differences
     /// need profiles that know the sizes of objects for that, as those of this crate do; others are
     /// compared as if they were independent.
     Same,
-    /// They are not.
+    /// Independent profiles.
     Independent,
 }
 

@@ -13,18 +13,18 @@ use crate::estimate::Estimate;
 use crate::model::{AnalysisError, Function, SampleType};
 use crate::profile::{Evidence, GroupSums, LabelValue, Profile, of_groups};
 
-/// Which of a function's two figures is meant.
+/// One of a function's two figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
-    /// What it allocated itself; pprof's `flat`.
+    /// The amount that it allocated itself; pprof's `flat`.
     #[default]
     Own,
-    /// What was allocated while it was on the stack, each sample once; pprof's `cum`.
+    /// The amount that was allocated while it was on the stack, each sample once; pprof's `cum`.
     Total,
 }
 
-/// What a [`top`](Profile::top) table shows.
+/// Options of [`top`](Profile::top).
 ///
 /// ```
 /// use v8_heap_sampler::SampleType;
@@ -95,13 +95,13 @@ impl From<&TopOptions> for TopOptions {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Top {
-    /// Which value.
+    /// The values that the answer is about.
     pub sample_type: SampleType,
     /// The whole profile.
     pub total: Estimate,
     /// The rows, the largest first; of a difference those that have changed most, up or down.
     pub rows: Vec<TopRow>,
-    /// How many rows there would be if none was cut off.
+    /// The number of rows before truncation.
     pub all: usize,
     #[serde(skip)]
     heading: String,
@@ -113,16 +113,16 @@ pub struct Top {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct TopRow {
-    /// What it is of, as it is shown; `(root)` of what was allocated on the empty stack, if
+    /// The name of the row, as it is shown; `(root)` of what was allocated on the empty stack, if
     /// anything was.
     pub name: String,
     /// The function, where the rows are functions.
     pub function: Option<Arc<Function>>,
-    /// What it allocated itself.
+    /// The amount that it allocated itself.
     pub own: Estimate,
-    /// What was allocated while it was on the stack: each sample once.
+    /// The amount that was allocated while it was on the stack: each sample once.
     pub total: Estimate,
-    /// In how many calling contexts it appears; of label values, in how many values.
+    /// The number of calling contexts in which it appears; of label values, of values.
     pub contexts: u32,
 }
 

@@ -12,7 +12,7 @@ use crate::model::{AnalysisError, Function, SampleType};
 use crate::profile::{Evidence, Profile, Visit, walk};
 use crate::tree::NONE;
 
-/// What a tree shows: [`top_down`](Profile::top_down) and
+/// Options of [`top_down`](Profile::top_down) and
 /// [`bottom_up`](Profile::bottom_up).
 ///
 /// ```
@@ -66,9 +66,9 @@ impl From<&TreeOptions> for TreeOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// From the outermost functions to what they call.
+    /// The outermost functions first, below each what it calls.
     TopDown,
-    /// From what allocates to its callers.
+    /// The functions that allocate first, below each its callers.
     BottomUp,
 }
 
@@ -81,7 +81,7 @@ pub enum Direction {
 pub struct Tree {
     /// The direction in which rows follow on each other.
     pub direction: Direction,
-    /// Which value.
+    /// The values that the answer is about.
     pub sample_type: SampleType,
     /// The whole profile.
     pub total: Estimate,
@@ -95,16 +95,17 @@ pub struct Tree {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct TreeRow {
-    /// How many calls lie between the first level, 0, and this row.
+    /// The number of calls between the first level, 0, and this row.
     pub depth: usize,
     /// The function.
     pub function: Arc<Function>,
-    /// From the outside in: what this context allocated itself. `None` in an inverted tree.
+    /// The amount that this context allocated itself. `None` in an inverted tree.
     pub own: Option<Estimate>,
     /// From the outside in: what this context and all below it allocated. In an inverted tree: what
     /// the function of the first level allocated itself when it was called along this way.
     pub total: Estimate,
-    /// How many rows right below this one were left out, as they were too small or too deep.
+    /// The number of rows right below this one that were left out, as they were too small or too
+    /// deep.
     pub left_out: usize,
 }
 

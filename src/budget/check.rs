@@ -17,7 +17,7 @@ use crate::profile::Context;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub struct OverBudget {
-    /// What is wrong, in the order of the budget; never empty.
+    /// The violations, in the order of the budget; never empty.
     pub violations: Vec<Violation>,
 }
 
@@ -52,7 +52,7 @@ pub enum Violation {
     },
 }
 
-/// What a budget is of.
+/// The scope of a limit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scope {
@@ -72,17 +72,17 @@ pub enum Scope {
 pub struct Exceeded {
     /// Whose limit it is.
     pub scope: Scope,
-    /// What is limited: `Inuse...` is what was retained.
+    /// The values that are limited: `Inuse...` is what was retained.
     pub what: SampleType,
     /// The most that was allowed, in bytes or objects.
     pub limit: u64,
-    /// How much there is. Whole, if it was counted.
+    /// The amount that there is. Whole, if it was counted.
     pub found: f64,
-    /// Where the truth lies, if that is an estimate.
+    /// The interval of the truth, if the amount is an estimate.
     pub interval: Option<ConfidenceInterval>,
     /// The functions that have most of it, the one with the most first; five at most.
     pub offenders: Vec<Offender>,
-    /// How many functions have some of it.
+    /// The number of functions that have some of it.
     pub functions: usize,
     shown: String,
     strict: bool,
@@ -92,9 +92,9 @@ pub struct Exceeded {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Offender {
-    /// Which function.
+    /// The function.
     pub function: Arc<Function>,
-    /// How much it allocated itself, or retains of that.
+    /// The amount that it allocated itself, or retains of that.
     pub found: f64,
     /// The calls that led to it where it allocated most: its caller first, the outermost last,
     /// without the root.

@@ -33,13 +33,13 @@ impl Limits {
 /// The four setters of everything that has limits.
 macro_rules! limits {
     () => {
-        /// At most so many bytes may be allocated, of objects dead or alive.
+        /// Limits the bytes that are allocated, of objects dead or alive.
         pub const fn allocated_bytes(mut self, most: u64) -> Self {
             self.limits = self.limits.set(SampleType::AllocSpace, most);
             self
         }
 
-        /// At most so many objects may be allocated, dead or alive.
+        /// Limits the objects that are allocated, dead or alive.
         ///
         /// Optimised code allocates neighbouring objects in one go, and V8 counts the group as one.
         pub const fn allocated_objects(mut self, most: u64) -> Self {
@@ -47,13 +47,13 @@ macro_rules! limits {
             self
         }
 
-        /// At most so many bytes may be alive in the end.
+        /// Limits the bytes that are alive in the end.
         pub const fn retained_bytes(mut self, most: u64) -> Self {
             self.limits = self.limits.set(SampleType::InuseSpace, most);
             self
         }
 
-        /// At most so many objects may be alive in the end.
+        /// Limits the objects that are alive in the end.
         ///
         /// Optimised code allocates neighbouring objects in one go, and V8 counts the group as one.
         pub const fn retained_objects(mut self, most: u64) -> Self {
@@ -63,7 +63,7 @@ macro_rules! limits {
     };
 }
 
-/// How much some work may allocate and retain, in all and by function.
+/// Limits of what some work may allocate and retain, in all and by function.
 ///
 /// ```
 /// use v8_heap_sampler::budget::{Budget, FunctionBudget};
@@ -97,7 +97,7 @@ impl Budget {
         self
     }
 
-    /// Has the limits of the whole count only what was allocated with a JavaScript function on the
+    /// Restricts the limits of the whole to what was allocated with a JavaScript function on the
     /// stack ([`Measurement::javascript`](super::Measurement::javascript)), and not what V8 and the
     /// embedder allocated beside it. The limits of functions are the same.
     pub const fn javascript_only(mut self) -> Self {
@@ -105,7 +105,7 @@ impl Budget {
         self
     }
 
-    /// How sure an estimate must be. Default: 95 %. Counts are always sure.
+    /// Sets the confidence that an estimate must have. Default: 95 %. Counts are always sure.
     ///
     /// The limits of an interval at 95 % are missed by 2.5 % to either side: a limit that is just
     /// kept is reported as surely exceeded once in forty runs. Each limit of a budget is checked by
@@ -115,7 +115,7 @@ impl Budget {
         self
     }
 
-    /// Has an estimate fail unless it is surely within the limit. Without this, it fails if it is
+    /// Makes an estimate fail unless it is surely within the limit. Without this, it fails if it is
     /// surely above. Counts are always sure.
     ///
     /// What no sample was seen of is estimated as 0 with an upper limit of about 3.7 times the
@@ -158,8 +158,8 @@ impl FunctionBudget {
         Self::new(functions.into(), false)
     }
 
-    /// The budget of functions, without what other functions allocated that they call: of all with a
-    /// name, or of those that a pattern selects.
+    /// The budget of functions, without what other functions allocated that they call: of all with
+    /// a name, or of those that a pattern selects.
     ///
     /// Built-in functions are functions, too: what `map` allocates is not its caller's own.
     pub fn own(functions: impl Into<Pattern>) -> Self {

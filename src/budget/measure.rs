@@ -61,7 +61,7 @@ pub fn measure<R>(
     MeasureOptions::exact().measure_once(isolate, work)
 }
 
-/// How work is measured: exactly or sampled, after how much warm-up.
+/// Options of measuring work: exactly or sampled, after how much warm-up.
 ///
 /// ```
 /// use v8_heap_sampler::budget::MeasureOptions;
@@ -116,16 +116,16 @@ impl MeasureOptions {
         Self { sampler, warm_up: 0, collect_before: true }
     }
 
-    /// How many of the topmost frames of a stack are kept. Default: 2048, the most that there can
-    /// be. Where stacks are cut, functions at the bottom lack what they called
+    /// Sets the number of topmost frames of a stack that are kept. Default: 2048, the most that
+    /// there can be. Where stacks are cut, functions at the bottom lack what they called
     /// ([`Measurement::has_cut_stacks`]).
     pub const fn stack_depth(mut self, frames: u32) -> Self {
         self.sampler = self.sampler.stack_depth(frames);
         self
     }
 
-    /// How often the work is run before, without being measured, so that V8 has compiled it and
-    /// learnt about it. Default: not at all.
+    /// Sets how often the work is run before, without being measured, so that V8 has compiled it
+    /// and learnt about it. Default: not at all.
     ///
     /// What V8 learns and compiles is part of what a first run allocates and retains. With
     /// [`STABLE_FLAGS`] ten to twenty runs are enough; to find out for some work, look at
@@ -135,8 +135,8 @@ impl MeasureOptions {
         self
     }
 
-    /// Whether a full garbage collection comes before the work. Default: yes, so that garbage of
-    /// before does not decide when collections happen during the work.
+    /// Sets whether a full garbage collection comes before the work. Default: yes, so that garbage
+    /// of before does not decide when collections happen during the work.
     ///
     /// It empties V8's caches, those of compiled scripts included.
     pub const fn collect_before(mut self, collect: bool) -> Self {
@@ -156,7 +156,8 @@ impl MeasureOptions {
     ///   by DevTools for instance. That session goes on untouched, and `work` is not run.
     /// - [`Error::InGarbageCollection`](crate::Error::InGarbageCollection): V8 may be collecting
     ///   garbage, as in a finalizer.
-    /// - [`Error::Options`](crate::Error::Options): interval or stack depth are out of bounds.
+    /// - [`Error::Interval`](crate::Error::Interval) and
+    ///   [`Error::StackDepth`](crate::Error::StackDepth): the options are out of bounds.
     /// - Those of [`HeapSampler::profile`], if somebody else stops the sampler meanwhile.
     ///
     /// # Panics

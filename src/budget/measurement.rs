@@ -50,10 +50,10 @@ pub struct Measurement {
 pub struct FunctionAmounts {
     /// The function; of several, the one that comes first in preorder.
     pub function: Arc<Function>,
-    /// What it allocated itself.
+    /// The amount that it allocated itself.
     pub own: Amounts,
-    /// What was allocated while it was on the stack: each object once, however often the function
-    /// stands on its stack.
+    /// The amount that was allocated while it was on the stack: each object once, however often the
+    /// function stands on its stack.
     pub total: Amounts,
     /// The number of contexts in which it appears.
     pub contexts: u32,
@@ -91,12 +91,12 @@ impl Measurement {
         self.total().retained
     }
 
-    /// Both.
+    /// The amounts allocated and retained in all.
     pub fn total(&self) -> Amounts {
         self.amounts(|_| true)
     }
 
-    /// Whether every object was sampled, so that all amounts are counts.
+    /// Tells whether every object was sampled, so that all amounts are counts.
     pub fn is_exact(&self) -> bool {
         self.profile.uncertainty(SampleType::AllocSpace) == Some(Uncertainty::Exact)
     }
@@ -184,8 +184,9 @@ impl Measurement {
         &self.profile
     }
 
-    /// Whether a stack was as deep as V8 was told to keep them, so that callers may be missing, and
-    /// from the totals of functions what they called. Linear in the number of contexts.
+    /// Tells whether a stack was as deep as V8 was told to keep them, so that callers may be
+    /// missing, and from the totals of functions what they called. Linear in the number of
+    /// contexts.
     pub fn has_cut_stacks(&self) -> bool {
         let Some(most) = self.stack_depth() else { return false };
         let mut depths: Vec<u32> = vec![0; self.profile.len()];

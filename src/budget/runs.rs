@@ -7,7 +7,7 @@ use super::limits::Budget;
 use super::measurement::Measurement;
 use crate::model::SampleType;
 
-/// What several runs of the same work allocated and retained, each by itself.
+/// Measurements of several runs of the same work.
 ///
 /// Displayed as the least, the median and the most that they allocated and retained.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ impl Runs {
         self.sorted(what)[self.runs.len() - 1]
     }
 
-    /// How far apart the least and the most are, as a part of the median: 0.02 for 2 %. Infinite if
+    /// The distance of the least and the most, as a part of the median: 0.02 for 2 %. Infinite if
     /// the median is 0 and the most is not.
     pub fn spread(&self, what: SampleType) -> f64 {
         let [least, median, most] = [self.least(what), self.median(what), self.most(what)]

@@ -27,7 +27,8 @@ use crate::model::{Bytes, Objects, SampleType, Unit};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Uncertainty {
-    /// None: every object was sampled, at an interval of 1 byte, and the value is a count.
+    /// No uncertainty: every object was sampled, at an interval of 1 byte, and the value is a
+    /// count.
     Exact,
     /// Sampling, at a known interval, of objects of known sizes: the interval around the estimate
     /// holds the truth as often as it says.

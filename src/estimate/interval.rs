@@ -6,7 +6,7 @@ use super::quantile::negative_binomial;
 use super::sum::Sum;
 use crate::model::AnalysisError;
 
-/// How often an interval must hold the truth: 0.95 for 95 %.
+/// A confidence level: the probability that an interval holds the truth, 0.95 for 95 %.
 ///
 /// ```
 /// use v8_heap_sampler::Confidence;
@@ -75,7 +75,7 @@ pub struct ConfidenceInterval {
     pub lower: f64,
     /// The upper limit.
     pub upper: f64,
-    /// How often the truth lies between the two.
+    /// The probability that the truth lies between the two.
     pub confidence: Confidence,
 }
 
@@ -85,7 +85,7 @@ impl ConfidenceInterval {
         self.upper - self.lower
     }
 
-    /// Whether `value` lies in the interval, its limits included.
+    /// Tells whether `value` lies in the interval, its limits included.
     ///
     /// Limits are sums of floating-point numbers: a value that is off by their last digits counts
     /// as being in.

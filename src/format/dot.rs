@@ -10,7 +10,7 @@ use crate::graph::{Call, FunctionNode};
 use crate::model::{Function, SampleType, plain_text};
 use crate::profile::Profile;
 
-/// What to show of a call graph.
+/// Options of [`Profile::write_dot`].
 ///
 /// ```
 /// use v8_heap_sampler::{SampleType, format::DotOptions};

@@ -15,7 +15,7 @@ use crate::tree::TooMany;
 
 const FORMAT: &str = "flame graph";
 
-/// How to draw a flame graph.
+/// Options of [`Profile::write_flamegraph`] and [`Profile::write_flamegraph_diff`].
 ///
 /// ```
 /// use v8_heap_sampler::{SampleType, format::FlamegraphOptions};

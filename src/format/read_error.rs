@@ -6,7 +6,7 @@ use crate::model::{Bytes, ProfileError, plain_text};
 use crate::profile::Profile;
 use crate::tree::TooMany;
 
-/// Why a profile cannot be read.
+/// A reason why a profile cannot be read.
 ///
 /// Places in JSON are byte offsets from the start of the text, uncompressed; places in pprof are
 /// fields of `profile.proto`. Fields of the errors hold a file's text as it is; what they
@@ -26,7 +26,7 @@ pub enum ReadError {
     #[error("reading failed: {0}")]
     Io(#[from] io::Error),
 
-    /// What is read is no profile of a format that this crate reads.
+    /// The input is no profile of a format that this crate reads.
     #[error("not a profile that can be read: {}", plain_text(found))]
     UnknownFormat {
         /// What was found instead.

@@ -3,7 +3,7 @@
 use super::limit::Limit;
 use crate::model::{Bytes, Counted};
 
-/// How to read profiles.
+/// Options of reading profiles.
 ///
 /// ```
 /// # #[cfg(feature = "formats")] {

@@ -7,7 +7,7 @@ use crate::model::{AnalysisError, Bytes, SampleType, plain_text};
 /// The default of writers' limits, of memory and of size: 1 GiB. Few programs open larger files.
 pub(super) const DEFAULT_LIMIT: Bytes = Bytes(1 << 30);
 
-/// Why a profile cannot be written.
+/// A reason why a profile cannot be written.
 ///
 /// The profile is untouched.
 #[derive(Debug, thiserror::Error)]

@@ -104,7 +104,7 @@ pub enum Error {
         check: String,
     },
 
-    /// What V8 returned does not have the shape that this crate knows, and nothing was read from
+    /// V8's data does not have the shape that this crate knows, and nothing was read from
     /// it on trust. Please report it, with the V8 version and the target.
     #[error("V8's allocation profile failed a check and was not trusted: {check}")]
     UnexpectedProfile {

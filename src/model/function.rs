@@ -16,8 +16,8 @@ use super::{Name, Original, ScriptId, plain_text};
 /// script. Profiles that lack the start position (as DevTools' do) still have name and place, so
 /// all of it counts; within one collection that comes to the same.
 ///
-/// Written by serde by name and place, in the names of a [`Node`](crate::Node): 0 stands for what is
-/// unknown, and an unknown start position or original is left out.
+/// Written by serde by name and place, in the names of a [`Node`](crate::Node): 0 stands for what
+/// is unknown, and an unknown start position or original is left out.
 ///
 /// Displayed as `name script:line:column`, with `(anonymous)` for an empty name and without the
 /// parts that are unknown, as [`plain_text`](crate::format::plain_text). Where the
@@ -49,10 +49,10 @@ pub struct Function {
     pub line_number: Option<NonZeroU32>,
     /// The column where the function starts, 1-based, in UTF-16 units; `None` where unknown.
     pub column_number: Option<NonZeroU32>,
-    /// Where the function starts in its script, in UTF-16 units from the script's beginning;
+    /// The function's start in its script, in UTF-16 units from the script's beginning;
     /// `None` where there is no script or V8 does not know.
     pub start_position: Option<u32>,
-    /// Where the function stands in the source that its script was made of; `None` as long as no
+    /// The function's place in the source that its script was made of; `None` as long as no
     /// source map was applied. All other fields are about the generated script, the one that V8
     /// ran.
     ///
@@ -67,7 +67,7 @@ impl Function {
         Self { name: name.into(), ..Self::default() }
     }
 
-    /// Which of V8's pseudo frames this is, or `None` for a real function.
+    /// The pseudo frame of V8's that this is, or `None` for a real function.
     ///
     /// A JavaScript function that is merely named like one, `(GC)` say, has a script and is real.
     pub fn pseudo_frame(&self) -> Option<PseudoFrame> {
@@ -78,7 +78,7 @@ impl Function {
         }
     }
 
-    /// Whether this is one of V8's pseudo frames, such as `(V8 API)`.
+    /// Tells whether this is one of V8's pseudo frames, such as `(V8 API)`.
     pub fn is_pseudo_frame(&self) -> bool {
         self.pseudo_frame().is_some()
     }
@@ -106,7 +106,7 @@ impl Function {
         }
     }
 
-    /// Where the function starts, as `file:line:column` without the parts that are unknown; empty
+    /// The place where the function starts, as `file:line:column` without unknown parts; empty
     /// if nothing is known: for display. In the original source where that is known.
     pub fn display_location(&self) -> String {
         let Some(original) = &self.original else { return self.generated_location() };
@@ -115,8 +115,8 @@ impl Function {
         location
     }
 
-    /// Where the function starts in the script that V8 ran, as `script:line:column` without the
-    /// parts that are unknown; empty if nothing is known: for display.
+    /// The place where the function starts in the script that V8 ran, `script:line:column` without
+    /// the parts that are unknown; empty if nothing is known: for display.
     pub fn generated_location(&self) -> String {
         let mut location = match (self.script_name.as_str(), self.script_id) {
             ("", None) => return String::new(),

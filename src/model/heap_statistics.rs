@@ -40,9 +40,10 @@ pub struct HeapStatistics {
     /// Bytes that were ever allocated on the JavaScript heap, those of V8's own work included. It
     /// only grows; the difference of two is what was allocated in between.
     pub allocated_so_far: Bytes,
-    /// How many native contexts (global environments) are alive.
+    /// The number of native contexts (global environments) that are alive.
     pub native_contexts: u64,
-    /// How many contexts were detached and not collected yet. More than a few hint at a leak.
+    /// The number of contexts that were detached and not collected yet. More than a few hint at a
+    /// leak.
     pub detached_contexts: u64,
 }
 

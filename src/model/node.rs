@@ -73,7 +73,7 @@ pub struct Node {
     pub id: NodeId,
     /// The function that this is a context of: its name, script and place.
     pub function: Arc<Function>,
-    /// What this node allocated itself, by object size.
+    /// The allocations of this node itself, by object size.
     pub allocations: Vec<Allocation>,
     /// The contexts called from here, in V8's order.
     pub child_ids: Vec<NodeId>,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Result};
 
-/// Which samples stay in the profile after their object has been collected.
+/// The samples that stay in the profile after their object has been collected.
 ///
 /// Mirrors `v8::HeapProfiler::SamplingFlags`. A kept sample stays in V8's memory until sampling
 /// stops, so a long session that keeps dead objects grows without end.
@@ -17,7 +17,8 @@ use super::error::{Error, Result};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeepDead {
-    /// None: the profile holds live objects only. V8's default, and what Chrome DevTools shows.
+    /// No sample: the profile holds live objects only. V8's default, and what Chrome DevTools
+    /// shows.
     #[default]
     None,
     /// Those that a minor GC (the scavenger) collected: mostly short-lived garbage.
@@ -29,18 +30,18 @@ pub enum KeepDead {
 }
 
 impl KeepDead {
-    /// Whether samples of objects collected by a minor GC are kept.
+    /// Tells whether samples of objects collected by a minor GC are kept.
     pub const fn keeps_minor(self) -> bool {
         matches!(self, Self::MinorGc | Self::Both)
     }
 
-    /// Whether samples of objects collected by a major GC are kept.
+    /// Tells whether samples of objects collected by a major GC are kept.
     pub const fn keeps_major(self) -> bool {
         matches!(self, Self::MajorGc | Self::Both)
     }
 }
 
-/// How to sample: the interval, the stack depth, and what to keep.
+/// Options of sampling: the interval, the stack depth, and what to keep.
 ///
 /// The values are checked when sampling starts; [`validate`](Self::validate) checks them earlier.
 ///
@@ -64,14 +65,14 @@ pub struct SamplerOptions {
     /// probability `1 - exp(-s / interval)`. A smaller interval is more precise and dearer.
     /// Take 1, or 1024 and more: between, V8's rounding makes estimates too high by up to 2.3 %.
     pub interval_bytes: u64,
-    /// How many of the topmost JavaScript frames each sample keeps. Default 64.
+    /// The number of topmost JavaScript frames that each sample keeps. Default 64.
     ///
     /// Frames further down are cut off: the callers that are missing make the remaining stack
     /// hang directly under the root.
     pub stack_depth: u32,
-    /// Which samples stay after their object was collected. Default: none.
+    /// The samples that stay after their object was collected. Default: none.
     pub keep_dead: KeepDead,
-    /// Whether garbage is collected before every profile, so that what no GC has found yet is not
+    /// Collects garbage before every profile, so that what no GC has found yet is not
     /// reported as live. Default: no; it costs far more than taking the profile.
     ///
     /// Collects until nothing more dies, and empties V8's caches, as

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Name;
 
-/// Where a function stands in the source that its script was made of, as a source map tells it.
+/// A function's place in the source that its script was made of, as a source map tells it.
 ///
 /// In the terms of source maps: the script that V8 ran is *generated*, what a person wrote is
 /// *original*. A [`Function`](super::Function) keeps both.

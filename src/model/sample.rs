@@ -22,7 +22,7 @@ pub struct Sample {
     pub size: u64,
     /// Ascending in the order of allocation, from 1 in every session and window.
     pub sample_id: SampleId,
-    /// Whether no garbage collection has found the object dead yet.
+    /// True as long as no garbage collection has found the object dead.
     ///
     /// Always true if dead objects are not kept, as their samples are gone.
     pub is_live: bool,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AnalysisError, Bytes, Objects};
 
-/// What a value of a heap profile counts, by the names that Go and pprof use.
+/// The kind of a value of a heap profile, by the names that Go and pprof use.
 ///
 /// ```
 /// use v8_heap_sampler::SampleType;
@@ -68,7 +68,7 @@ impl SampleType {
         }
     }
 
-    /// Which objects it counts.
+    /// The objects that it counts.
     pub const fn counted(self) -> Counted {
         match self {
             Self::AllocObjects | Self::AllocSpace => Counted::Allocated,

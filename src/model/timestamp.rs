@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Timestamp {
-    /// On the wall clock, which can be set: says when, in the world.
+    /// The moment on the wall clock, which can be set.
     pub wall: SystemTime,
     /// Since an origin that all timestamps of this process share: for distances between them.
     /// Meaningless between processes.
@@ -37,7 +37,7 @@ impl Timestamp {
         Self { wall: SystemTime::now(), monotonic }
     }
 
-    /// How long after `earlier` this is, by the monotonic clock; zero if it is not.
+    /// The time since `earlier`, by the monotonic clock; zero if this is not later.
     pub fn since(&self, earlier: &Self) -> Duration {
         self.monotonic.saturating_sub(earlier.monotonic)
     }

@@ -70,11 +70,11 @@ pub struct Profile {
     /// hold values.
     pub(super) sampled_every: Option<u64>,
     pub(super) collection: Option<Box<Collection>>,
-    /// What else is known: the interval, when and how long, comments.
+    /// Metadata: the interval, when and how long, comments.
     pub metadata: Metadata,
 }
 
-/// What is known of a heap profile besides its numbers.
+/// Metadata of a heap profile: what is known besides its numbers.
 ///
 /// ```
 /// # use v8_heap_sampler::{Node, NodeId, Profile, SamplerOptions};
@@ -88,13 +88,13 @@ pub struct Profile {
 pub struct Metadata {
     /// The mean distance between two samples, in bytes allocated.
     pub interval: Option<Bytes>,
-    /// When sampling started, on the wall clock.
+    /// The moment when sampling started, on the wall clock.
     pub started: Option<SystemTime>,
-    /// How long was sampled.
+    /// The time that was sampled.
     pub duration: Option<Duration>,
-    /// What a viewer should show first.
+    /// The values that a viewer should show first.
     pub default_sample_type: Option<SampleType>,
-    /// How many samples of the source were of contexts that it does not have, and were left out.
+    /// The number of samples that were left out, as the source does not have their contexts.
     ///
     /// V8 samples what it allocates while it writes a profile; a `.heapprofile` lists some of these
     /// samples at nodes that came too late for its tree.
@@ -112,12 +112,12 @@ impl Profile {
         self.sample_types.iter()
     }
 
-    /// Whether the profile has a sample type.
+    /// Tells whether the profile has a sample type.
     pub fn has(&self, sample_type: SampleType) -> bool {
         self.sample_types.has(sample_type)
     }
 
-    /// Says whether the values of a sample type are differences: positive where something has
+    /// Tells whether the values of a sample type are differences: positive where something has
     /// become more, and negative where it has become less.
     ///
     /// So are those of a pprof profile if any of them is negative, as what Go serves at
@@ -144,8 +144,8 @@ impl Profile {
         self.has(sample_type).then(sum)
     }
 
-    /// What each context allocated itself, by [`Context::index`]; `None` if the profile does not
-    /// have the sample type. Linear.
+    /// The amount that each context allocated itself, by [`Context::index`]; `None` if the profile
+    /// does not have the sample type. Linear.
     pub fn values(&self, sample_type: SampleType) -> Option<Vec<f64>> {
         self.has(sample_type).then(|| {
             let mut values = vec![0.0; self.len()];
@@ -156,8 +156,8 @@ impl Profile {
         })
     }
 
-    /// What each context and all below it allocated, by [`Context::index`]; `None` if the profile
-    /// does not have the sample type. Linear.
+    /// The amount that each context and all below it allocated, by [`Context::index`]; `None` if
+    /// the profile does not have the sample type. Linear.
     pub fn totals(&self, sample_type: SampleType) -> Option<Vec<f64>> {
         self.values(sample_type).map(|values| self.added_up(values))
     }
@@ -220,7 +220,7 @@ impl Profile {
         Contexts { profile: self, next: 0, end: self.len() as u32, siblings: false }
     }
 
-    /// How many contexts there are; at least one.
+    /// The number of contexts; at least one.
     #[expect(clippy::len_without_is_empty, reason = "a tree has a root")]
     pub fn len(&self) -> usize {
         self.function_of.len()
@@ -423,7 +423,7 @@ impl<'p> Context<'p> {
         self.rank as usize
     }
 
-    /// Which function.
+    /// The function.
     pub fn function(self) -> &'p Arc<Function> {
         &self.profile.functions[self.function_number()]
     }
@@ -467,7 +467,7 @@ impl<'p> Context<'p> {
         Contexts { profile: self.profile, next: self.rank, end, siblings: false }
     }
 
-    /// How many calls lie between the root, at depth 0, and this context. Linear in the depth.
+    /// The number of calls between the root, at depth 0, and this context. Linear in the depth.
     pub fn depth(self) -> usize {
         std::iter::successors(self.parent(), |context| context.parent()).count()
     }

@@ -108,7 +108,7 @@ impl RowData {
     }
 }
 
-/// What one calling context allocated itself, of the objects of one size where sizes are known, and
+/// A context's own allocations, of the objects of one size where sizes are known, and
 /// under one set of labels: see [`Profile::rows`].
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'p> {
@@ -155,13 +155,13 @@ impl<'p> Row<'p> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct Label {
-    /// What the label says something about.
+    /// The key of the label.
     pub key: Cow<'static, str>,
-    /// What it says.
+    /// The value of the label.
     pub value: LabelValue,
 }
 
-/// What a [`Label`] says.
+/// The value of a [`Label`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum LabelValue {

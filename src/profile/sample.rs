@@ -15,7 +15,7 @@ use crate::model::Bytes;
 pub struct OrdinalSample {
     /// The context that allocated it, by [`Context::index`](crate::Context::index).
     pub context: u32,
-    /// Whether the object is known to have died.
+    /// True if the object is known to have died.
     pub is_dead: bool,
     /// The number of the sample, ascending in the order of allocation.
     pub ordinal: u64,

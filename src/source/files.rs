@@ -47,14 +47,14 @@ impl FileSources {
         Self::default()
     }
 
-    /// Only what is in this folder; relative names are relative to it.
+    /// Restricts sources to what is in this folder; relative names are relative to it.
     #[must_use]
     pub fn root(mut self, folder: impl Into<PathBuf>) -> Self {
         self.root = Some(folder.into());
         self
     }
 
-    /// What has names that start with `prefix` is in `folder`: the first one that fits counts.
+    /// Maps script names starting with `prefix` to `folder`; the first matching prefix wins.
     /// Nothing outside of the folder is read for such a name, nor what is outside of the root.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>, folder: impl Into<PathBuf>) -> Self {

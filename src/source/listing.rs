@@ -14,7 +14,7 @@ use crate::estimate::Estimate;
 use crate::model::{AnalysisError, Function, Name, SampleType, ScriptId, plain_text, written_line};
 use crate::profile::Profile;
 
-/// Which lines a listing shows.
+/// Options of [`Profile::listing`].
 ///
 /// ```
 /// use v8_heap_sampler::source::ListOptions;
@@ -92,11 +92,11 @@ impl Default for ListOptions {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListedFunction<C> {
-    /// Which function.
+    /// The function.
     pub function: Arc<Function>,
-    /// What it allocated itself. Written as `self`.
+    /// The amount that it allocated itself. Written as `self`.
     pub own: C,
-    /// What it and all that it called allocated.
+    /// The amount that it and all that it called allocated.
     pub total: C,
 }
 
@@ -169,7 +169,7 @@ pub struct ListedLine<C> {
 pub struct Unlisted<C> {
     /// The function and its cost.
     pub function: ListedFunction<C>,
-    /// Why there is no line to show.
+    /// The reason why there is no line to show.
     pub reason: String,
 }
 

@@ -28,7 +28,7 @@ pub struct MemorySources {
 }
 
 impl MemorySources {
-    /// Without any text.
+    /// Sources without any text.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -52,12 +52,12 @@ impl MemorySources {
         self.maps.insert(url_or_script.into(), map.as_ref().into());
     }
 
-    /// How many texts there are.
+    /// The number of texts.
     pub fn len(&self) -> usize {
         self.texts.len() + self.texts_by_id.len()
     }
 
-    /// Whether there is no text.
+    /// Tells whether there is no text.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

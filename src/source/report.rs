@@ -6,7 +6,7 @@ use std::io;
 use super::memory::MemorySources;
 use crate::model::{Name, ScriptId, plain_text};
 
-/// What [`Profile::map_sources`](crate::Profile::map_sources) has done, script by script.
+/// The result of [`Profile::map_sources`](crate::Profile::map_sources), script by script.
 ///
 /// Displayed as a line for each script.
 #[derive(Debug, Default)]
@@ -21,12 +21,12 @@ pub struct MapReport {
 }
 
 impl MapReport {
-    /// How many functions were mapped.
+    /// The number of functions that were mapped.
     pub fn mapped(&self) -> usize {
         self.scripts.iter().map(|script| script.mapped).sum()
     }
 
-    /// How many functions are in scripts and had no original place before.
+    /// The number of functions in scripts that had no original place before.
     pub fn functions(&self) -> usize {
         self.scripts.iter().map(|script| script.functions).sum()
     }
@@ -38,7 +38,7 @@ impl fmt::Display for MapReport {
     }
 }
 
-/// What became of one script's source map.
+/// The result for one script and its source map.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ScriptReport {
@@ -46,16 +46,16 @@ pub struct ScriptReport {
     pub id: Option<ScriptId>,
     /// The script's name.
     pub name: Name,
-    /// Where the map was found: its URL, `inline` for one within the script's text, or `provider`
+    /// The place where the map was found: its URL, `inline` for one in the script, or `provider`
     /// for one that the script's text does not name.
     pub map: Option<String>,
-    /// How many of the script's functions had no original place before.
+    /// The number of the script's functions that had no original place before.
     pub functions: usize,
-    /// How many of these have one now. The others are of no original file (a bundler's own code,
-    /// the script as a whole if it is made of several files), the map says nothing about them, or
-    /// the profile does not tell their line and column.
+    /// The number of these that have one now. The others are of no original file (a bundler's own
+    /// code, the script as a whole if it is made of several files), the map says nothing about
+    /// them, or the profile does not tell their line and column.
     pub mapped: usize,
-    /// Why there is no map, or none that can be used; `None` if there is one.
+    /// The reason why there is no map that can be used; `None` if there is one.
     pub problem: Option<MapProblem>,
 }
 
@@ -76,7 +76,7 @@ impl fmt::Display for ScriptReport {
     }
 }
 
-/// Why a script has no source map that can be used.
+/// A reason why a script has no source map that can be used.
 ///
 /// ```
 /// use v8_heap_sampler::source::MapProblem;
@@ -106,7 +106,7 @@ pub enum MapProblem {
         error: io::Error,
     },
 
-    /// What was found is no source map of version 3, or a damaged one.
+    /// The text is no source map of version 3, or a damaged one.
     #[error("its source map is broken: {}; build it anew", plain_text(problem))]
     Broken {
         /// What is wrong.

@@ -14,7 +14,7 @@
 //! - `tree`: lists of nodes that are none.
 //!
 //! Of all rooms are `differences`, values with a sign, and `plain`, texts of files in answers,
-//! errors and lines.
+//! errors and lines; `public_types` is what all types can do.
 
 mod analysis;
 #[cfg(feature = "formats")]
@@ -26,6 +26,7 @@ mod graph;
 #[cfg(feature = "formats")]
 mod plain;
 mod profile;
+mod public_types;
 mod source;
 mod support;
 mod tree;

@@ -3,7 +3,7 @@
 use crate::analysis::{GroupBy, Sessions};
 use crate::model::SampleType;
 
-/// What [`leaks`](super::leaks) looks for.
+/// Options of [`leaks`](super::leaks).
 ///
 /// ```
 /// use v8_heap_sampler::analysis::{GroupBy, LeakOptions};
@@ -21,7 +21,7 @@ pub struct LeakOptions {
 }
 
 impl LeakOptions {
-    /// By function, of the bytes in use.
+    /// The defaults: by function, of the bytes in use.
     #[must_use]
     pub const fn new() -> Self {
         Self {

@@ -14,17 +14,17 @@ use crate::analysis::table::Table;
 use crate::estimate::{Estimate, shown};
 use crate::model::{Bytes, Function, Objects, SampleType};
 
-/// What a [`Rate`] is per.
+/// The time unit of a [`Rate`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RateUnit {
-    /// Per second.
+    /// A second.
     Second,
-    /// From one snapshot to the next, where their times are not known.
+    /// The step from one snapshot to the next, where their times are not known.
     Snapshot,
 }
 
-/// How fast something grows: an estimate with its 95 % limits.
+/// A rate of growth: an estimate with its 95 % limits.
 ///
 /// Displayed as `+1.2 MB/s (1.0 to 1.4)`, per second, minute or hour.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -32,9 +32,9 @@ pub enum RateUnit {
 pub struct Rate {
     /// Bytes or objects.
     pub sample_type: SampleType,
-    /// Per what.
+    /// The time unit of the rate.
     pub per: RateUnit,
-    /// So many.
+    /// The estimated growth per unit.
     pub value: f64,
     /// The lower limit.
     pub lower: f64,
@@ -42,30 +42,29 @@ pub struct Rate {
     pub upper: f64,
 }
 
-/// What grows: see [`leaks`](super::leaks).
+/// The leaks that were found: see [`leaks`](super::leaks).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Leaks {
-    /// Which value.
+    /// The values that the answer is about.
     pub sample_type: SampleType,
-    /// How many snapshots there are.
+    /// The number of snapshots.
     pub snapshots: usize,
-    /// From the first to the last; `None` if their times are not known.
+    /// The time from the first to the last; `None` if their times are not known.
     pub duration: Option<Duration>,
-    /// Whether the snapshots are of one session, so that single objects were followed.
+    /// True if the snapshots are of one session, so that single objects were followed.
     pub same_session: bool,
-    /// How fast the whole grows.
+    /// The rate at which the whole grows.
     pub total: Rate,
-    /// Whether the whole grows and goes on growing, by the tests that the rows have: also where no
-    /// row by itself does.
+    /// True if the total leaks, by the same tests as the rows, even if no single row does.
     pub whole_leaks: bool,
     /// The rows: leaks first, and among these the fastest first.
     pub rows: Vec<Leak>,
-    /// How many rows there would be if none was cut off.
+    /// The number of rows before truncation.
     pub all: usize,
-    /// How many leaks there are.
+    /// The number of leaks.
     pub leaks: usize,
-    /// How large a part of these may be none, on average.
+    /// The target false discovery rate: the expected part of these that are not leaks.
     pub false_discovery_rate: f64,
     #[serde(skip)]
     pub(super) by: String,
@@ -75,22 +74,22 @@ pub struct Leaks {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Leak {
-    /// What it is of, as it is shown.
+    /// The name of the row, as it is shown.
     pub name: String,
     /// The function, where the rows are functions.
     pub function: Option<Arc<Function>>,
-    /// How fast it grows.
+    /// The rate at which it grows.
     pub rate: Rate,
     /// How much of the growth of the whole that is; `None` if the whole does not grow. More than 1
     /// if something else shrinks.
     pub share: Option<f64>,
-    /// How likely such growth is if none goes on; `None` if it cannot be said.
+    /// The probability of such growth if none goes on; `None` if it cannot be said.
     pub p_value: Option<f64>,
     /// The least false discovery rate at which it is a leak; `None` if it cannot be said.
     pub q_value: Option<f64>,
-    /// Whether it grows and goes on growing, at the false discovery rate that was asked for.
+    /// True if it grows and goes on growing, at the false discovery rate that was asked for.
     pub is_leak: bool,
-    /// What there was in each snapshot.
+    /// The amount in each snapshot.
     pub levels: Vec<Estimate>,
     /// The stacks that have grown most from the first snapshot to the last, of leaks.
     pub paths: Vec<LeakPath>,
@@ -102,7 +101,7 @@ pub struct Leak {
 pub struct LeakPath {
     /// The functions, the outermost first.
     pub stack: Vec<Arc<Function>>,
-    /// By how much, from the first snapshot to the last.
+    /// The change from the first snapshot to the last.
     pub change: Change,
 }
 

@@ -17,7 +17,7 @@ use crate::format::write_error::{DEFAULT_LIMIT, WriteError};
 use crate::model::{Bytes, SampleType, written_line};
 use crate::profile::{LabelValue, Profile, RowData};
 
-/// How to write pprof profiles.
+/// Options of [`Profile::write_pprof`] and [`Profile::write_pprof_diff`].
 ///
 /// ```
 /// use v8_heap_sampler::format::PprofOptions;

@@ -1,0 +1,61 @@
+//! Every public type can be shared between threads, and printed for debugging.
+
+use std::fmt::Debug;
+
+use v8_heap_sampler::analysis::{
+    Change, Cycle, Cycles, Diff, DiffBy, DiffOptions, DiffRow, Direction, Dominator, Dominators,
+    GroupBy, HotPath, HotStep, Leak, LeakOptions, LeakPath, Leaks, Metric, Pattern, Peek,
+    PeekedCall, PeekedFunction, Query, Rate, RateUnit, Recursion, Sessions, Top, TopOptions,
+    TopRow, Tree, TreeOptions, TreeRow,
+};
+use v8_heap_sampler::budget::{
+    Amounts, Budget, Exceeded, FunctionAmounts, FunctionBudget, Measurement, Offender, OverBudget,
+    Runs, Scope, Usage, Violation,
+};
+use v8_heap_sampler::format::{DotOptions, FoldedOptions, WriteError};
+use v8_heap_sampler::source::{
+    FileSources, ListOptions, ListedFile, ListedFunction, ListedLine, Listing, MemorySources,
+    Script, Unlisted,
+};
+use v8_heap_sampler::{
+    Allocation, AnalysisError, Bytes, Call, Callgraph, Collection, Confidence, ConfidenceInterval,
+    Context, Contexts, Counted, Error, Estimate, Function, FunctionNode, HeapStatistics, KeepDead,
+    Label, LabelValue, Metadata, Name, NeighborCall, Node, NodeId, Objects, OrdinalSample,
+    Original, OwnWork, Profile, ProfileError, PseudoFrame, RemovedCall, Row, Sample, SampleId,
+    SampleType, SamplerOptions, ScriptId, Timestamp, Uncertainty,
+};
+
+fn is_shared_and_shown<T: Send + Sync + Debug>() {}
+
+macro_rules! all {
+    ($($type:ty),+ $(,)?) => {
+        $(is_shared_and_shown::<$type>();)+
+    };
+}
+
+#[test]
+fn types_are_shared_and_shown() {
+    all!(Allocation, AnalysisError, Bytes, Call, Callgraph, Collection, Confidence);
+    all!(ConfidenceInterval, Context<'_>, Contexts<'_>, Counted, Error, Estimate, Function);
+    all!(FunctionNode, HeapStatistics, KeepDead, Label, LabelValue, Metadata, Name);
+    all!(NeighborCall<'_>, Node, NodeId, Objects, OrdinalSample, Original, OwnWork, Profile);
+    all!(ProfileError, PseudoFrame, RemovedCall, Row<'_>, Sample, SampleId, SampleType);
+    all!(SamplerOptions, ScriptId, Timestamp, Uncertainty);
+    all!(Change, Cycle, Cycles, Diff, DiffBy, DiffOptions, DiffRow, Direction, Dominator);
+    all!(Dominators, GroupBy, HotPath, HotStep, Leak, LeakOptions, LeakPath, Leaks, Metric);
+    all!(Pattern, Peek, PeekedCall, PeekedFunction, Query, Rate, RateUnit, Recursion, Sessions);
+    all!(Top, TopOptions, TopRow, Tree, TreeOptions, TreeRow);
+    all!(Amounts, Budget, Exceeded, FunctionAmounts, FunctionBudget, Measurement, Offender);
+    all!(OverBudget, Runs, Scope, Usage, Violation);
+    all!(DotOptions, FoldedOptions, WriteError);
+    all!(FileSources, ListOptions, ListedFile<u8>, ListedFunction<u8>, ListedLine<u8>);
+    all!(Listing<u8>, MemorySources, Script<'_>, Unlisted<u8>);
+}
+
+#[cfg(feature = "formats")]
+#[test]
+fn types_of_formats_are_shared_and_shown() {
+    use v8_heap_sampler::format::{FirefoxOptions, FlamegraphOptions, PprofOptions};
+    use v8_heap_sampler::format::{ReadError, ReadOptions};
+    all!(FirefoxOptions, FlamegraphOptions, PprofOptions, ReadError, ReadOptions);
+}
