@@ -3,11 +3,12 @@
 
 use std::num::NonZeroU32;
 
+use v8_heap_sampler::analysis::Pattern;
 use v8_heap_sampler::format::{
     self, DotOptions, FlamegraphOptions, FoldedOptions, PprofOptions, ReadOptions, WriteError,
 };
 use v8_heap_sampler::source::{ListOptions, MemorySources};
-use v8_heap_sampler::{Allocation, Bytes, Counted, Profile, Node, NodeId, SampleType};
+use v8_heap_sampler::{Allocation, Bytes, Counted, Node, NodeId, Profile, SampleType};
 
 #[path = "../../tests/without_v8/support/answers.rs"]
 mod answers;
@@ -87,7 +88,7 @@ pub fn map(text: &str, map: &[u8]) {
     let options = ListOptions::new().callers(true);
     let mut texts = (report.originals, sources);
     for profile in [&before, &profile] {
-        let listing = profile.listing(of, |_| true, &mut texts, &options).unwrap();
+        let listing = profile.listing(of, Pattern::all(), &mut texts, &options).unwrap();
         assert!(!listing.to_string().is_empty());
         serde_json::to_value(&listing).unwrap();
     }
