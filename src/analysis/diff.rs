@@ -49,8 +49,7 @@ impl From<GroupBy> for DiffBy {
 /// ```
 /// use v8_heap_sampler::SampleType;
 /// use v8_heap_sampler::analysis::{DiffBy, DiffOptions};
-/// let options = DiffOptions::new(SampleType::InuseSpace).by(DiffBy::Stack).count(50);
-/// assert_eq!(options.false_discovery_rate, 0.05);
+/// let options = DiffOptions::new(SampleType::InuseSpace).by(DiffBy::Stack).limit(50);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct DiffOptions {

@@ -119,6 +119,9 @@ impl Profile {
     ///
     /// [`AnalysisError`] if it is to be pruned by values that it does not have.
     pub fn query(&self, query: &Query) -> Result<Self, AnalysisError> {
+        if let Some((sample_type, _)) = query.prune {
+            self.require(sample_type)?;
+        }
         let mut answer = self.filtered(query)?;
         if let Some((sample_type, share)) = query.prune {
             answer = answer.pruned(sample_type, fraction(share))?;

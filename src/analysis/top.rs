@@ -29,8 +29,8 @@ pub enum Metric {
 /// ```
 /// use v8_heap_sampler::SampleType;
 /// use v8_heap_sampler::analysis::{GroupBy, Metric, TopOptions};
-/// let options = TopOptions::new(SampleType::AllocSpace).by(GroupBy::Package).sort(Metric::Total);
-/// assert_eq!(options.limit, None); // all rows
+/// let options =
+///     TopOptions::new(SampleType::AllocSpace).by(GroupBy::Package).metric(Metric::Total).limit(20);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct TopOptions {
@@ -146,7 +146,7 @@ impl Profile {
     /// use v8_heap_sampler::analysis::TopOptions;
     ///
     /// let profile = Profile::from_samples(&nodes, (1..=400).map(sample), &options)?;
-    /// let top = profile.top(&TopOptions::new(SampleType::InuseSpace).count(20))?;
+    /// let top = profile.top(TopOptions::new(SampleType::InuseSpace).limit(20))?;
     /// assert_eq!(top.rows[0].name, "parse");
     /// assert_eq!(top.to_string(), "\
     /// inuse_space: 1.65 MB ± 0.17 (400 samples, one per 4096 bytes; 95 % intervals)

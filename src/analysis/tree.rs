@@ -18,7 +18,7 @@ use crate::tree::NONE;
 /// ```
 /// use v8_heap_sampler::SampleType;
 /// use v8_heap_sampler::analysis::TreeOptions;
-/// let options = TreeOptions::new(SampleType::InuseSpace).least_share(0.01).depth(10);
+/// let options = TreeOptions::new(SampleType::InuseSpace).min_share(0.01).depth(10);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct TreeOptions {

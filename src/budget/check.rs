@@ -171,8 +171,7 @@ fn check_function(
     }
     if violations.len() == before
         && !function.own
-        && let Some(stack_depth) = measurement.stack_depth()
-        && measurement.has_cut_stacks()
+        && let Some(stack_depth) = measurement.profile().cut_at()
     {
         violations.push(Violation::CutStacks { function: name(), stack_depth });
     }
@@ -588,6 +587,35 @@ mod tests {
         assert_eq!(over.violations, [Violation::CutStacks { function, stack_depth: 5 }]);
         cut.assert(&Budget::new().function(FunctionBudget::own("row").allocated_bytes(9999)));
         assert!(!exact().has_cut_stacks());
+    }
+
+    #[test]
+    fn stacks_that_were_cut_stay_cut_in_parts_and_sums() {
+        use crate::analysis::Query;
+        let cut = profile(every(1).stack_depth(5));
+        let whole = profile(every(1));
+        let sum = Profile::merge([&whole, &cut]).unwrap();
+        let part = cut.query(&Query::new().hide("rows")).unwrap();
+        let total = || FunctionBudget::total("row").allocated_bytes(99_999);
+        for of in [sum, part] {
+            let measurement = Measurement::new(of).unwrap();
+            let over = measurement.check(&Budget::new().function(total())).unwrap_err();
+            let function = "row".to_owned();
+            assert_eq!(over.violations, [Violation::CutStacks { function, stack_depth: 5 }]);
+        }
+        let part = whole.query(&Query::new().hide("rows")).unwrap();
+        Measurement::new(part).unwrap().assert(&Budget::new().function(total()));
+    }
+
+    #[test]
+    fn of_a_part_nobody_knows_what_was_not_sampled() {
+        let whole = profile(every(1));
+        let small = |sample: &&crate::OrdinalSample| sample.size() == Some(crate::Bytes(24));
+        let part = Measurement::new(whole.filter_samples(small).unwrap()).unwrap();
+        assert_eq!(part.not_sampled(), None);
+        assert_eq!(counts(part.allocated()), (50, 1200));
+        assert_eq!(part.function("main").unwrap().contexts, 1);
+        assert_eq!(part.function("(PARSER)"), None);
     }
 
     #[test]

@@ -162,7 +162,10 @@ impl Measurement {
         let is_picked: Vec<bool> =
             self.profile.functions().iter().map(|of| pattern.matches(of)).collect();
         let is_picked = |context: Context<'_>| is_picked[context.function_number()];
-        let first = self.profile.contexts().find(|&context| is_picked(context))?;
+        let has_values =
+            |context: Context<'_>| !self.profile.rows_of(context.index()..context.end()).is_empty();
+        let is_found = |context: &Context<'_>| is_picked(*context) && has_values(*context);
+        let first = self.profile.contexts().find(is_found)?;
         let mut covered = 0;
         let total = self.amounts(|context| {
             if is_picked(context) {
@@ -174,7 +177,7 @@ impl Measurement {
             function: Arc::clone(first.function()),
             own: self.amounts(is_picked),
             total,
-            contexts: self.profile.contexts().filter(|&context| is_picked(context)).count() as u32,
+            contexts: self.profile.contexts().filter(is_found).count() as u32,
         })
     }
 
@@ -184,22 +187,10 @@ impl Measurement {
         &self.profile
     }
 
-    /// Tells whether a stack was as deep as V8 was told to keep them, so that callers may be
-    /// missing, and from the totals of functions what they called. Linear in the number of
-    /// contexts.
+    /// Tells whether a stack was as deep as V8 was told to keep them, so that callers may be missing,
+    /// and from the totals of functions what they called. Linear in the number of contexts.
     pub fn has_cut_stacks(&self) -> bool {
-        let Some(most) = self.stack_depth() else { return false };
-        let mut depths: Vec<u32> = vec![0; self.profile.len()];
-        self.profile.contexts().any(|context| {
-            let depth = context.parent().map_or(0, |parent| depths[parent.index()] + 1);
-            depths[context.index()] = depth;
-            depth >= most && !context.function().is_pseudo_frame()
-        })
-    }
-
-    /// The number of frames of a stack that were kept; `None` if nobody knows.
-    pub(super) fn stack_depth(&self) -> Option<u32> {
-        self.profile.collection().map(|collection| collection.options.stack_depth)
+        self.profile.cut_at().is_some()
     }
 
     /// The bytes that V8's own counter counted beyond the samples: what its background threads
@@ -207,7 +198,8 @@ impl Measurement {
     /// are counts of what was collected here.
     pub fn not_sampled(&self) -> Option<Bytes> {
         let sampled = self.allocated().space.exact()?;
-        Some(Bytes(self.profile.collection()?.allocated().0.saturating_sub(sampled)))
+        let collection = self.profile.collection().filter(|_| !self.profile.is_part())?;
+        collection.is_of_v8().then(|| Bytes(collection.allocated().0.saturating_sub(sampled)))
     }
 
     /// Checks the measurement against a budget.

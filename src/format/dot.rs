@@ -14,7 +14,7 @@ use crate::profile::Profile;
 ///
 /// ```
 /// use v8_heap_sampler::{SampleType, format::DotOptions};
-/// let options = DotOptions::new(SampleType::InuseSpace).node_fraction(0.01);
+/// let options = DotOptions::new(SampleType::InuseSpace).min_share(0.01);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct DotOptions {

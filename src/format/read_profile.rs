@@ -41,6 +41,7 @@ struct Members {
     heap_at_start: Option<HeapStatistics>,
     heap: Option<HeapStatistics>,
     own_work: Option<OwnWork>,
+    comments: Option<Vec<String>>,
     nodes: Option<Vec<Node>>,
     samples: Option<Vec<Sample>>,
     /// What nodes and samples hold, and what the heap profile of them will.
@@ -69,6 +70,7 @@ impl Members {
             "heap_at_start" => self.heap_at_start.replace(value(json, "heap_at_start")?).is_some(),
             "heap" => self.heap.replace(value(json, "heap")?).is_some(),
             "own_work" => self.own_work.replace(value(json, "own_work")?).is_some(),
+            "comments" => self.comments.replace(value(json, "comments")?).is_some(),
             "nodes" => {
                 let list = read_list(json, "nodes", options, self.held, false)?;
                 if list.ids == Ids::Texts {
@@ -104,8 +106,9 @@ impl Members {
         collection.heap_at_start = self.heap_at_start.ok_or_else(|| missing("heap_at_start"))?;
         collection.heap = self.heap.ok_or_else(|| missing("heap"))?;
         collection.own_work = self.own_work.ok_or_else(|| missing("own_work"))?;
-        let profile = Profile::of_nodes_and_samples(&nodes, samples, collection);
-        Ok(profile?)
+        let mut profile = Profile::of_nodes_and_samples(&nodes, samples, collection)?;
+        profile.metadata.comments = self.comments.unwrap_or_default();
+        Ok(profile)
     }
 }
 

@@ -34,8 +34,9 @@ pub enum AnalysisError {
 
     /// The source does not tell how sure the values are, so that no limit can be checked.
     #[error(
-        "the profile does not tell how sure its {sample_type} is: it lacks the sampling interval or \
-         the sizes of objects, or holds a difference"
+        "the profile does not tell how sure its {sample_type} is: it lacks the sampling interval \
+         (Metadata::interval) or the sizes of objects (pprof has them with \
+         PprofOptions::object_sizes), or holds a difference"
     )]
     Unsure {
         /// The values.
@@ -98,9 +99,7 @@ pub enum AnalysisError {
     },
 
     /// Leaks are not followed by label.
-    #[error(
-        "leaks are followed by function, script or package, not by label: focus on one instead"
-    )]
+    #[error("leaks are followed by function, script, directory or package, not by label")]
     LeaksByLabel,
 
     /// A pattern is no regular expression.

@@ -4,9 +4,10 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::node::written_line;
+use super::node::{unknown_start_position, written_line, written_start_position};
 use super::original::push_place;
 use super::{Name, Original, ScriptId, plain_text};
 
@@ -128,8 +129,8 @@ impl Function {
     }
 }
 
-/// A function as it is written: its name and place, in the names of a [`Node`](super::Node).
-#[derive(Serialize, Deserialize)]
+/// A function as it is written, with V8's numbers for what is unknown.
+#[derive(Deserialize)]
 #[serde(rename = "Function")]
 struct WrittenFunction {
     #[serde(default)]
@@ -142,39 +143,46 @@ struct WrittenFunction {
     line_number: u32,
     #[serde(default)]
     column_number: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    start_position: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    original: Option<Arc<Original>>,
+    #[serde(default = "unknown_start_position")]
+    start_position: i64,
+    #[serde(default)]
+    original: Option<Original>,
 }
 
 impl Serialize for Function {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let written = WrittenFunction {
-            name: self.name.clone(),
-            script_name: self.script_name.clone(),
-            script_id: self.script_id.map_or(0, ScriptId::get),
-            line_number: written_line(self.line_number),
-            column_number: written_line(self.column_number),
-            start_position: self.start_position,
-            original: self.original.clone(),
-        };
-        written.serialize(serializer)
+        // Formats that do not name fields need all of them.
+        let has_original = self.original.is_some() || !serializer.is_human_readable();
+        let fields = 6 + usize::from(has_original);
+        let mut function = serializer.serialize_struct("Function", fields)?;
+        function.serialize_field("name", &self.name)?;
+        function.serialize_field("script_name", &self.script_name)?;
+        function.serialize_field("script_id", &self.script_id.map_or(0, ScriptId::get))?;
+        function.serialize_field("line_number", &written_line(self.line_number))?;
+        function.serialize_field("column_number", &written_line(self.column_number))?;
+        let start_position = written_start_position(self.start_position);
+        function.serialize_field("start_position", &start_position)?;
+        if has_original {
+            function.serialize_field("original", &self.original.as_deref())?;
+        }
+        function.end()
     }
 }
 
 impl<'de> Deserialize<'de> for Function {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let written = WrittenFunction::deserialize(deserializer)?;
-        Ok(Self {
-            script_id: ScriptId::new(written.script_id),
-            script_name: written.script_name,
-            name: written.name,
-            line_number: NonZeroU32::new(written.line_number),
-            column_number: NonZeroU32::new(written.column_number),
-            start_position: written.start_position,
-            original: written.original,
-        })
+        let mut function = Self::from_written(
+            written.script_id,
+            written.script_name,
+            written.name,
+            written.line_number,
+            written.column_number,
+            written.start_position,
+        )
+        .map_err(serde::de::Error::custom)?;
+        function.original = written.original.map(Arc::new);
+        Ok(function)
     }
 }
 

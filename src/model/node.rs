@@ -197,7 +197,7 @@ struct WrittenNode {
     original: Option<Original>,
 }
 
-fn unknown_start_position() -> i64 {
+pub(super) fn unknown_start_position() -> i64 {
     written_start_position(None)
 }
 

@@ -265,6 +265,8 @@ impl Builder {
             inferred_interval: None,
             sampled_every: None,
             collection: None,
+            is_part: false,
+            cut_at: None,
             metadata,
         }
     }

@@ -56,6 +56,11 @@ impl Collection {
         }
     }
 
+    /// Whether V8 has filled it, and not whoever made a profile of samples.
+    pub(crate) fn is_of_v8(&self) -> bool {
+        self.heap != HeapStatistics::default()
+    }
+
     /// Bytes that were allocated on the JavaScript heap between start and collection, by V8's
     /// counter: exact, by no function in particular, and with V8's own work in it.
     pub const fn allocated(&self) -> Bytes {

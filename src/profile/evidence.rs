@@ -218,7 +218,7 @@ impl Profile {
     }
 
     /// The most memory that can be allocated without leaving a sample, with a confidence; `None` if
-    /// the interval is unknown.
+    /// the interval is unknown, or all values are differences.
     ///
     /// A function, a context or a profile of more bytes than this, of objects of any sizes, has a
     /// sample. (Bytes that are alive; or, if all samples were kept, that were allocated.) It is
@@ -240,6 +240,9 @@ impl Profile {
     /// # Ok::<(), v8_heap_sampler::ProfileError>(())
     /// ```
     pub fn detection_limit(&self, confidence: Confidence) -> Option<(Bytes, Objects)> {
+        if self.sample_types().all(|sample_type| self.is_difference(sample_type)) {
+            return None;
+        }
         let interval = self.interval()?;
         if interval <= 1.0 {
             return Some((Bytes(0), Objects(0)));

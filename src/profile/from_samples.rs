@@ -22,7 +22,8 @@ impl Profile {
     /// that come from elsewhere.
     ///
     /// Values are unrounded estimates: `inuse_*` always, `alloc_*` if the samples of all dead
-    /// objects were kept. The nodes' own [`allocations`](Node::allocations) are not used. Nodes and
+    /// objects were kept. When sampling started and how long it went on is for the caller to say
+    /// ([`metadata`](Self#structfield.metadata)): until then it is this moment. The nodes' own [`allocations`](Node::allocations) are not used. Nodes and
     /// samples can come in any order. O(n + s log s) in nodes and samples.
     ///
     /// [`HeapSampler::profile`]: https://docs.rs/v8-heap-sampler/latest/v8_heap_sampler/struct.HeapSampler.html#method.profile
@@ -164,7 +165,9 @@ impl Profile {
         let has_alloc = self.has(SampleType::AllocSpace);
         // No profile has samples and several sets of labels.
         let rows = rows(&samples, self.len(), &mut Scales::new(interval), has_alloc);
-        Some(Self { rows, samples: Some(samples), ..self.clone() })
+        let is_part = self.is_part || Some(samples.len()) != self.samples().map(<[_]>::len);
+        let cut_at = self.cut_at();
+        Some(Self { rows, samples: Some(samples), is_part, cut_at, ..self.clone() })
     }
 
     /// The ordinal of the latest sample: what is sampled later has a higher one. `None` if there is

@@ -85,6 +85,8 @@ struct Merging {
     /// By sample type, what all values come to, whatever their signs.
     totals: [f64; 4],
     intervals: Vec<Option<f64>>,
+    /// The least depth at which stacks were cut.
+    cut_at: Option<u32>,
     /// The interval of all profiles' samples, if their rows hold numbers of samples of the same
     /// kinds: these add up, as each stands for the same.
     sampled_every: Option<u64>,
@@ -102,6 +104,7 @@ impl Merging {
             are_differences: [false; 4],
             totals: [0.0; 4],
             intervals: Vec::new(),
+            cut_at: None,
             sampled_every: first.sampled_every,
             sample_types: first.sample_types,
         }
@@ -114,6 +117,7 @@ impl Merging {
         }
         self.types.retain(|&sample_type| profile.has(sample_type));
         self.intervals.push(profile.interval());
+        self.cut_at = [self.cut_at, profile.cut_at()].into_iter().flatten().min();
         self.sampled_every = self.sampled_every.filter(|_| {
             self.sampled_every == profile.sampled_every && self.sample_types == profile.sample_types
         });
@@ -141,10 +145,14 @@ impl Merging {
                 let number = &mut functions[function as usize];
                 if *number == NONE {
                     let function = &*profile.functions[function as usize];
-                    let script_id = function.script_id;
+                    let parts = FunctionParts::from(function);
+                    // Not all sources tell these of functions whose place is known.
+                    let has_place = !parts.script_name.is_empty();
+                    let has_line = has_place && parts.line_number.is_some();
                     *number = self.builder.functions.number(FunctionParts {
-                        script_id: script_id.filter(|_| function.script_name.is_empty()),
-                        ..function.into()
+                        script_id: parts.script_id.filter(|_| !has_place),
+                        start_position: parts.start_position.filter(|_| !has_line),
+                        ..parts
                     });
                 }
                 self.builder.callee(contexts[parent as usize], *number)?
@@ -172,7 +180,7 @@ impl Merging {
         let intervals: Option<Vec<f64>> = self.intervals.into_iter().collect();
         let largest = intervals.and_then(|of| of.into_iter().reduce(f64::max));
         merged.infer_interval(largest);
-        merged.sampled_every = self.sampled_every;
+        (merged.sampled_every, merged.cut_at) = (self.sampled_every, self.cut_at);
         Ok(merged)
     }
 }

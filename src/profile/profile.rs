@@ -70,6 +70,10 @@ pub struct Profile {
     /// hold values.
     pub(super) sampled_every: Option<u64>,
     pub(super) collection: Option<Box<Collection>>,
+    /// Whether it is a part of what was collected.
+    pub(super) is_part: bool,
+    /// The depth at which stacks were cut in the profiles that this one was made of.
+    pub(super) cut_at: Option<u32>,
     /// Metadata: the interval, when and how long, comments.
     pub metadata: Metadata,
 }
@@ -271,7 +275,9 @@ impl Profile {
         self.samples.as_deref()
     }
 
-    /// The circumstances of the collection; `None` if the profile was not collected here.
+    /// The circumstances of the collection; `None` if the profile was neither collected here nor
+    /// made [of samples](Self::from_samples). Of a part of a profile, a query's answer for
+    /// instance, those of the whole.
     pub fn collection(&self) -> Option<&Collection> {
         self.collection.as_deref()
     }
@@ -330,6 +336,26 @@ impl Profile {
         self.sampled_every = other.sampled_every;
         self.infer_interval(other.interval());
         self.collection.clone_from(&other.collection);
+        (self.is_part, self.cut_at) = (other.collection.is_some(), other.cut_at());
+    }
+
+    /// The number of frames that were kept of each stack, if a stack was as deep, so that callers
+    /// may be missing; `None` if none was, or nobody knows. Linear in the contexts.
+    pub(crate) fn cut_at(&self) -> Option<u32> {
+        let most = self.collection().map(|collection| collection.options.stack_depth);
+        let Some(most) = most else { return self.cut_at };
+        let mut depths: Vec<u32> = vec![0; self.len()];
+        let is_cut = |context: Context<'_>| {
+            let depth = context.parent().map_or(0, |parent| depths[parent.index()] + 1);
+            depths[context.index()] = depth;
+            depth >= most && !context.function().is_pseudo_frame()
+        };
+        self.cut_at.or_else(|| self.contexts().any(is_cut).then_some(most))
+    }
+
+    /// Whether it is a part of what was collected: by a query, or of some samples.
+    pub(crate) fn is_part(&self) -> bool {
+        self.is_part
     }
 
     /// The interval at which the samples were taken whose numbers the rows hold.

@@ -23,17 +23,19 @@ impl Profile {
 }
 
 impl Serialize for Profile {
-    /// Writes a profile that was collected here, with its samples.
+    /// Writes a whole profile that was collected here, with its samples and comments.
     ///
     /// # Errors
     ///
-    /// If it was not: the formats write what was read.
+    /// If it is something else, or has labels: the [formats](mod@crate::format) write that.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let samples = self.samples().filter(|_| self.sampled_every().is_some());
+        let has_labels = self.label_sets().any(|set| !set.is_empty());
+        let is_whole = self.sampled_every().is_some() && !self.is_part() && !has_labels;
+        let samples = self.samples().filter(|_| is_whole);
         let (Some(collection), Some(samples)) = (self.collection(), samples) else {
             return Err(serde::ser::Error::custom(
-                "only a profile that was collected, with its samples, can be written so: write \
-                 what was read or merged as pprof, or in another format",
+                "only a whole profile that was collected, with its samples and without labels, can be \
+                 written so: write parts, and what was read, merged or labelled, as pprof",
             ));
         };
         let samples = samples.iter().map(|sample| {
@@ -45,7 +47,11 @@ impl Serialize for Profile {
                 !sample.is_dead,
             )
         });
-        let mut profile = serializer.serialize_struct("Profile", 9)?;
+        let comments = &self.metadata.comments;
+        // Formats that do not name fields need all of them.
+        let has_comments = !comments.is_empty() || !serializer.is_human_readable();
+        let fields = 9 + usize::from(has_comments);
+        let mut profile = serializer.serialize_struct("Profile", fields)?;
         profile.serialize_field("version", &Self::VERSION)?;
         profile.serialize_field("options", &collection.options)?;
         profile.serialize_field("started", &collection.started)?;
@@ -53,6 +59,9 @@ impl Serialize for Profile {
         profile.serialize_field("heap_at_start", &collection.heap_at_start)?;
         profile.serialize_field("heap", &collection.heap)?;
         profile.serialize_field("own_work", &collection.own_work)?;
+        if has_comments {
+            profile.serialize_field("comments", comments)?;
+        }
         profile.serialize_field("nodes", &Sequence(self.nodes()))?;
         profile.serialize_field("samples", &Sequence(samples))?;
         profile.end()
@@ -116,6 +125,8 @@ struct WrittenProfile {
     heap_at_start: HeapStatistics,
     heap: HeapStatistics,
     own_work: OwnWork,
+    #[serde(default)]
+    comments: Vec<String>,
     nodes: Vec<Node>,
     samples: Vec<Sample>,
 }
@@ -131,12 +142,16 @@ impl<'de> Deserialize<'de> for Profile {
             heap_at_start,
             heap,
             own_work,
+            comments,
             nodes,
             samples,
         } = WrittenProfile::deserialize(deserializer)?;
         let options = options.into();
         let collection = Collection { options, started, collected, heap_at_start, heap, own_work };
-        Self::of_nodes_and_samples(&nodes, samples, collection).map_err(serde::de::Error::custom)
+        let profile = Self::of_nodes_and_samples(&nodes, samples, collection);
+        let mut profile = profile.map_err(serde::de::Error::custom)?;
+        profile.metadata.comments = comments;
+        Ok(profile)
     }
 }
 
@@ -161,6 +176,18 @@ mod tests {
             json.contains(r#""samples":[{"node_id":1,"size":64,"sample_id":1,"is_live":true},"#)
         );
         assert_eq!(serde_json::from_str::<Profile>(&json).unwrap(), profile);
+    }
+
+    #[test]
+    fn nothing_is_lost_silently() {
+        let mut profile = profile();
+        profile.metadata.comments.push("after the third request".to_owned());
+        let json = serde_json::to_string(&profile).unwrap();
+        assert_eq!(serde_json::from_str::<Profile>(&json).unwrap(), profile);
+        let part = profile.filter_samples(|sample| !sample.is_dead).unwrap();
+        assert!(serde_json::to_string(&part).unwrap_err().to_string().contains("pprof"));
+        profile.add_label(crate::Label::text("isolate", "3"));
+        assert!(serde_json::to_string(&profile).unwrap_err().to_string().contains("labels"));
     }
 
     #[test]

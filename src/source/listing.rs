@@ -174,9 +174,8 @@ pub struct Unlisted<C> {
 }
 
 impl Profile {
-    /// Shows the source around the first lines of the functions for which `is_wanted`, with one of
-    /// the profile's values for each, those that allocated most first; `None` if the profile does
-    /// not have the sample type.
+    /// Shows the source around the first lines of functions, with one of the profile's values for
+    /// each, those that allocated most first.
     ///
     /// Functions stand in their [original](Function::original) source where that is known: see
     /// [`map_sources`](Self::map_sources). Linear in the contexts and in the length of the texts.

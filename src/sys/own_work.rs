@@ -289,6 +289,7 @@ fn remove_if_empty(nodes: &mut Vec<Node>, mut at: usize) {
 mod tests {
     use super::*;
     use crate::model::{Allocation, Bytes, NodeId};
+    use crate::tree::NONE;
 
     fn sample(node_id: u32, size: usize, sample_id: u64) -> RawSample {
         RawSample { node_id, size, count: 1, sample_id, is_live: 1 }
@@ -362,5 +363,41 @@ mod tests {
         assert_eq!(nodes.iter().map(|node| node.id.0).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(nodes[0].child_ids[..], [NodeId(2)]);
         assert_eq!(nodes[1].allocations[..], [Allocation { count: 3, size: 64 }]); // 2 * 1.58
+    }
+
+    #[test]
+    fn contexts_without_samples_but_v8_s_own_leave_the_tree() {
+        // (root) -> f -> g -> h, and (root) -> i -> j; each its own function.
+        let tree = || ContextTree {
+            function_of: (0..6).collect(),
+            parents: vec![NONE, 0, 1, 2, 0, 4],
+            ends: vec![6, 4, 4, 4, 6, 6],
+            ids: (1..=6).map(NodeId).collect(),
+            ..ContextTree::default()
+        };
+        let at = |context| SampledObject {
+            context,
+            size: 16,
+            sample_id: crate::model::SampleId(1),
+            is_live: true,
+        };
+        let left = |of: &[u32], places: &[usize]| {
+            let (mut tree, mut samples) = (tree(), of.iter().map(|&of| at(of)).collect::<Vec<_>>());
+            remove_empty(&mut tree, &mut samples, places);
+            let ids: Vec<u32> = tree.ids.iter().map(|id| id.0).collect();
+            assert_eq!(tree.function_of.iter().map(|of| of + 1).collect::<Vec<_>>(), ids);
+            let contexts: Vec<u32> = samples.iter().map(|sample| sample.context).collect();
+            (ids, tree.parents, tree.ends, contexts)
+        };
+        // The last leaf, and its caller that has nothing else; what is before stays.
+        let gone = (vec![1, 2, 3, 4], vec![NONE, 0, 1, 2], vec![4, 4, 4, 4], vec![3]);
+        assert_eq!(left(&[3], &[5]), gone);
+        // One above another, both with V8's own samples; what comes behind moves up.
+        let moved = (vec![1, 2, 5, 6], vec![NONE, 0, 0, 2], vec![4, 2, 4, 4], vec![1, 3]);
+        assert_eq!(left(&[1, 5], &[2, 3]), moved);
+        // A context with samples of the program's, or that leads to some, stays.
+        assert_eq!(left(&[3, 5], &[2, 3, 5]).0, [1, 2, 3, 4, 5, 6]);
+        // The root stays, whatever goes.
+        assert_eq!(left(&[], &[0, 1, 2, 3, 5]), (vec![1], vec![NONE], vec![1], vec![]));
     }
 }

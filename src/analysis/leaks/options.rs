@@ -7,7 +7,7 @@ use crate::model::SampleType;
 ///
 /// ```
 /// use v8_heap_sampler::analysis::{GroupBy, LeakOptions};
-/// let options = LeakOptions::new().by(GroupBy::Package).count(5);
+/// let options = LeakOptions::new().by(GroupBy::Package).limit(5);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct LeakOptions {
