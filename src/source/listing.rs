@@ -19,7 +19,7 @@ use crate::profile::Profile;
 /// ```
 /// use v8_heap_sampler::source::ListOptions;
 /// let options = ListOptions::new().before(0).after(10).width(80);
-/// assert!(!options.callers);
+/// assert_ne!(options, ListOptions::new());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListOptions {
