@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::labels::LabelSets;
 use super::profile::{Context, Profile};
 use crate::model::{Bytes, SampleType, plain_text};
@@ -152,7 +154,7 @@ impl<'p> Row<'p> {
 /// assert_eq!(label.to_string(), "isolate=worker 3");
 /// assert_eq!(Label::number("shard", 17, "").to_string(), "shard=17");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Label {
     /// The key of the label.
@@ -162,7 +164,8 @@ pub struct Label {
 }
 
 /// The value of a [`Label`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LabelValue {
     /// A text.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::collection::{Collection, OwnWork};
 use super::profile::Profile;
+use super::row::Label;
 use crate::model::{HeapStatistics, KeepDead, Node, Sample, SampleId, SamplerOptions, Timestamp};
 
 impl Profile {
@@ -23,19 +24,22 @@ impl Profile {
 }
 
 impl Serialize for Profile {
-    /// Writes a whole profile that was collected here, with its samples and comments.
+    /// Writes a whole profile that was collected here, with its samples, labels and comments.
     ///
     /// # Errors
     ///
-    /// If it is something else, or has labels: the [formats](mod@crate::format) write that.
+    /// If it is something else: the [formats](mod@crate::format) write that.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let has_labels = self.label_sets().any(|set| !set.is_empty());
-        let is_whole = self.sampled_every().is_some() && !self.is_part() && !has_labels;
+        let is_whole = self.sampled_every().is_some() && !self.is_part();
         let samples = self.samples().filter(|_| is_whole);
-        let (Some(collection), Some(samples)) = (self.collection(), samples) else {
+        // One set: what was collected is labelled as a whole.
+        let mut label_sets = self.label_sets();
+        let labels = label_sets.next().filter(|_| label_sets.next().is_none());
+        let (Some(collection), Some(samples), Some(labels)) = (self.collection(), samples, labels)
+        else {
             return Err(serde::ser::Error::custom(
-                "only a whole profile that was collected, with its samples and without labels, can be \
-                 written so: write parts, and what was read, merged or labelled, as pprof",
+                "only a whole profile that was collected, with its samples, can be written so: \
+                 write parts, and what was read or merged, as pprof",
             ));
         };
         let samples = samples.iter().map(|sample| {
@@ -50,7 +54,8 @@ impl Serialize for Profile {
         let comments = &self.metadata.comments;
         // Formats that do not name fields need all of them.
         let has_comments = !comments.is_empty() || !serializer.is_human_readable();
-        let fields = 9 + usize::from(has_comments);
+        let has_labels = !labels.is_empty() || !serializer.is_human_readable();
+        let fields = 9 + usize::from(has_comments) + usize::from(has_labels);
         let mut profile = serializer.serialize_struct("Profile", fields)?;
         profile.serialize_field("version", &Self::VERSION)?;
         profile.serialize_field("options", &collection.options)?;
@@ -61,6 +66,9 @@ impl Serialize for Profile {
         profile.serialize_field("own_work", &collection.own_work)?;
         if has_comments {
             profile.serialize_field("comments", comments)?;
+        }
+        if has_labels {
+            profile.serialize_field("labels", labels)?;
         }
         profile.serialize_field("nodes", &Sequence(self.nodes()))?;
         profile.serialize_field("samples", &Sequence(samples))?;
@@ -127,6 +135,8 @@ struct WrittenProfile {
     own_work: OwnWork,
     #[serde(default)]
     comments: Vec<String>,
+    #[serde(default)]
+    labels: Vec<Label>,
     nodes: Vec<Node>,
     samples: Vec<Sample>,
 }
@@ -143,6 +153,7 @@ impl<'de> Deserialize<'de> for Profile {
             heap,
             own_work,
             comments,
+            labels,
             nodes,
             samples,
         } = WrittenProfile::deserialize(deserializer)?;
@@ -151,6 +162,7 @@ impl<'de> Deserialize<'de> for Profile {
         let profile = Self::of_nodes_and_samples(&nodes, samples, collection);
         let mut profile = profile.map_err(serde::de::Error::custom)?;
         profile.metadata.comments = comments;
+        labels.into_iter().for_each(|label| profile.add_label(label));
         Ok(profile)
     }
 }
@@ -182,12 +194,13 @@ mod tests {
     fn nothing_is_lost_silently() {
         let mut profile = profile();
         profile.metadata.comments.push("after the third request".to_owned());
+        profile.add_label(Label::text("isolate", "3"));
+        profile.add_label(Label::number("shard", -1, "of 8"));
         let json = serde_json::to_string(&profile).unwrap();
+        assert!(json.contains(r#""labels":[{"key":"isolate","value":{"text":"3"}},"#), "{json}");
         assert_eq!(serde_json::from_str::<Profile>(&json).unwrap(), profile);
         let part = profile.filter_samples(|sample| !sample.is_dead).unwrap();
         assert!(serde_json::to_string(&part).unwrap_err().to_string().contains("pprof"));
-        profile.add_label(crate::Label::text("isolate", "3"));
-        assert!(serde_json::to_string(&profile).unwrap_err().to_string().contains("labels"));
     }
 
     #[test]
