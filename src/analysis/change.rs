@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::significance::p_value;
 use crate::estimate::{Confidence, ConfidenceInterval, Estimate, Sum, shown_change};
@@ -14,14 +13,15 @@ use crate::profile::Evidence;
 ///
 /// Displayed as `+1.2 MB ± 0.3`, with the 95 % interval. Written by serde as an object with
 /// `before` and `after` ([`Estimate`]s), `change`, `standard_error`, `lower`, `upper` (95 %) and
-/// `p_value`, `null` where unknown.
+/// `p_value`, `null` where unknown, and with `gone` and `new`, the estimates of what is only before
+/// or only after, of which the interval is made.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Change {
     before: Estimate,
     after: Estimate,
     /// Of the samples that are not in both: those that are say nothing about the change.
-    gone: Sum,
-    new: Sum,
+    gone: Estimate,
+    new: Estimate,
     p_value: Option<f64>,
 }
 
@@ -38,7 +38,7 @@ impl Change {
             .filter(|_| before.is_known() && after.is_known())
             .map(|intervals| p_value(&gone, &new, intervals));
         // With what can go unnoticed, where nothing was seen.
-        let (gone, new) = (*of_before.estimate(gone).sum(), *of_after.estimate(new).sum());
+        let (gone, new) = (of_before.estimate(gone), of_after.estimate(new));
         Self { before, after, gone, new, p_value }
     }
 
@@ -62,7 +62,7 @@ impl Change {
     /// Samples that are in both profiles, of objects that were alive all the time, add nothing to
     /// it.
     pub fn standard_error(&self) -> Option<f64> {
-        self.is_known().then(|| (self.gone.variance + self.new.variance).sqrt())
+        self.is_known().then(|| (self.gone.sum().variance + self.new.sum().variance).sqrt())
     }
 
     /// The probability of a change by as much or more, up or down, by sampling alone; `None` if it
@@ -80,11 +80,12 @@ impl Change {
         if !self.is_known() {
             return None;
         }
-        let (gone, new) = (self.gone.interval(confidence), self.new.interval(confidence));
         let (was, is) = (self.gone.value(), self.new.value());
+        let (gone, new) = (self.gone.sum(), self.new.sum());
         // Limits of few large objects are steps, which do not add up like independent errors: there
         // the extremes of both sides are taken together.
-        let sampled = self.gone.plus(&self.new).sampled().unwrap_or(0.0);
+        let sampled = gone.plus(new).sampled().unwrap_or(0.0);
+        let (gone, new) = (gone.interval(confidence), new.interval(confidence));
         let stepwise = (2.0 * sampled).min(1.0);
         // Limits are sums of floating-point numbers: what is off by their last digits is in.
         let slack = 1e-9 * (was + is);
@@ -121,17 +122,51 @@ impl fmt::Display for Change {
     }
 }
 
+/// A change as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "Change")]
+struct WrittenChange {
+    before: Estimate,
+    after: Estimate,
+    // The next four are for those who read the text; they follow from the others.
+    #[serde(skip_deserializing)]
+    change: f64,
+    #[serde(skip_deserializing)]
+    standard_error: Option<f64>,
+    #[serde(skip_deserializing)]
+    lower: Option<f64>,
+    #[serde(skip_deserializing)]
+    upper: Option<f64>,
+    p_value: Option<f64>,
+    gone: Estimate,
+    new: Estimate,
+}
+
 impl Serialize for Change {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let interval = self.interval(Confidence::P95);
-        let mut object = serializer.serialize_struct("Change", 7)?;
-        object.serialize_field("before", &self.before)?;
-        object.serialize_field("after", &self.after)?;
-        object.serialize_field("change", &self.value())?;
-        object.serialize_field("standard_error", &self.standard_error())?;
-        object.serialize_field("lower", &interval.map(|interval| interval.lower))?;
-        object.serialize_field("upper", &interval.map(|interval| interval.upper))?;
-        object.serialize_field("p_value", &self.p_value)?;
-        object.end()
+        let written = WrittenChange {
+            before: self.before,
+            after: self.after,
+            change: self.value(),
+            standard_error: self.standard_error(),
+            lower: interval.map(|interval| interval.lower),
+            upper: interval.map(|interval| interval.upper),
+            p_value: self.p_value,
+            gone: self.gone,
+            new: self.new,
+        };
+        written.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Change {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let WrittenChange { before, after, p_value, gone, new, .. } =
+            WrittenChange::deserialize(deserializer)?;
+        if [after, gone, new].iter().any(|part| part.sample_type() != before.sample_type()) {
+            return Err(de::Error::custom("the parts of a change count different things"));
+        }
+        Ok(Self { before, after, gone, new, p_value })
     }
 }

@@ -1,9 +1,8 @@
 //! The one number: a value with its uncertainty.
 
-use std::fmt;
+use std::{fmt, iter};
 
-use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::display::{shown, shown_change};
 use super::interval::{Confidence, ConfidenceInterval};
@@ -23,7 +22,7 @@ use crate::model::{Bytes, Objects, SampleType, Unit};
 /// assert_eq!(profile.uncertainty(SampleType::AllocSpace), None); // it has no such values
 /// # Ok::<(), v8_heap_sampler::ProfileError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Uncertainty {
@@ -61,8 +60,9 @@ pub enum Uncertainty {
 /// `16.0 kB`; a difference has a sign, `-1.6 MB`. In the alternate form, `{:#}`, nothing is `0`
 /// without the limit of what can go unnoticed.
 ///
-/// Written by serde as an object with `value`, `standard_error`, `lower` and `upper` (95 %),
-/// `samples`, and `uncertainty`; `null` where unknown.
+/// Written by serde as an object with `value`, `sample_type`, `uncertainty`, `samples`,
+/// `standard_error`, `lower` and `upper` (95 %), `null` where unknown, and a `basis` from which
+/// intervals at other levels are made when it is read back.
 ///
 /// ```
 /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions};
@@ -244,17 +244,66 @@ impl fmt::Display for Estimate {
     }
 }
 
+/// An estimate as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "Estimate")]
+struct WrittenEstimate {
+    value: f64,
+    sample_type: SampleType,
+    uncertainty: Uncertainty,
+    samples: Option<u64>,
+    // The next three are for those who read the text; they follow from the basis.
+    #[serde(skip_deserializing)]
+    standard_error: Option<f64>,
+    #[serde(skip_deserializing)]
+    lower: Option<f64>,
+    #[serde(skip_deserializing)]
+    upper: Option<f64>,
+    /// `None` if the value is all there is to tell.
+    basis: Option<Sum>,
+}
+
 impl Serialize for Estimate {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let interval = self.interval(Confidence::P95);
-        let mut object = serializer.serialize_struct("Estimate", 6)?;
-        object.serialize_field("value", &self.value())?;
-        object.serialize_field("standard_error", &self.standard_error())?;
-        object.serialize_field("lower", &interval.map(|interval| interval.lower))?;
-        object.serialize_field("upper", &interval.map(|interval| interval.upper))?;
-        object.serialize_field("samples", &self.samples())?;
-        object.serialize_field("uncertainty", &self.uncertainty)?;
-        object.end()
+        let samples = self.samples();
+        let certain = Sum::certain(self.value()).with_samples(samples.unwrap_or(0));
+        let written = WrittenEstimate {
+            value: self.value(),
+            sample_type: self.sample_type,
+            uncertainty: self.uncertainty,
+            samples,
+            standard_error: self.standard_error(),
+            lower: interval.map(|interval| interval.lower),
+            upper: interval.map(|interval| interval.upper),
+            basis: Some(self.sum).filter(|sum| *sum != certain),
+        };
+        written.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Estimate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let WrittenEstimate { value, sample_type, uncertainty, samples, basis, .. } =
+            WrittenEstimate::deserialize(deserializer)?;
+        let certain = Sum::certain(value).with_samples(samples.unwrap_or(0));
+        let estimate = Self::new(basis.unwrap_or(certain), sample_type, uncertainty);
+        if estimate.value() != value || !estimate.sum.is_possible(estimate.is_known()) {
+            return Err(de::Error::custom("the basis of an estimate does not fit its value"));
+        }
+        if uncertainty == Uncertainty::Exact && estimate.sum.variance > 0.0 {
+            return Err(de::Error::custom("an exact value has a variance"));
+        }
+        Ok(estimate)
+    }
+}
+
+impl iter::Sum<Estimate> for Option<Estimate> {
+    /// Adds up estimates that have no sample in common, as [`Estimate::checked_add`] does; `None`
+    /// if there are none, or they count different things.
+    fn sum<I: Iterator<Item = Estimate>>(mut estimates: I) -> Self {
+        let first = estimates.next()?;
+        estimates.try_fold(first, |sum, estimate| sum.checked_add(&estimate))
     }
 }
 
@@ -280,6 +329,28 @@ mod tests {
         assert_eq!((sum.uncertainty(), sum.samples()), (Uncertainty::Sampled, Some(6)));
         let objects = Estimate::new(*count.sum(), SampleType::InuseObjects, Uncertainty::Exact);
         assert_eq!(count.checked_add(&objects), None);
+        assert_eq!([count, estimate].into_iter().sum::<Option<Estimate>>(), Some(sum));
+        assert_eq!([count, objects].into_iter().sum::<Option<Estimate>>(), None);
+    }
+
+    #[test]
+    fn estimates_come_back_from_json() {
+        let file = Estimate::new(Sum::certain(7.5), SampleType::AllocSpace, Uncertainty::Unknown);
+        let none =
+            Estimate::new(Sum::none(1.0, 512.0), SampleType::InuseObjects, Uncertainty::Sampled);
+        let sampled = of(3, 16.0, 512.0, Uncertainty::Sampled);
+        for estimate in [of(3, 16.0, 1.0, Uncertainty::Exact), sampled, none, file] {
+            let json = serde_json::to_string(&estimate).unwrap();
+            assert_eq!(serde_json::from_str::<Estimate>(&json).unwrap(), estimate, "{json}");
+        }
+        let refused = |path: &str, value: serde_json::Value| {
+            let mut json = serde_json::to_value(sampled).unwrap();
+            *json.pointer_mut(path).unwrap() = value;
+            serde_json::from_value::<Estimate>(json).unwrap_err().to_string()
+        };
+        assert!(refused("/basis/variance", (-1.0).into()).contains("does not fit"));
+        assert!(refused("/value", 5.0.into()).contains("does not fit"));
+        assert!(refused("/uncertainty", "exact".into()).contains("variance"));
     }
 
     #[test]

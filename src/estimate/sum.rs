@@ -2,9 +2,11 @@
 
 use std::ops::AddAssign;
 
+use serde::{Deserialize, Serialize};
+
 /// What a number of samples stands for, in bytes or in objects: a value, its variance, and what an
 /// interval is made of.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Sum {
     /// What was read, where it was read: the sum of `seen` and `unseen` up to last digits, which
     /// what a file says is not to be off by.
@@ -22,7 +24,7 @@ pub(crate) struct Sum {
 }
 
 /// What one more sample adds to an estimate.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct OneMore {
     pub(super) unseen: f64,
     pub(super) variance: f64,
@@ -69,6 +71,10 @@ impl Sum {
         Self { value, seen: value, ..Self::default() }
     }
 
+    pub(super) fn with_samples(self, samples: u64) -> Self {
+        Self { samples, ..self }
+    }
+
     /// How likely an object is sampled, of those that are in doubt; `None` if there are none.
     pub(crate) fn sampled(&self) -> Option<f64> {
         (self.variance > 0.0).then(|| (self.steps / self.variance).min(1.0))
@@ -91,6 +97,15 @@ impl Sum {
     pub(crate) fn none(each: f64, interval_bytes: f64) -> Self {
         let (missed, probability) = chances(Self::LEAST_SIZE, interval_bytes);
         Self::of(0.0, each, missed, probability)
+    }
+
+    /// Whether there can be such a sum: of numbers and, unless it may be a difference, of none
+    /// below 0.
+    pub(super) fn is_possible(&self, has_no_sign: bool) -> bool {
+        let Self { value, samples: _, seen, unseen, variance, steps, one_more: more } = *self;
+        [value, seen, unseen, variance, steps, more.unseen, more.variance, more.steps]
+            .iter()
+            .all(|part| part.is_finite() && (!has_no_sign || *part >= 0.0))
     }
 
     pub(crate) fn value(&self) -> f64 {

@@ -1,6 +1,8 @@
 //! Bytes and objects as types of their own.
 
 use std::fmt;
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Sub};
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +20,7 @@ pub(crate) trait Unit {
 /// use v8_heap_sampler::Bytes;
 /// assert_eq!(Bytes(932_480).to_string(), "932.5 kB");
 /// assert_eq!(Bytes(999).to_string(), "999 B");
+/// assert_eq!(Bytes(40) + Bytes(2), [Bytes(21), Bytes(21)].into_iter().sum());
 /// ```
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -39,6 +42,39 @@ pub struct Bytes(pub u64);
 )]
 #[serde(transparent)]
 pub struct Objects(pub u64);
+
+/// Arithmetic as that of `u64`: it panics on overflow wherever `u64` does.
+macro_rules! arithmetic {
+    ($($unit:ident),*) => {$(
+        impl Add for $unit {
+            type Output = Self;
+            fn add(self, other: Self) -> Self {
+                Self(self.0 + other.0)
+            }
+        }
+
+        impl Sub for $unit {
+            type Output = Self;
+            fn sub(self, other: Self) -> Self {
+                Self(self.0 - other.0)
+            }
+        }
+
+        impl AddAssign for $unit {
+            fn add_assign(&mut self, other: Self) {
+                self.0 += other.0;
+            }
+        }
+
+        impl Sum for $unit {
+            fn sum<I: Iterator<Item = Self>>(numbers: I) -> Self {
+                Self(numbers.map(|number| number.0).sum())
+            }
+        }
+    )*};
+}
+
+arithmetic!(Bytes, Objects);
 
 impl Unit for Bytes {
     fn scale(value: f64) -> (&'static str, f64) {

@@ -69,9 +69,9 @@ fn a_column_with_negative_values_is_a_difference() {
     assert_eq!(doubt, (None, None, None));
     assert_eq!((inuse.to_string(), format!("{inuse:#}")), ("-990.0 kB".into(), "-990.0 kB".into()));
     let json = serde_json::to_string(&inuse).unwrap();
-    let nothing_known = r#""standard_error":null,"lower":null,"upper":null,"samples":null"#;
-    let of_difference = r#""uncertainty":"difference""#;
-    assert_eq!(json, format!(r#"{{"value":-990000.0,{nothing_known},{of_difference}}}"#));
+    let what = r#""sample_type":"inuse_space","uncertainty":"difference""#;
+    let nothing_known = r#""samples":null,"standard_error":null,"lower":null,"upper":null"#;
+    assert_eq!(json, format!(r#"{{"value":-990000.0,{what},{nothing_known},"basis":null}}"#));
     assert_eq!(SPACE.display(-1_234_567.8).to_string(), "-1.2 MB");
     assert_eq!(SampleType::InuseObjects.display(-1.2).to_string(), "-1 object");
     assert_eq!(SPACE.display(-0.2).to_string(), "0 B");
