@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use v8_heap_sampler::analysis::TopOptions;
-use v8_heap_sampler::source::{ListOptions, ListedFunction, MemorySources, list};
+use v8_heap_sampler::source::{ListOptions, ListedFunction, Listing, MemorySources};
 use v8_heap_sampler::{HeapSampler, KeepDead, SampleType, SamplerOptions};
 
 /// Runs a script in an isolate and shows which functions allocated, with their first lines
@@ -67,7 +67,7 @@ fn show(cli: &Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
         let own = top.rows.into_iter().filter(|it| it.own.value() > 0.0);
         let listed = own.filter_map(|it| Some(ListedFunction::new(it.function?, it.own, it.total)));
         let options = ListOptions::new().before(0).after(after);
-        write!(stdout(), "\n{}", list(listed, &mut sources, &options))?;
+        write!(stdout(), "\n{}", Listing::new(listed, &mut sources, options))?;
     }
     Ok(code)
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::Path;
 
 use v8_heap_sampler::format::ReadOptions;
-use v8_heap_sampler::source::{FileSources, MapProblem, MemorySources, ScriptReport};
+use v8_heap_sampler::source::{FileSources, MemorySources, ScriptReport};
 use v8_heap_sampler::{Bytes, Counted, Profile, SampleType};
 
 use crate::arguments::{Cli, Input, View};
@@ -54,15 +54,15 @@ impl Reader {
         if self.source_maps {
             let report = profile.map_sources(&mut self.files.clone());
             // Most scripts of a program have none: that is no problem worth a line.
-            let is_worth = |script: &&ScriptReport| match script.problem {
-                None => script.mapped == 0,
-                Some(MapProblem::NoMap) => false,
-                Some(_) => true,
+            let is_worth = |script: &&ScriptReport| {
+                script.problem.is_some() || script.map.is_some() && script.mapped == 0
             };
             for script in report.scripts.iter().filter(is_worth) {
                 tell(&script.to_string());
             }
-            if report.scripts.iter().all(|script| script.problem.is_some()) {
+            let is_usable =
+                |script: &ScriptReport| script.map.is_some() && script.problem.is_none();
+            if !report.scripts.iter().any(is_usable) {
                 tell("no script has a source map that can be used: see --root and --prefix");
             }
             *self.originals.borrow_mut() = report.originals;

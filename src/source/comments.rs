@@ -1,7 +1,6 @@
 //! Comments of a script, told from its strings, templates and regular expressions.
 
-/// Ends of lines in JavaScript.
-pub(super) const LINE_ENDS: [char; 4] = ['\n', '\r', '\u{2028}', '\u{2029}'];
+use super::text::LINE_ENDS;
 
 /// Whether nothing but space and comments is in a text.
 pub(super) fn is_without_code(text: &str) -> bool {

@@ -5,8 +5,10 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
+use percent_encoding::percent_decode_str;
+
 use super::provider::{Script, SourceProvider};
-use super::urls::{percent_decoded, scheme_end};
+use super::urls::scheme_end;
 
 /// Texts and source maps in files: names of scripts are paths, or `file:` URLs, or URLs for which a
 /// folder is [named](Self::prefix).
@@ -105,34 +107,24 @@ impl FileSources {
         if rest.is_empty() {
             return (prefix_folder, Vec::new());
         }
-        let decoded = String::from_utf8(percent_decoded(rest)).ok();
+        let decoded = percent_decode_str(rest).decode_utf8().ok();
+        let decoded = decoded.filter(|decoded| decoded != rest);
+        let mut names = Vec::from_iter(decoded.as_deref());
         // In a path a `%` is most likely itself, in a URL it is not; but a map's URL is relative to
         // either.
-        let (first, second) = match decoded {
-            Some(decoded) if is_url => (decoded, Some(rest.to_owned())),
-            decoded => (rest.to_owned(), decoded),
+        names.insert(if is_url { names.len() } else { 0 }, rest);
+        let folder = folder.or(self.root.as_ref());
+        let path = |name: &str| {
+            let name = format!("{name}{ending}");
+            folder.map_or_else(|| PathBuf::from(&name), |folder| folder.join(&name))
         };
-        let names = std::iter::once(first).chain(second);
         // In a path, `?` and `#` are most likely of a file's name as well; if there is none, of a
         // URL.
-        let names = names.flat_map(|name| {
-            let bare = without_query(&name).map(str::to_owned);
-            [Some(name), bare.filter(|_| !is_url)].into_iter().flatten()
+        let meanings = names.into_iter().flat_map(|name| {
+            let bare = without_query(name).filter(|_| !is_url);
+            std::iter::once(name).chain(bare)
         });
-        let folder = folder.or(self.root.as_ref());
-        let path = |rest: String| match folder {
-            Some(folder) => folder.join(rest),
-            None => PathBuf::from(rest),
-        };
-        let paths = names.map(|name| path(name + ending));
-        // Each but once: most names are their own other meanings.
-        let mut distinct: Vec<PathBuf> = Vec::new();
-        paths.for_each(|path| {
-            if !distinct.contains(&path) {
-                distinct.push(path)
-            }
-        });
-        (prefix_folder, distinct)
+        (prefix_folder, meanings.map(path).collect())
     }
 
     /// The file that a name means, with `ending` behind it; `None` if there is none.

@@ -1,15 +1,13 @@
 //! Source lines with the cost of the functions that start there, as `pprof -list` shows them.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-use super::provider::{Script, SourceProvider};
+use super::provider::{ByScript, Script, SourceProvider};
 use super::text::Text;
-use crate::analysis::{Pattern, TopRow};
+use crate::analysis::Pattern;
 use crate::estimate::Estimate;
 use crate::model::{AnalysisError, Function, Name, SampleType, ScriptId, plain_text, written_line};
 use crate::profile::Profile;
@@ -89,36 +87,37 @@ impl Default for ListOptions {
 /// let listed = ListedFunction::new(Function::named("render"), "1.65 MB ± 0.17", "2 MB ± 0.2");
 /// assert_eq!(listed.own, "1.65 MB ± 0.17");
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ListedFunction<C> {
     /// The function.
     pub function: Arc<Function>,
-    /// The amount that it allocated itself. Written as `self`.
+    /// The amount that it allocated itself.
     pub own: C,
     /// The amount that it and all that it called allocated.
     pub total: C,
+    /// The reason why the line where it starts cannot be shown; `None` if it is.
+    pub problem: Option<String>,
 }
 
 impl<C> ListedFunction<C> {
     /// A function and its costs.
     #[must_use]
     pub fn new(function: impl Into<Arc<Function>>, own: C, total: C) -> Self {
-        Self { function: function.into(), own, total }
+        Self { function: function.into(), own, total, problem: None }
     }
-}
 
-/// Written as `name`, `location`, `generated_location`, `self` and `total`.
-impl<C: Serialize> Serialize for ListedFunction<C> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut function = serializer.serialize_struct("ListedFunction", 5)?;
-        function.serialize_field("name", self.function.shown_name())?;
-        function.serialize_field("location", &self.function.display_location())?;
-        let generated = self.function.generated_location();
-        function.serialize_field("generated_location", &generated)?;
-        function.serialize_field("self", &self.own)?;
-        function.serialize_field("total", &self.total)?;
-        function.end()
+    /// The line and column where the function starts in a text, from 1.
+    fn start(&self, text: &Result<Text<'_>, String>) -> Result<(usize, usize), String> {
+        let count = text.as_ref().map_err(String::clone)?.line_count();
+        let (_, line, column) = self.function.shown_place();
+        match written_line(line) as usize {
+            0 => Err("its line is not known".to_owned()),
+            line if line > count => {
+                Err(format!("the source at hand has {count} lines: it is not the one that ran"))
+            }
+            line => Ok((line, written_line(column) as usize)),
+        }
     }
 }
 
@@ -127,19 +126,20 @@ impl<C: Serialize> Serialize for ListedFunction<C> {
 /// V8 records where a function *starts*, not the line that allocates: a cost stands at its
 /// function's first line, and the line to blame is somewhere below.
 ///
-/// Made by [`Profile::listing`] or [`list`]; displayed as a text with aligned columns, like
-/// that of `go tool pprof -list`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// Made by [`Profile::listing`], or by [`new`](Self::new) of costs of any type; displayed as a text
+/// with aligned columns, like that of `go tool pprof -list`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Listing<C> {
     /// The files, in the order in which the functions named them first.
     pub files: Vec<ListedFile<C>>,
-    /// Functions whose source is not at hand.
-    pub unlisted: Vec<Unlisted<C>>,
+    /// The functions whose source is not at hand, each with its
+    /// [`problem`](ListedFunction::problem).
+    pub unlisted: Vec<ListedFunction<C>>,
 }
 
 /// A file of a [`Listing`].
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ListedFile<C> {
     /// The path or URL of the original file, or the script's name.
@@ -152,7 +152,7 @@ pub struct ListedFile<C> {
 }
 
 /// A line of a [`ListedFile`].
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ListedLine<C> {
     /// The line's number, from 1.
@@ -161,16 +161,6 @@ pub struct ListedLine<C> {
     pub text: String,
     /// The function that starts here, if one does that is listed.
     pub function: Option<ListedFunction<C>>,
-}
-
-/// A function whose source is not at hand.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Unlisted<C> {
-    /// The function and its cost.
-    pub function: ListedFunction<C>,
-    /// The reason why there is no line to show.
-    pub reason: String,
 }
 
 impl Profile {
@@ -218,177 +208,117 @@ impl Profile {
         provider: &mut dyn SourceProvider,
         options: impl Into<ListOptions>,
     ) -> Result<Listing<Estimate>, AnalysisError> {
-        let (pattern, options) = (functions.into(), &options.into());
-        let functions = self.top(sample_type)?.rows.into_iter();
-        let has_value =
-            |row: &TopRow| row.own.value() != 0.0 || options.callers && row.total.value() != 0.0;
-        let listed = functions.filter(has_value).filter_map(|row| {
+        let (pattern, options) = (functions.into(), options.into());
+        let mut rows = self.top(sample_type)?.rows;
+        rows.retain(|row| row.own.value() != 0.0 || options.callers && row.total.value() != 0.0);
+        let listed = rows.into_iter().filter_map(|row| {
             let function = row.function.filter(|function| pattern.matches(function))?;
             Some(ListedFunction::new(function, row.own, row.total))
         });
-        Ok(list(listed.collect::<Vec<_>>(), provider, options))
+        Ok(Listing::new(listed, provider, options))
     }
 }
 
-/// Shows the source around the first lines of functions, with their costs, whatever these are.
-///
-/// [`Profile::listing`] does so with a profile's values. [`ListOptions::callers`] does not
-/// matter here: all functions are listed. Linear in the functions and in the length of the texts.
-///
-/// ```
-/// use std::num::NonZeroU32;
-/// use v8_heap_sampler::Function;
-/// use v8_heap_sampler::source::{ListOptions, ListedFunction, MemorySources, list};
-///
-/// let mut function = Function::named("b");
-/// function.script_name = "min.js".into();
-/// function.line_number = NonZeroU32::new(1);
-/// function.column_number = NonZeroU32::new(35);
-/// let mut sources = MemorySources::new();
-/// let code = "var a=1;".repeat(3) + "function b(){return[a]}" + &";".repeat(99);
-/// sources.insert_source("min.js", code);
-///
-/// let options = ListOptions::new().width(20);
-/// let listing = list([ListedFunction::new(function, "3 kB", "4 kB")], &mut sources, &options);
-/// assert_eq!(listing.files[0].lines[0].text, "…ion b(){return[a]};;…");
-/// ```
-#[must_use]
-pub fn list<C>(
-    functions: impl IntoIterator<Item = ListedFunction<C>>,
-    provider: &mut dyn SourceProvider,
-    options: &ListOptions,
-) -> Listing<C> {
-    let mut unlisted = Vec::new();
-    let by_script = by_script(functions, &mut unlisted);
-    let files = by_script
-        .into_iter()
-        .filter_map(|functions| functions.list(provider, options, &mut unlisted))
-        .collect();
-    Listing { files, unlisted }
-}
-
-/// The functions of one script or original file.
-struct OfScript<C> {
-    id: Option<ScriptId>,
-    name: Name,
-    functions: Vec<ListedFunction<C>>,
-}
-
-/// The functions of each script, in the order in which they named it first.
-fn by_script<C>(
-    functions: impl IntoIterator<Item = ListedFunction<C>>,
-    unlisted: &mut Vec<Unlisted<C>>,
-) -> Vec<OfScript<C>> {
-    let mut places: HashMap<(Option<ScriptId>, Name), usize> = HashMap::new();
-    let mut scripts: Vec<OfScript<C>> = Vec::new();
-    for function in functions {
-        let Some(Script { id, name }) = Script::shown(&function.function) else {
-            let reason = "it is of no script".to_owned();
-            unlisted.push(Unlisted { function, reason });
-            continue;
-        };
-        let name = Name::from(name);
-        let place = *places.entry((id, name.clone())).or_insert(scripts.len());
-        if place == scripts.len() {
-            scripts.push(OfScript { id, name, functions: Vec::new() });
-        }
-        scripts[place].functions.push(function);
-    }
-    scripts
-}
-
-impl<C> OfScript<C> {
-    /// The file with the lines of its functions, if there are any.
-    fn list(
-        self,
+impl<C> Listing<C> {
+    /// The source around the first lines of functions, with their costs, whatever these are.
+    ///
+    /// [`Profile::listing`] is that of a profile's values. [`ListOptions::callers`] does not
+    /// matter here: all functions are listed. Linear in the functions and in the length of the
+    /// texts.
+    ///
+    /// ```
+    /// use std::num::NonZeroU32;
+    /// use v8_heap_sampler::Function;
+    /// use v8_heap_sampler::source::{ListOptions, ListedFunction, Listing, MemorySources};
+    ///
+    /// let mut function = Function::named("b");
+    /// function.script_name = "min.js".into();
+    /// function.line_number = NonZeroU32::new(1);
+    /// function.column_number = NonZeroU32::new(35);
+    /// let mut sources = MemorySources::new();
+    /// let code = "var a=1;".repeat(3) + "function b(){return[a]}" + &";".repeat(99);
+    /// sources.insert_source("min.js", code);
+    ///
+    /// let function = ListedFunction::new(function, "3 kB", "4 kB");
+    /// let listing = Listing::new([function], &mut sources, ListOptions::new().width(20));
+    /// assert_eq!(listing.files[0].lines[0].text, "…ion b(){return[a]};;…");
+    /// ```
+    #[must_use]
+    pub fn new(
+        functions: impl IntoIterator<Item = ListedFunction<C>>,
         provider: &mut dyn SourceProvider,
-        options: &ListOptions,
-        unlisted: &mut Vec<Unlisted<C>>,
-    ) -> Option<ListedFile<C>> {
-        let Self { id: script_id, name, functions } = self;
-        let reason = match provider.source(Script { id: script_id, name: &name }) {
-            Ok(Some(text)) => {
-                let text = Text::new(&text);
-                let starts = starts(&text, functions, unlisted);
-                let lines = lines(&text, starts, options);
-                return (!lines.is_empty()).then_some(ListedFile { name, script_id, lines });
+        options: impl Into<ListOptions>,
+    ) -> Self {
+        let options = options.into();
+        let mut scripts = ByScript::default();
+        for listed in functions {
+            let function = &listed.function;
+            let (name, ..) = function.shown_place();
+            // Of the script that was made of it, not of an original file.
+            let id = function.script_id.filter(|_| function.original.is_none());
+            scripts.entry((id, name.clone())).or_insert_with(Vec::new).push(listed);
+        }
+        let mut listing = Self { files: Vec::new(), unlisted: Vec::new() };
+        for ((script_id, name), functions) in scripts {
+            let source = match Script::with(script_id, &name).map(|script| provider.source(script))
+            {
+                None => Err("it is of no script".to_owned()),
+                Some(Ok(None)) => Err("its source is not at hand".to_owned()),
+                Some(Err(error)) => Err(format!("its source cannot be read: {error}")),
+                Some(Ok(Some(text))) => Ok(text),
+            };
+            let text = source.as_deref().map(Text::new).map_err(String::clone);
+            let mut starts = Vec::new();
+            for mut listed in functions {
+                match listed.start(&text) {
+                    Ok(place) => starts.push((place, listed)),
+                    Err(problem) => {
+                        listed.problem = Some(problem);
+                        listing.unlisted.push(listed);
+                    }
+                }
             }
-            Ok(None) => "its source is not at hand".to_owned(),
-            Err(error) => format!("its source cannot be read: {error}"),
-        };
-        let unlist = |function| Unlisted { function, reason: reason.clone() };
-        unlisted.extend(functions.into_iter().map(unlist));
-        None
+            if let Ok(text) = text
+                && !starts.is_empty()
+            {
+                // Stable: those at one place stay in the order in which they came.
+                starts.sort_by_key(|(place, _)| *place);
+                let lines = lines(&text, starts, &options);
+                listing.files.push(ListedFile { name, script_id, lines });
+            }
+        }
+        listing
     }
-}
-
-/// A function with the line and column where it starts in the text.
-type Start<C> = (usize, usize, ListedFunction<C>);
-
-/// Where functions start in their text, in ascending order.
-fn starts<C>(
-    text: &Text<'_>,
-    functions: Vec<ListedFunction<C>>,
-    unlisted: &mut Vec<Unlisted<C>>,
-) -> Vec<Start<C>> {
-    let mut starts = Vec::new();
-    for function in functions {
-        let (_, line, column) = function.function.shown_place();
-        let line = written_line(line) as usize;
-        let reason = if line == 0 {
-            "its line is not known".to_owned()
-        } else if line > text.line_count() {
-            let count = text.line_count();
-            format!("the source at hand has {count} lines: it is not the one that ran")
-        } else {
-            starts.push((line, written_line(column) as usize, function));
-            continue;
-        };
-        unlisted.push(Unlisted { function, reason });
-    }
-    // Stable: those at one place stay in the order in which they came.
-    starts.sort_by_key(|&(line, column, _)| (line, column));
-    starts
 }
 
 /// The lines around the places where functions start, which are in ascending order.
-fn lines<C>(text: &Text<'_>, starts: Vec<Start<C>>, options: &ListOptions) -> Vec<ListedLine<C>> {
-    let mut lines: Vec<ListedLine<C>> = Vec::new();
-    let plain = |number: usize| {
+fn lines<C>(
+    text: &Text<'_>,
+    starts: Vec<((usize, usize), ListedFunction<C>)>,
+    options: &ListOptions,
+) -> Vec<ListedLine<C>> {
+    let line = |number: usize, at: usize, function| {
         let line = text.line(number - 1).unwrap_or_default();
-        ListedLine { number, text: cut(line, 0, options.width), function: None }
+        ListedLine { number, text: cut(line, at, options.width), function }
     };
-    // The first line that is not shown, and up to which lines follow the last function.
-    let (mut next, mut until) = (1, 0);
-    for (number, column, listed) in starts {
-        let first = number.saturating_sub(options.before).max(1);
-        // What follows the one before goes up to here.
-        while next <= until && next < number {
-            lines.push(plain(next));
-            next += 1;
-        }
-        next = next.max(first);
-        while next < number {
-            lines.push(plain(next));
-            next += 1;
-        }
-        let line = text.line(number - 1).unwrap_or_default();
+    let mut lines = Vec::new();
+    // The line that comes next, and the first one that does not follow the last function.
+    let (mut next, mut end) = (1, 1);
+    for ((number, column), listed) in starts {
+        let first = number.saturating_sub(options.before);
+        let between = (next..number).filter(|&number| number < end || number >= first);
+        lines.extend(between.map(|number| line(number, 0, None)));
         let at = text.byte_of(number - 1, column.saturating_sub(1)).unwrap_or(0);
-        let cut = cut(line, at, options.width);
-        lines.push(ListedLine { number, text: cut, function: Some(listed) });
+        lines.push(line(number, at, Some(listed)));
         next = number + 1;
-        until = number.saturating_add(options.after).min(text.line_count());
+        end = next.saturating_add(options.after).min(text.line_count() + 1);
     }
-    while next <= until {
-        lines.push(plain(next));
-        next += 1;
-    }
+    lines.extend((next..end).map(|number| line(number, 0, None)));
     lines
 }
 
 /// What is around the byte `at` of a line, in about so many characters.
 fn cut(line: &str, at: usize, width: usize) -> String {
-    let width = width.max(8);
     if line.chars().nth(width).is_none() {
         return line.to_owned();
     }
@@ -405,6 +335,14 @@ fn cut(line: &str, at: usize, width: usize) -> String {
     format!("{}{}{}", mark(left), &line[start..end], mark(right))
 }
 
+/// The costs of a function, as they are shown.
+fn costs<C: fmt::Display>(listed: Option<&ListedFunction<C>>) -> [String; 2] {
+    match listed {
+        Some(ListedFunction { own, total, .. }) => [own, total].map(|cost| format!("{cost:#}")),
+        None => [".", "."].map(str::to_owned),
+    }
+}
+
 impl<C: fmt::Display> fmt::Display for Listing<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
@@ -412,87 +350,43 @@ impl<C: fmt::Display> fmt::Display for Listing<C> {
             "V8 records where a function starts, not the line that allocates: costs stand at \
              first lines."
         )?;
-        let widths = self.widths();
-        for file in &self.files {
-            file.show(widths, f)?;
-        }
-        if self.unlisted.is_empty() {
-            return Ok(());
-        }
-        writeln!(f, "\nWITHOUT SOURCE ==============")?;
-        for Unlisted { function: listed, reason } in &self.unlisted {
-            let [own, total] = widths.pad(listed);
-            let function = listed.function.to_string();
-            writeln!(f, "  {own}  {total}  {} ({})", plain_text(&function), plain_text(reason))?;
-        }
-        Ok(())
-    }
-}
-
-/// How many characters the columns of costs are wide.
-#[derive(Clone, Copy)]
-struct Widths {
-    own: usize,
-    total: usize,
-}
-
-impl Widths {
-    /// The costs of a function, in the width of their columns.
-    fn pad<C: fmt::Display>(self, listed: &ListedFunction<C>) -> [String; 2] {
-        let pad = |cost: &C, width: usize| format!("{:>width$}", format!("{cost:#}"));
-        [pad(&listed.own, self.own), pad(&listed.total, self.total)]
-    }
-}
-
-impl<C: fmt::Display> Listing<C> {
-    fn widths(&self) -> Widths {
-        let lines = self.files.iter().flat_map(|file| &file.lines);
-        let listed = lines.filter_map(|line| line.function.as_ref());
-        let all = listed.chain(self.unlisted.iter().map(|unlisted| &unlisted.function));
-        let width_of = |cost: &C| format!("{cost:#}").chars().count();
-        all.fold(Widths { own: 10, total: 10 }, |widths, listed| Widths {
-            own: widths.own.max(width_of(&listed.own)),
-            total: widths.total.max(width_of(&listed.total)),
-        })
-    }
-}
-
-impl<C: fmt::Display> ListedFile<C> {
-    fn show(&self, widths: Widths, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.name.as_str(), self.script_id) {
-            ("", Some(id)) => writeln!(f, "\nFILE ======================== (script {id})")?,
-            (name, _) => writeln!(f, "\nFILE ======================== {}", plain_text(name))?,
-        }
-        let Widths { own, total } = widths;
-        writeln!(f, "{:>own$} {:>total$}", "self", "total", own = own + 2, total = total + 1)?;
-        let mut last = None;
-        for line in &self.lines {
-            if last.is_some_and(|last| last + 1 < line.number) {
-                writeln!(f, "{:>1$}", "...", own + total + 11)?;
+        let listed = self.files.iter().flat_map(|file| &file.lines);
+        let listed = listed.filter_map(|line| line.function.as_ref()).chain(&self.unlisted);
+        let widths = listed.fold([10, 10], |widths: [usize; 2], listed| {
+            let [own, total] = costs(Some(listed)).map(|cost| cost.chars().count());
+            [widths[0].max(own), widths[1].max(total)]
+        });
+        let [left, right] = widths;
+        for ListedFile { name, script_id, lines } in &self.files {
+            let script = Script { id: *script_id, name };
+            writeln!(f, "\nFILE ======================== {script}")?;
+            writeln!(f, "  {:>left$}  {:>right$}", "self", "total")?;
+            let mut last = None;
+            for ListedLine { number, text, function } in lines {
+                if last.is_some_and(|last| last + 1 < *number) {
+                    writeln!(f, "{:>1$}", "...", left + right + 11)?;
+                }
+                last = Some(number);
+                let [own, total] = costs(function.as_ref());
+                let shown = plain_text(text);
+                write!(f, "  {own:>left$}  {total:>right$} {number:>6}:{shown}")?;
+                // Compiled names, and those that V8 makes up, are not in the text.
+                let name = function.as_ref().map(|listed| listed.function.shown_name());
+                match name.filter(|name| !text.contains(name.as_str())) {
+                    Some(name) => writeln!(f, "  <- {}", plain_text(name))?,
+                    None => writeln!(f)?,
+                }
             }
-            last = Some(line.number);
-            line.show(widths, f)?;
+        }
+        if !self.unlisted.is_empty() {
+            writeln!(f, "\nWITHOUT SOURCE ==============")?;
+        }
+        for listed in &self.unlisted {
+            let [own, total] = costs(Some(listed));
+            let problem = plain_text(listed.problem.as_deref().unwrap_or_default());
+            writeln!(f, "  {own:>left$}  {total:>right$}  {} ({problem})", listed.function)?;
         }
         Ok(())
-    }
-}
-
-impl<C: fmt::Display> ListedLine<C> {
-    fn show(&self, widths: Widths, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = plain_text(&self.text);
-        let Some(listed) = &self.function else {
-            let Widths { own, total } = widths;
-            return writeln!(f, "  {:>own$}  {:>total$} {:>6}:{text}", ".", ".", self.number);
-        };
-        let [own, total] = widths.pad(listed);
-        write!(f, "  {own}  {total} {:>6}:{text}", self.number)?;
-        // Compiled names, and those that V8 makes up, are not in the text.
-        let name = listed.function.shown_name();
-        if self.text.contains(name.as_str()) {
-            writeln!(f)
-        } else {
-            writeln!(f, "  <- {}", plain_text(name))
-        }
     }
 }
 

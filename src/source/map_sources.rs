@@ -4,15 +4,14 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-
-use super::comments::{LINE_ENDS, comment_starts, is_without_code};
-use super::map::{FileNumber, Map};
+use super::comments::{comment_starts, is_without_code};
+use super::map::Map;
 use super::names::Resolver;
-use super::provider::{Script, SourceProvider};
-use super::report::{MapProblem, MapReport, ScriptReport};
+use super::provider::{ByScript, Script, SourceProvider};
+use super::report::{MapReport, ScriptReport};
+use super::text::LINE_ENDS;
 use super::urls::resolve;
-use crate::model::{Function, Name, Original, ScriptId};
+use crate::model::{Function, Name, Original};
 use crate::profile::Profile;
 
 impl Profile {
@@ -60,39 +59,24 @@ impl Profile {
     /// # Ok::<(), v8_heap_sampler::ProfileError>(())
     /// ```
     pub fn map_sources(&mut self, provider: &mut dyn SourceProvider) -> MapReport {
-        let mut report = MapReport::default();
-        let mut places: HashMap<(Option<ScriptId>, Name), usize, RandomState> = HashMap::default();
-        let mut scripts: Vec<Vec<usize>> = Vec::new();
+        let mut scripts = ByScript::default();
         for (number, function) in self.functions().iter().enumerate() {
-            if function.original.is_some() || Script::of(function).is_none() {
-                continue;
+            if function.original.is_none() && Script::of(function).is_some() {
+                let script = (function.script_id, function.script_name.clone());
+                scripts.entry(script).or_insert_with(Vec::new).push(number);
             }
-            let script = (function.script_id, function.script_name.clone());
-            let place = *places.entry(script).or_insert(scripts.len());
-            if place == scripts.len() {
-                scripts.push(Vec::new());
-            }
-            scripts[place].push(number);
         }
-        for numbers in scripts {
-            let first = &self.functions()[numbers[0]];
-            let mut script_report = ScriptReport {
-                id: first.script_id,
-                name: first.script_name.clone(),
-                map: None,
-                functions: numbers.len(),
-                mapped: 0,
-                problem: None,
-            };
-            let name = script_report.name.clone();
-            match find_map(Script { id: first.script_id, name: &name }, provider) {
-                Ok(found) => {
-                    script_report.map = Some(found.from.clone());
-                    script_report.mapped = self.apply(&found, &numbers, &mut report);
-                }
-                Err(problem) => script_report.problem = Some(problem),
+        let mut report = MapReport::default();
+        for ((id, name), numbers) in scripts {
+            let functions = numbers.len();
+            let mut script =
+                ScriptReport { id, name, map: None, functions, mapped: 0, problem: None };
+            match find_map(&mut script, provider) {
+                Ok(Some(found)) => script.mapped = self.apply(&found, &numbers, &mut report),
+                Ok(None) => {}
+                Err(problem) => script.problem = Some(problem),
             }
-            report.scripts.push(script_report);
+            report.scripts.push(script);
         }
         self.merge_equal_functions();
         report
@@ -101,16 +85,15 @@ impl Profile {
     /// Applies a map to functions of its script; how many could be mapped.
     fn apply(&mut self, found: &FoundMap, numbers: &[usize], report: &mut MapReport) -> usize {
         let resolver = Resolver::new(&found.map, found.text.as_deref());
-        let mut files: HashMap<FileNumber, Name, RandomState> = HashMap::default();
+        let mut files: HashMap<&str, Name> = HashMap::new();
         let mut mapped = 0;
         for &number in numbers {
             let function = &self.functions()[number];
             let Some(resolved) = resolver.resolve(function) else { continue };
             let place = resolved.place;
             let source = files.entry(place.file).or_insert_with(|| {
-                let name = found.map.file_name(place.file).unwrap_or_default();
-                let name = resolve(&found.base, name);
-                if let Some(text) = found.map.file_text(place.file) {
+                let name = resolve(&found.base, place.file);
+                if let Some(text) = place.text {
                     report.originals.insert_source(name.as_str(), text);
                 }
                 name.into()
@@ -134,36 +117,41 @@ impl Profile {
 /// A script's map.
 struct FoundMap {
     map: Map,
-    /// As in [`ScriptReport::map`].
-    from: String,
     /// What original files are relative to.
     base: String,
     /// The script's text.
     text: Option<String>,
 }
 
-/// Finds the map of a script.
-fn find_map(script: Script<'_>, provider: &mut dyn SourceProvider) -> Result<FoundMap, MapProblem> {
-    let unreadable = |what| move |error| MapProblem::Unreadable { what, error };
-    let broken = |problem| MapProblem::Broken { problem };
+/// Finds the map of a script, if it has one, and notes where; or the problem with it.
+fn find_map(
+    report: &mut ScriptReport,
+    provider: &mut dyn SourceProvider,
+) -> Result<Option<FoundMap>, String> {
+    let name = report.name.clone();
+    let script = Script { id: report.id, name: &name };
+    let broken = |problem| format!("its source map is broken: {problem}; build it anew");
+    let text = provider.source(script);
+    let text = text.map_err(|error| format!("its text cannot be read: {error}"))?;
     // Not borrowed, as the provider is asked for the map next.
-    let text = provider.source(script).map_err(unreadable("its text"))?;
     let text = text.map(|text| text.into_owned());
     let url = text.as_deref().and_then(mapping_url);
     if let Some(url) = url.filter(|url| url.starts_with("data:")) {
+        report.map = Some("inline".to_owned());
         let map = Map::decode_data_url(url).map_err(broken)?;
-        return Ok(FoundMap { map, from: "inline".to_owned(), base: script.name.to_owned(), text });
+        return Ok(Some(FoundMap { map, base: name.to_string(), text }));
     }
-    let url = url.map(|url| resolve(script.name, url));
+    let url = url.map(|url| resolve(&name, url));
+    report.map.clone_from(&url);
     let json = provider.source_map(script, url.as_deref());
-    let json = json.map_err(unreadable("its source map"))?;
-    let Some(json) = json else {
-        return Err(url.map_or(MapProblem::NoMap, |url| MapProblem::NotFound { url }));
+    let Some(json) = json.map_err(|error| format!("its source map cannot be read: {error}"))?
+    else {
+        let Some(url) = url else { return Ok(None) };
+        return Err(format!("the source map {url} is not there: have the provider supply it"));
     };
+    report.map.get_or_insert_with(|| "provider".to_owned());
     let map = Map::decode(&json).map_err(broken)?;
-    drop(json);
-    let base = url.clone().unwrap_or_else(|| script.name.to_owned());
-    Ok(FoundMap { map, from: url.unwrap_or_else(|| "provider".to_owned()), base, text })
+    Ok(Some(FoundMap { map, base: url.unwrap_or_else(|| name.to_string()), text }))
 }
 
 /// Where a script says that its map is: in the last comment that says so, as V8 reads it. A map

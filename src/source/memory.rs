@@ -1,9 +1,11 @@
 //! Texts and maps that are in memory.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use super::provider::{Script, SourceProvider};
 use crate::model::ScriptId;
@@ -20,11 +22,12 @@ use crate::model::ScriptId;
 /// assert!(sources.source(Script::named("other.js"))?.is_none());
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct MemorySources {
-    texts: HashMap<String, Arc<str>>,
-    texts_by_id: HashMap<ScriptId, Arc<str>>,
-    maps: HashMap<String, Arc<[u8]>>,
+    texts: BTreeMap<String, Arc<str>>,
+    texts_by_id: BTreeMap<ScriptId, Arc<str>>,
+    maps: BTreeMap<String, Arc<[u8]>>,
 }
 
 impl MemorySources {

@@ -9,7 +9,7 @@
 //! - [`Profile::map_sources`](crate::Profile::map_sources) applies source maps (feature
 //!   `sourcemap`).
 //! - [`Profile::listing`](crate::Profile::listing) shows source lines with what the functions
-//!   that start there allocated, as `pprof -list` does; [`list`] does so with costs of any type.
+//!   that start there allocated, as `pprof -list` does; [`Listing::new`] with costs of any type.
 
 #[cfg(feature = "sourcemap")]
 mod comments;
@@ -29,8 +29,8 @@ mod text;
 mod urls;
 
 pub use files::FileSources;
-pub use listing::{ListOptions, ListedFile, ListedFunction, ListedLine, Listing, Unlisted, list};
+pub use listing::{ListOptions, ListedFile, ListedFunction, ListedLine, Listing};
 pub use memory::MemorySources;
 pub use provider::{Script, SourceProvider};
 #[cfg(feature = "sourcemap")]
-pub use report::{MapProblem, MapReport, ScriptReport};
+pub use report::{MapReport, ScriptReport};

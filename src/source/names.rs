@@ -5,9 +5,11 @@
 //! knows the original name. A token *at* the start is of no use for names: for `n=>n` it is the
 //! parameter's.
 
-use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
 
-use super::map::{Found, Map, OriginalPlace, Originals};
+use super::map::{Found, Map, OriginalPlace};
 use super::text::Text;
 use crate::model::Function;
 
@@ -15,13 +17,14 @@ use crate::model::Function;
 pub(super) struct Resolver<'m> {
     map: &'m Map,
     /// The script's.
-    text: Option<Text<'m>>,
-    originals: Originals<'m>,
+    text: Option<Rc<Text<'m>>>,
+    /// The texts of original files, by where they are in memory: each is cut into lines once.
+    originals: RefCell<HashMap<*const u8, Rc<Text<'m>>>>,
 }
 
 /// Where a function stands in the original.
-pub(super) struct Resolved {
-    pub(super) place: OriginalPlace,
+pub(super) struct Resolved<'m> {
+    pub(super) place: OriginalPlace<'m>,
     /// Whether the column is known too.
     pub(super) has_column: bool,
     /// If it is not the one in the script.
@@ -30,12 +33,13 @@ pub(super) struct Resolved {
 
 impl<'m> Resolver<'m> {
     pub(super) fn new(map: &'m Map, text: Option<&'m str>) -> Self {
-        Self { map, text: text.map(Text::new), originals: Originals::new(map) }
+        let text = text.map(|text| Rc::new(Text::new(text)));
+        Self { map, text, originals: RefCell::default() }
     }
 
     /// Where a function stands in the original; `None` if the map does not say, or says nothing
     /// that can be relied on.
-    pub(super) fn resolve(&self, function: &Function) -> Option<Resolved> {
+    pub(super) fn resolve(&self, function: &Function) -> Option<Resolved<'m>> {
         let line = function.line_number?.get() as usize - 1;
         let column = function.column_number?.get() as usize - 1;
         // A script as a whole is one original file's, or no one's.
@@ -43,43 +47,36 @@ impl<'m> Resolver<'m> {
         if is_script && self.map.file_count() != 1 {
             return None;
         }
-        let head = match &self.text {
-            // A place that the text does not have, or at which no function can start: it is not the
-            // text that ran.
-            Some(text) => {
-                let head = Head::new(text, line, column)?;
-                let is_any = is_script || function.name.starts_with('<');
-                Some(head).filter(|head| is_any || head.is_start()).map(Some)?
-            }
-            None => None,
-        };
         let found = self.map.find(line, column)?;
         let place = found.place()?;
-        let place = match &head {
-            Some(head) => self.checked_place(head, line, found, place)?,
-            None => {
-                let is_head = found.is_range() || can_be_head(column - found.column, function);
-                let is_alone = || self.map.is_alone(line, found);
-                (is_head || is_alone()).then_some((place, is_head))?
-            }
+        let Some(text) = &self.text else {
+            let is_head = found.is_range() || can_be_head(column - found.column, function);
+            let is_known = is_head || self.map.is_alone(line, found);
+            return is_known.then_some(Resolved { place, has_column: is_head, name: None });
         };
-        let (mut place, has_column) = place;
-        if let Some(head) = &head
-            && found.column == column
-            && head.is_bare_parameter()
-        {
-            place = self.parenthesis_before(place);
+        // A place that the text does not have, or at which no function can start: it is not the
+        // text that ran.
+        let is_any = is_script || function.name.starts_with('<');
+        let head = Spot::new(text, line, column).filter(|head| is_any || head.is_start())?;
+        let (mut place, has_column) = self.checked_place(&head, found, place)?;
+        if found.column == column && is_bare_arrow(head.after) {
+            place = self.parenthesis_before(place).unwrap_or(place);
         }
-        let name = head.and_then(|head| {
-            let between = head.since(found.column);
-            let exact = matches!(between, Some("" | "("));
-            self.renamed(&head, function, place).or_else(|| {
-                let is_anonymous = function.name.is_empty() && !is_script;
-                (is_anonymous && has_column).then(|| self.declared(&head, place, exact))?
-            })
+        let name = self.renamed(&head, function, place).or_else(|| {
+            let is_anonymous = function.name.is_empty() && !is_script;
+            let exact = matches!(head.since(found.column), Some("" | "("));
+            (is_anonymous && has_column).then(|| self.declared(&head, place, exact))?
         });
         let name = name.filter(|name| !name.is_empty() && *name != *function.name);
         Some(Resolved { place, has_column, name })
+    }
+
+    /// A place in the text of its original file, if the map carries that.
+    fn original(&self, place: OriginalPlace<'m>) -> Option<Spot<'m>> {
+        let text = place.text?;
+        let mut originals = self.originals.borrow_mut();
+        let text = originals.entry(text.as_ptr()).or_insert_with(|| Rc::new(Text::new(text)));
+        Spot::new(text, place.line, place.column)
     }
 
     /// The place of a function whose token was found, and whether its column can be relied on. What
@@ -87,71 +84,53 @@ impl<'m> Resolver<'m> {
     /// merely comes before says nothing.
     fn checked_place(
         &self,
-        head: &Head<'_>,
-        line: usize,
+        head: &Spot<'_>,
         found: Found<'_>,
-        place: OriginalPlace,
-    ) -> Option<(OriginalPlace, bool)> {
+        place: OriginalPlace<'m>,
+    ) -> Option<(OriginalPlace<'m>, bool)> {
         let between = head.since(found.column)?;
         if found.is_range() || between.is_empty() || is_head(between) {
             return Some((place, true));
         }
-        let text = self.originals.text(place.file);
-        let original = text.as_ref().and_then(|text| {
-            let at = text.byte_of(place.line, place.column)?;
-            text.line(place.line)?.get(at..)
-        });
-        if let Some(original) = original {
+        if let Some(original) = self.original(place) {
             // Terser has the token of a function in parentheses at these.
-            if between == "(" && is_function_start(original) {
+            if between == "(" && is_function_start(original.after) {
                 return Some((place, true));
             }
             // A map that knows little more than lines, of text that was taken over as it was.
-            if original.starts_with(between) {
+            if original.after.starts_with(between) {
                 let column = place.column + between.encode_utf16().count();
                 return Some((OriginalPlace { column, ..place }, true));
             }
         }
-        self.map.is_alone(line, found).then_some((place, false))
+        self.map.is_alone(head.line, found).then_some((place, false))
     }
 
     /// For an arrow function that has lost the parentheses of its parameter, at which `place` is:
     /// where they start in the original.
-    fn parenthesis_before(&self, place: OriginalPlace) -> OriginalPlace {
-        let parenthesis = || {
-            let text = self.originals.text(place.file)?;
-            let line = text.line(place.line)?;
-            let at = text.byte_of(place.line, place.column)?;
-            let after = line[at..].trim_start_matches(is_identifier_part);
-            if after.len() == line.len() - at || after.trim_start().starts_with("=>") {
-                return None;
-            }
-            let (mut number, mut before) = (place.line, without_comment(&line[..at]));
-            while before.is_empty() {
-                number = number.checked_sub(1)?;
-                before = without_comment(text.line(number)?);
-            }
-            let before = before.strip_suffix('(')?;
-            Some(OriginalPlace {
-                line: number,
-                column: text.column_of(number, before.len()),
-                ..place
-            })
-        };
-        parenthesis().unwrap_or(place)
+    fn parenthesis_before(&self, place: OriginalPlace<'m>) -> Option<OriginalPlace<'m>> {
+        let original = self.original(place)?;
+        let after = original.after.trim_start_matches(is_identifier_part);
+        if after.len() == original.after.len() || after.trim_start().starts_with("=>") {
+            return None;
+        }
+        let (mut line, mut before) = (place.line, without_comment(original.before));
+        while before.is_empty() {
+            line = line.checked_sub(1)?;
+            before = without_comment(original.text.line(line)?);
+        }
+        let before = before.strip_suffix('(')?;
+        Some(OriginalPlace { line, column: original.text.column_of(line, before.len()), ..place })
     }
 
     /// The original of the name that V8 tells, found where that name stands in the script.
     fn renamed(
         &self,
-        head: &Head<'_>,
+        head: &Spot<'_>,
         function: &Function,
-        place: OriginalPlace,
+        place: OriginalPlace<'m>,
     ) -> Option<String> {
-        let name = function.name.as_str();
-        let accessor = ["get ", "set "].into_iter().find(|accessor| name.starts_with(accessor));
-        let accessor = accessor.unwrap_or_default();
-        let bare = &name[accessor.len()..];
+        let (accessor, bare) = without_accessor(&function.name);
         if bare.is_empty() || bare.starts_with('<') {
             return None;
         }
@@ -172,7 +151,7 @@ impl<'m> Resolver<'m> {
 
     /// The original of a name that stands in the script at a column, right before the function's
     /// start.
-    fn renamed_in_place(&self, head: &Head<'_>, column: usize) -> Option<String> {
+    fn renamed_in_place(&self, head: &Spot<'_>, column: usize) -> Option<String> {
         let named = self.map.find_exactly(head.line, column);
         // Terser has the token of a method's name at the `(`.
         let at_start = || {
@@ -187,51 +166,37 @@ impl<'m> Resolver<'m> {
     }
 
     /// The original of a name to which the function is assigned by what stands `before` it.
-    fn renamed_assignment(&self, before: &str, head: &Head<'_>, name: &str) -> Option<String> {
+    fn renamed_assignment(&self, before: &str, head: &Spot<'_>, name: &str) -> Option<String> {
         // `name=(`, `name:function(`, `object.name=async function*(`.
         let before = before.strip_suffix('*').map_or(before, str::trim_end);
         let before = without_word(without_word(before, "function"), "async");
         let before = before.strip_suffix(['=', ':'])?.trim_end();
-        let mut parts: Vec<(usize, &str)> = Vec::new();
-        let mut rest = before;
-        loop {
-            let start = rest.trim_end_matches(is_identifier_part).len();
-            let part = &rest[start..];
-            if part.is_empty() {
-                return None;
+        let mut start = before.trim_end_matches(|c| c == '.' || is_identifier_part(c)).len();
+        let (mut bare, mut original) = (Vec::new(), Vec::new());
+        for part in before[start..].split('.') {
+            // As V8 makes names up: `A.f` for `A.prototype.f`.
+            if part != "prototype" {
+                let found = self.map.find_exactly(head.line, head.column_of(start));
+                bare.push(part);
+                original.push(found.and_then(Found::name).unwrap_or(part));
             }
-            parts.push((start, part));
-            match rest[..start].strip_suffix('.') {
-                Some(object) => rest = object,
-                None => break,
-            }
+            start += part.len() + ".".len();
         }
-        parts.reverse();
-        // As V8 makes names up: `A.f` for `A.prototype.f`.
-        parts.retain(|&(_, part)| part != "prototype");
-        let join = |parts: Vec<String>| parts.join(".");
-        if join(parts.iter().map(|&(_, part)| part.to_owned()).collect()) != name {
-            return None;
-        }
-        let original = |&(start, part): &(usize, &str)| {
-            let found = self.map.find_exactly(head.line, head.column_of(start));
-            found.and_then(Found::name).unwrap_or(part).to_owned()
-        };
-        Some(join(parts.iter().map(original).collect()))
+        let is_path = !bare.contains(&"") && bare.join(".") == name;
+        is_path.then(|| original.join("."))
     }
 
     /// The original name of the class whose constructor the function is, found before it.
-    fn class_name(&self, head: &Head<'_>, name: &str, place: OriginalPlace) -> Option<String> {
+    fn class_name(&self, head: &Spot<'_>, name: &str, place: OriginalPlace<'m>) -> Option<String> {
         /// Classes start close to their constructors.
         const FAR: usize = 256 << 10;
-        let text = self.text.as_ref()?;
-        let before = text.up_to(head.line, head.before.len(), FAR)?;
+        let (start, before) = head.text.up_to(head.line, head.before.len(), FAR)?;
         // `class name` and `name=class`, the last of which counts.
-        let declared = last_match(before, &format!("class {name}"), "class ".len());
-        let assigned = last_match(before, &format!("{name}=class"), 0);
-        let assigned_spaced = last_match(before, &format!("{name} = class"), 0);
+        let declared = last_match(before, &format!("class {name}")).map(|at| at + "class ".len());
+        let assigned = last_match(before, &format!("{name}=class"));
+        let assigned_spaced = last_match(before, &format!("{name} = class"));
         let at = declared.max(assigned).max(assigned_spaced)?;
-        let (line, column) = text.place_of_byte(head.line, head.before.len(), before.len() - at)?;
+        let (line, column) = head.text.place_of_byte(start + at)?;
         let found = self.map.find_exactly(line, column)?;
         let class = found.place()?;
         // A class of the same name elsewhere is another one.
@@ -241,18 +206,15 @@ impl<'m> Resolver<'m> {
 
     /// The name that the original gives a function that has none in the script: minifiers take it
     /// away where nothing refers to it.
-    fn declared(&self, head: &Head<'_>, place: OriginalPlace, exact: bool) -> Option<String> {
-        let text = self.originals.text(place.file)?;
-        let line = text.line(place.line)?;
-        let (before, after) = line.split_at(text.byte_of(place.line, place.column)?);
+    fn declared(&self, head: &Spot<'_>, place: OriginalPlace<'m>, exact: bool) -> Option<String> {
+        let Spot { before, after, .. } = self.original(place)?;
         if head.is_function() {
             let mut rest = after;
             for word in ["export", "default", "async"] {
                 rest = after_word(rest, word).unwrap_or(rest);
             }
-            let rest = after_word(rest, "function")?.trim_start();
-            let rest = rest.strip_prefix('*').unwrap_or(rest).trim_start();
-            let identifier = identifier(rest);
+            let rest = after_word(rest, "function")?;
+            let identifier = identifier(rest.strip_prefix('*').unwrap_or(rest).trim_start());
             if !identifier.is_empty() {
                 return Some(identifier.to_owned());
             }
@@ -264,10 +226,8 @@ impl<'m> Resolver<'m> {
     }
 
     /// The identifier at a place of the original.
-    fn identifier_at(&self, place: OriginalPlace) -> Option<String> {
-        let text = self.originals.text(place.file)?;
-        let at = text.byte_of(place.line, place.column)?;
-        let rest = &text.line(place.line)?[at..];
+    fn identifier_at(&self, place: OriginalPlace<'m>) -> Option<String> {
+        let rest = self.original(place)?.after;
         let identifier = identifier(rest);
         // What follows the name of a function.
         let follows = rest[identifier.len()..].trim_start();
@@ -277,28 +237,28 @@ impl<'m> Resolver<'m> {
     }
 }
 
-/// The line of the script on which a function starts.
-struct Head<'t> {
+/// A place in a text, and its line: where a function starts in the script, or in the original.
+struct Spot<'t> {
+    text: Rc<Text<'t>>,
     line: usize,
-    /// Where the function starts, in UTF-16 units.
+    /// In UTF-16 units.
     column: usize,
     before: &'t str,
     after: &'t str,
-    text: &'t Text<'t>,
 }
 
-impl<'t> Head<'t> {
-    fn new<'o: 't>(text: &'t Text<'o>, line: usize, column: usize) -> Option<Self> {
+impl<'t> Spot<'t> {
+    fn new(text: &Rc<Text<'t>>, line: usize, column: usize) -> Option<Self> {
         let at = text.byte_of(line, column)?;
         let (before, after) = text.line(line)?.split_at(at);
-        Some(Self { line, column, before, after, text })
+        Some(Self { text: text.clone(), line, column, before, after })
     }
 
     fn column_of(&self, byte: usize) -> usize {
         self.text.column_of(self.line, byte)
     }
 
-    /// What stands between a column and the function's start.
+    /// What stands between a column and this place.
     fn since(&self, column: usize) -> Option<&'t str> {
         let from = self.text.byte_of(self.line, column)?;
         self.before.get(from..)
@@ -307,11 +267,6 @@ impl<'t> Head<'t> {
     /// Whether a function can start here.
     fn is_start(&self) -> bool {
         self.after.starts_with(|c| c == '(' || c == '\\' || is_identifier_part(c))
-    }
-
-    /// Whether it is an arrow function of one parameter without parentheses.
-    fn is_bare_parameter(&self) -> bool {
-        is_bare_arrow(self.after)
     }
 
     /// Whether it is a function by that word.
@@ -324,7 +279,7 @@ impl<'t> Head<'t> {
     /// Whether it can be an arrow function.
     fn is_arrow(&self) -> bool {
         let is_method = self.before.trim_end().ends_with(|c| is_identifier_part(c) || c == '"');
-        self.is_bare_parameter()
+        is_bare_arrow(self.after)
             || after_word(self.after, "async").is_some()
             || (self.after.starts_with('(') && !self.is_function() && !is_method)
     }
@@ -346,43 +301,34 @@ fn is_head(between: &str) -> bool {
 }
 
 /// A text with the characters that escapes in its identifiers stand for: `\u00F6` and `\u{F6}`, as
-/// bundlers write what is not ASCII.
-fn without_escapes(text: &str) -> Cow<'_, str> {
+/// bundlers write what is not ASCII. What is no escape keeps its backslash.
+fn without_escapes(text: &str) -> String {
     let mut parts = text.split("\\u");
-    let first = parts.next().unwrap_or_default();
-    if first.len() == text.len() {
-        return Cow::Borrowed(text);
-    }
-    let mut plain = first.to_owned();
+    let mut plain = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let escape = match part.strip_prefix('{') {
             Some(part) => part.split_once('}'),
             None => part.split_at_checked(4),
         };
-        let character = escape.and_then(|(digits, rest)| {
-            Some((u32::from_str_radix(digits, 16).ok().and_then(char::from_u32)?, rest))
-        });
-        match character {
-            Some((character, rest)) => {
-                plain.push(character);
-                plain.push_str(rest);
-            }
-            None => {
-                plain.push_str("\\u");
-                plain.push_str(part);
-            }
-        }
+        let (digits, rest) = escape.unwrap_or(("", part));
+        let character = u32::from_str_radix(digits, 16).ok().and_then(char::from_u32);
+        plain.push(character.unwrap_or('\\'));
+        plain.push_str(rest);
     }
-    Cow::Owned(plain)
+    plain
+}
+
+/// `get ` or `set `, if a name starts with that, and the rest.
+fn without_accessor(name: &str) -> (&str, &str) {
+    let is_accessor = name.starts_with("get ") || name.starts_with("set ");
+    name.split_at(if is_accessor { "get ".len() } else { 0 })
 }
 
 /// Whether what is between a token and a function's start can be the function's head, of which only
 /// the length is known: nothing, its name, or a word.
 fn can_be_head(len: usize, function: &Function) -> bool {
-    let name = function.name.as_str();
-    let bare = ["get ", "set "].iter().find_map(|accessor| name.strip_prefix(accessor));
-    let heads =
-        ["", bare.unwrap_or(name), "function", "function*", "async function", "constructor"];
+    let (_, bare) = without_accessor(&function.name);
+    let heads = ["", bare, "function", "function*", "async function", "constructor"];
     heads.iter().any(|head| head.encode_utf16().count() == len)
 }
 
@@ -448,13 +394,13 @@ fn assigned_name(before: &str) -> Option<String> {
     (is_plain && !name.is_empty()).then(|| name.to_owned())
 }
 
-/// Where the last whole occurrence of `pattern` starts in a text, plus `offset`.
-fn last_match(text: &str, pattern: &str, offset: usize) -> Option<usize> {
+/// Where the last whole occurrence of `pattern` starts in a text.
+fn last_match(text: &str, pattern: &str) -> Option<usize> {
     let is_whole = |&(at, found): &(usize, &str)| {
         !text[..at].ends_with(is_identifier_part)
             && !text[at + found.len()..].starts_with(is_identifier_part)
     };
-    text.rmatch_indices(pattern).find(is_whole).map(|(at, _)| at + offset)
+    text.rmatch_indices(pattern).find(is_whole).map(|(at, _)| at)
 }
 
 #[cfg(test)]

@@ -1,11 +1,18 @@
 //! Where the text of scripts and their source maps come from.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::io;
 
-use crate::model::{Function, ScriptId};
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
+
+use crate::model::{Function, Name, ScriptId, plain_text};
 
 /// A script, or an original file, whose text or source map is asked for.
+///
+/// Displayed as its name, or as `(script 7)` if it has none, as
+/// [`plain_text`](crate::format::plain_text).
 ///
 /// ```
 /// use v8_heap_sampler::source::Script;
@@ -32,20 +39,26 @@ impl<'s> Script<'s> {
     /// The script that V8 ran a function of; `None` for built-in functions and pseudo frames.
     #[must_use]
     pub fn of(function: &'s Function) -> Option<Self> {
-        let (id, name) = (function.script_id, function.script_name.as_str());
-        (id.is_some() || !name.is_empty()).then_some(Self { id, name })
+        Self::with(function.script_id, &function.script_name)
     }
 
-    /// The file that a person knows a function by: the original one, or else the script.
-    #[must_use]
-    pub fn shown(function: &'s Function) -> Option<Self> {
-        match &function.original {
-            Some(original) if original.source.is_empty() => None,
-            Some(original) => Some(Self::named(&original.source)),
-            None => Self::of(function),
+    /// A script by what is known of it, if that is anything.
+    pub(super) fn with(id: Option<ScriptId>, name: &'s str) -> Option<Self> {
+        (id.is_some() || !name.is_empty()).then_some(Self { id, name })
+    }
+}
+
+impl fmt::Display for Script<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self { id: Some(id), name: "" } => write!(f, "(script {id})"),
+            Self { name, .. } => f.write_str(&plain_text(name)),
         }
     }
 }
+
+/// What belongs to each script, by its id and name, in the order in which they came first.
+pub(super) type ByScript<T> = IndexMap<(Option<ScriptId>, Name), Vec<T>, RandomState>;
 
 /// Supplies the text of scripts and original files, and source maps.
 ///
@@ -103,20 +116,6 @@ pub trait SourceProvider {
 }
 
 impl<P: SourceProvider + ?Sized> SourceProvider for &mut P {
-    fn source(&mut self, script: Script<'_>) -> io::Result<Option<Cow<'_, str>>> {
-        (**self).source(script)
-    }
-
-    fn source_map(
-        &mut self,
-        script: Script<'_>,
-        url: Option<&str>,
-    ) -> io::Result<Option<Cow<'_, [u8]>>> {
-        (**self).source_map(script, url)
-    }
-}
-
-impl<P: SourceProvider + ?Sized> SourceProvider for Box<P> {
     fn source(&mut self, script: Script<'_>) -> io::Result<Option<Cow<'_, str>>> {
         (**self).source(script)
     }

@@ -1,15 +1,17 @@
 //! What became of each script's source map.
 
 use std::fmt;
-use std::io;
+
+use serde::{Deserialize, Serialize};
 
 use super::memory::MemorySources;
+use super::provider::Script;
 use crate::model::{Name, ScriptId, plain_text};
 
 /// The result of [`Profile::map_sources`](crate::Profile::map_sources), script by script.
 ///
 /// Displayed as a line for each script.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MapReport {
     /// The scripts whose functions had no original place before, in the order in which the
@@ -39,15 +41,16 @@ impl fmt::Display for MapReport {
 }
 
 /// The result for one script and its source map.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ScriptReport {
     /// V8's id of the script; `None` where the profile does not tell.
     pub id: Option<ScriptId>,
     /// The script's name.
     pub name: Name,
-    /// The place where the map was found: its URL, `inline` for one in the script, or `provider`
-    /// for one that the script's text does not name.
+    /// The place of the map: the URL that the script's text gives, resolved against the script's
+    /// name; `inline` for a map in the text, or `provider` for one that the text does not name;
+    /// `None` if neither the text nor the provider has one.
     pub map: Option<String>,
     /// The number of the script's functions that had no original place before.
     pub functions: usize,
@@ -55,61 +58,25 @@ pub struct ScriptReport {
     /// code, the script as a whole if it is made of several files), the map says nothing about
     /// them, or the profile does not tell their line and column.
     pub mapped: usize,
-    /// The reason why there is no map that can be used; `None` if there is one.
-    pub problem: Option<MapProblem>,
+    /// The reason why the map cannot be used: it is not where the text says, it or the text cannot
+    /// be read, or it is broken. `None` if it can be used, or if there is none.
+    pub problem: Option<String>,
 }
 
 impl fmt::Display for ScriptReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.name.as_str(), self.id) {
-            ("", Some(id)) => write!(f, "(script {id})")?,
-            (name, _) => f.write_str(&plain_text(name))?,
-        }
-        write!(f, ": {} of {} functions mapped", self.mapped, self.functions)?;
+        let script = Script { id: self.id, name: &self.name };
+        write!(f, "{script}: {} of {} functions mapped", self.mapped, self.functions)?;
         match (&self.problem, &self.map) {
-            (Some(problem), _) => write!(f, ": {problem}"),
+            (Some(problem), _) => write!(f, ": {}", plain_text(problem)),
+            (None, None) => f.write_str(
+                ": it has no source map: build it with one, or have the provider supply it",
+            ),
             (None, Some(map)) if self.mapped == 0 => {
+                let map = plain_text(map);
                 write!(f, ": its source map was found ({map}), and has no original place for them")
             }
-            (None, _) => Ok(()),
+            (None, Some(_)) => Ok(()),
         }
     }
-}
-
-/// A reason why a script has no source map that can be used.
-///
-/// ```
-/// use v8_heap_sampler::source::MapProblem;
-/// let problem = MapProblem::NotFound { url: "dist/app.js.map".to_owned() };
-/// assert!(problem.to_string().starts_with("the source map dist/app.js.map is not there"));
-/// ```
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum MapProblem {
-    /// Neither the script's text nor the provider has one.
-    #[error("it has no source map: build it with one, or have the provider supply it")]
-    NoMap,
-
-    /// The script's text names a map that the provider does not have.
-    #[error("the source map {} is not there: have the provider supply it", plain_text(url))]
-    NotFound {
-        /// The map's URL, resolved against the script's name.
-        url: String,
-    },
-
-    /// The provider failed.
-    #[error("{what} cannot be read: {}", plain_text(&error.to_string()))]
-    Unreadable {
-        /// What was to be read: the script's text, or its map.
-        what: &'static str,
-        /// What the provider says.
-        error: io::Error,
-    },
-
-    /// The text is no source map of version 3, or a damaged one.
-    #[error("its source map is broken: {}; build it anew", plain_text(problem))]
-    Broken {
-        /// What is wrong.
-        problem: String,
-    },
 }

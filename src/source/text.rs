@@ -15,22 +15,25 @@ pub(super) struct Text<'t> {
     steps: Option<Vec<usize>>,
 }
 
+/// The distance of steps, in bytes.
 const STEP: usize = 4096;
+
+/// Ends of lines in JavaScript.
+pub(super) const LINE_ENDS: [char; 4] = ['\n', '\r', '\u{2028}', '\u{2029}'];
 
 impl<'t> Text<'t> {
     pub(super) fn new(text: &'t str) -> Self {
         let mut lines = Vec::new();
         let mut start = 0;
-        while let Some(at) = text[start..].find(['\n', '\r', '\u{2028}', '\u{2029}']) {
+        while let Some(at) = text[start..].find(LINE_ENDS) {
             let end = start + at;
             lines.push(start..end);
-            let ending = &text[end..];
-            let len = match ending.as_bytes() {
-                [b'\r', b'\n', ..] => 2,
-                [b'\r' | b'\n', ..] => 1,
-                _ => '\u{2028}'.len_utf8(),
-            };
-            start = end + len;
+            start = end
+                + match text.as_bytes()[end..] {
+                    [b'\r', b'\n', ..] => 2,
+                    [b'\r' | b'\n', ..] => 1,
+                    _ => '\u{2028}'.len_utf8(),
+                };
         }
         lines.push(start..text.len());
         let steps = (!text.is_ascii()).then(|| steps(text));
@@ -46,23 +49,17 @@ impl<'t> Text<'t> {
         self.lines.len()
     }
 
-    /// The text up to a byte of a line, of at most about `most` bytes.
+    /// The text up to a byte of a line, of at most about `most` bytes, and where it starts.
     #[cfg(feature = "sourcemap")]
-    pub(super) fn up_to(&self, line: usize, byte: usize, most: usize) -> Option<&'t str> {
+    pub(super) fn up_to(&self, line: usize, byte: usize, most: usize) -> Option<(usize, &'t str)> {
         let end = self.lines.get(line)?.start + byte;
-        let start = self.text.floor_boundary(end.saturating_sub(most));
-        self.text.get(start..end)
+        let start = floor_boundary(self.text, end.saturating_sub(most));
+        Some((start, self.text.get(start..end)?))
     }
 
-    /// Line and column of what stands so many bytes before a byte of a line.
+    /// Line and column of a byte of the text.
     #[cfg(feature = "sourcemap")]
-    pub(super) fn place_of_byte(
-        &self,
-        line: usize,
-        byte: usize,
-        before: usize,
-    ) -> Option<(usize, usize)> {
-        let at = (self.lines.get(line)?.start + byte).checked_sub(before)?;
+    pub(super) fn place_of_byte(&self, at: usize) -> Option<(usize, usize)> {
         let line = self.lines.partition_point(|range| range.start <= at).checked_sub(1)?;
         Some((line, self.column_of(line, at - self.lines[line].start)))
     }
@@ -75,7 +72,7 @@ impl<'t> Text<'t> {
         };
         let wanted = units_before(self.text, steps, range.start).checked_add(column)?;
         let step = steps.partition_point(|&units| units <= wanted).saturating_sub(1);
-        let mut at = self.text.floor_boundary(step * STEP);
+        let mut at = floor_boundary(self.text, step * STEP);
         let mut units = steps[step];
         for character in self.text[at..].chars() {
             if units >= wanted {
@@ -100,7 +97,7 @@ impl<'t> Text<'t> {
 /// The units before a byte of a text that is at a character's boundary.
 fn units_before(text: &str, steps: &[usize], byte: usize) -> usize {
     let step = byte / STEP;
-    let from = text.floor_boundary(step * STEP);
+    let from = floor_boundary(text, step * STEP);
     steps[step] + text[from..byte].encode_utf16().count()
 }
 
@@ -108,7 +105,7 @@ fn steps(text: &str) -> Vec<usize> {
     let mut steps = vec![0];
     let (mut from, mut units) = (0, 0);
     while from < text.len() {
-        let to = text.floor_boundary(steps.len() * STEP);
+        let to = floor_boundary(text, steps.len() * STEP);
         units += text[from..to].encode_utf16().count();
         steps.push(units);
         from = to;
@@ -116,19 +113,10 @@ fn steps(text: &str) -> Vec<usize> {
     steps
 }
 
-trait Boundary {
-    /// The start of the character that a byte is of; the text's end if it is shorter.
-    fn floor_boundary(&self, byte: usize) -> usize;
-}
-
-impl Boundary for str {
-    fn floor_boundary(&self, byte: usize) -> usize {
-        let mut at = byte.min(self.len());
-        while !self.is_char_boundary(at) {
-            at -= 1;
-        }
-        at
-    }
+/// The start of the character that a byte is of; the text's end if it is shorter.
+fn floor_boundary(text: &str, byte: usize) -> usize {
+    let at = byte.min(text.len());
+    (0..=at).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
 }
 
 #[cfg(test)]

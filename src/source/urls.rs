@@ -81,33 +81,11 @@ pub(super) fn resolve(base: &str, reference: &str) -> String {
     resolved
 }
 
-/// The bytes of a text in which `%` and two digits stand for a byte.
-pub(super) fn percent_decoded(text: &str) -> Vec<u8> {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let digit = |at: usize| bytes.get(at).and_then(|&digit| char::from(digit).to_digit(16));
-        match (byte, digit(at + 1), digit(at + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                decoded.push((high * 16 + low) as u8);
-                at += 3;
-            }
-            _ => {
-                decoded.push(byte);
-                at += 1;
-            }
-        }
-    }
-    decoded
-}
-
-#[cfg(test)]
+#[cfg(all(test, feature = "sourcemap"))]
 mod tests {
     use super::*;
 
     #[test]
-    #[cfg(feature = "sourcemap")]
     fn references_are_resolved_as_urls_are() {
         for (base, reference, resolved) in [
             ("bundle.js", "bundle.js.map", "bundle.js.map"),
@@ -130,15 +108,6 @@ mod tests {
             ("", "", ""),
         ] {
             assert_eq!(resolve(base, reference), resolved, "{reference} from {base}");
-        }
-    }
-
-    #[test]
-    fn escapes_are_decoded_and_what_is_none_stays() {
-        for (text, decoded) in
-            [("a%20b", "a b"), ("100%", "100%"), ("%zz%2", "%zz%2"), ("%C3%A9", "é")]
-        {
-            assert_eq!(String::from_utf8(percent_decoded(text)).unwrap(), decoded);
         }
     }
 }

@@ -11,7 +11,7 @@ use v8_heap_sampler::budget::{Budget, FunctionBudget, Measurement};
 use v8_heap_sampler::format::{
     DotOptions, FlamegraphOptions, PprofOptions, ReadError, WriteError, plain_text, read,
 };
-use v8_heap_sampler::source::{ListOptions, MapProblem, MemorySources, Script, SourceProvider};
+use v8_heap_sampler::source::{ListOptions, MemorySources, Script, SourceProvider};
 use v8_heap_sampler::{
     Function, KeepDead, Label, Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions,
 };
@@ -129,13 +129,17 @@ fn errors_are_plain() {
     check("reading", ReadError::Pprof { field: odd(), problem: odd() });
     check("writing", WriteError::Format { format: "flame graph", problem: odd() });
 
-    check("a map", MapProblem::NotFound { url: odd() });
-    check("a map", MapProblem::Unreadable { what: "its text", error: io::Error::other(ODD) });
-    check("a map", MapProblem::Broken { problem: odd() });
     #[cfg(feature = "sourcemap")]
     {
+        use v8_heap_sampler::source::ScriptReport;
         let mut heap = profile();
         check("a report", heap.map_sources(&mut Failing));
+        for problem in [None, Some(ODD)] {
+            let script = serde_json::json!({
+                "name": ODD, "map": ODD, "functions": 1, "mapped": 0, "problem": problem,
+            });
+            check("a map", serde_json::from_value::<ScriptReport>(script).unwrap());
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use v8_heap_sampler::budget::{
 use v8_heap_sampler::format::{DotOptions, FoldedOptions, WriteError};
 use v8_heap_sampler::source::{
     FileSources, ListOptions, ListedFile, ListedFunction, ListedLine, Listing, MemorySources,
-    Script, Unlisted,
+    Script,
 };
 use v8_heap_sampler::{
     Allocation, AnalysisError, Bytes, Call, Callgraph, Collection, Confidence, ConfidenceInterval,
@@ -49,7 +49,7 @@ fn types_are_shared_and_shown() {
     all!(OverBudget, Runs, Scope, Usage, Violation);
     all!(DotOptions, FoldedOptions, WriteError);
     all!(FileSources, ListOptions, ListedFile<u8>, ListedFunction<u8>, ListedLine<u8>);
-    all!(Listing<u8>, MemorySources, Script<'_>, Unlisted<u8>);
+    all!(Listing<u8>, MemorySources, Script<'_>);
 }
 
 #[cfg(feature = "formats")]
@@ -58,4 +58,11 @@ fn types_of_formats_are_shared_and_shown() {
     use v8_heap_sampler::format::{FirefoxOptions, FlamegraphOptions, PprofOptions};
     use v8_heap_sampler::format::{ReadError, ReadOptions};
     all!(FirefoxOptions, FlamegraphOptions, PprofOptions, ReadError, ReadOptions);
+}
+
+#[cfg(feature = "sourcemap")]
+#[test]
+fn types_of_source_maps_are_shared_and_shown() {
+    use v8_heap_sampler::source::{MapReport, ScriptReport};
+    all!(MapReport, ScriptReport);
 }

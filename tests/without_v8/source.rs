@@ -8,10 +8,10 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use v8_heap_sampler::analysis::Pattern;
 use v8_heap_sampler::source::{
-    FileSources, ListOptions, ListedFunction, Listing, MemorySources, Script, SourceProvider, list,
+    FileSources, ListOptions, ListedFunction, Listing, MemorySources, Script, SourceProvider,
 };
 use v8_heap_sampler::{
-    Allocation, Counted, Function, Node, NodeId, Original, Profile, SampleType, ScriptId,
+    Allocation, Counted, Estimate, Function, Node, NodeId, Original, Profile, SampleType, ScriptId,
 };
 
 #[cfg(feature = "sourcemap")]
@@ -48,7 +48,7 @@ fn lines_around_functions_are_shown_once() {
     let functions =
         [listed("f", "a.js", 12, 3), listed("g", "a.js", 4, 1), listed("h", "a.js", 12, 1)];
     let options = ListOptions::new().before(1).after(2);
-    let listing = list(functions.clone(), &mut sources, &options);
+    let listing = Listing::new(functions.clone(), &mut sources, &options);
     assert_eq!(
         lines(&listing),
         [
@@ -82,7 +82,8 @@ FILE ======================== a.js
     assert!(text.ends_with(shown), "{text}");
 
     // Whatever overlaps is there once.
-    let all = list(functions, &mut sources, &ListOptions::new().before(99).after(usize::MAX));
+    let options = ListOptions::new().before(99).after(usize::MAX);
+    let all = Listing::new(functions, &mut sources, options);
     let numbers: Vec<_> = lines(&all).iter().map(|line| line.0).collect();
     let mut expected: Vec<_> = (1..=31).collect();
     expected.insert(12, 12);
@@ -91,11 +92,13 @@ FILE ======================== a.js
     let json = serde_json::to_value(&listing).unwrap();
     let line = &json["files"][0]["lines"][1];
     assert_eq!((&line["number"], &line["text"]), (&4.into(), &"line 4".into()));
-    let expected = serde_json::json!({
-        "name": "g", "location": "a.js:4:1", "generated_location": "a.js:4:1",
-        "self": "g!", "total": "9 kB",
-    });
-    assert_eq!(line["function"], expected);
+    let function = &line["function"];
+    assert_eq!(function["function"], serde_json::to_value(function_of(&listing, 1)).unwrap());
+    assert_eq!((&function["own"], &function["total"]), (&"g!".into(), &"9 kB".into()));
+}
+
+fn function_of<C>(listing: &Listing<C>, line: usize) -> &Function {
+    &listing.files[0].lines[line].function.as_ref().unwrap().function
 }
 
 #[test]
@@ -109,7 +112,7 @@ fn functions_on_one_long_line_are_each_shown_where_they_start() {
         minified[..at].encode_utf16().count() as u32 + 1
     };
     let functions = ["f900", "f003", "f450"].map(|name| listed(name, "min.js", 1, place(name)));
-    let listing = list(functions, &mut sources, &ListOptions::new().width(24));
+    let listing = Listing::new(functions, &mut sources, ListOptions::new().width(24));
     for (line, name) in listing.files[0].lines.iter().zip(["f003", "f450", "f900"]) {
         assert!(line.text.contains(&format!("{name}(é){{return")), "{}", line.text);
         assert_eq!(line.text.chars().count(), 26);
@@ -143,11 +146,14 @@ fn functions_without_source_are_listed_with_the_reason() {
         listed("unplaced", "short.js", 0, 0),
         ListedFunction::new(of_id, "1".to_owned(), "1".to_owned()),
     ];
-    let listing = list(functions, &mut (short, Failing), &ListOptions::default());
-    let reasons: Vec<_> =
-        listing.unlisted.iter().map(|u| (u.function.function.name.as_str(), &*u.reason)).collect();
+    let listing = Listing::new(functions, &mut (short, Failing), ListOptions::default());
+    let problems: Vec<_> = listing
+        .unlisted
+        .iter()
+        .map(|listed| (listed.function.name.as_str(), listed.problem.as_deref().unwrap()))
+        .collect();
     assert_eq!(
-        reasons,
+        problems,
         [
             ("map", "it is of no script"),
             ("gone", "its source is not at hand"),
@@ -160,6 +166,8 @@ fn functions_without_source_are_listed_with_the_reason() {
     let text = listing.to_string();
     assert!(text.contains("FILE ======================== (script 7)"), "{text}");
     assert!(text.contains("late!        9 kB  late short.js:3:1 (the source at hand"), "{text}");
+    let json = serde_json::to_string(&listing).unwrap();
+    assert_eq!(serde_json::from_str::<Listing<String>>(&json).unwrap(), listing);
 }
 
 #[test]
@@ -181,6 +189,8 @@ fn a_profile_is_listed_by_its_original_source() {
         profile.listing(SampleType::InuseSpace, Pattern::all(), &mut sources, options).unwrap()
     };
     let listing = list(&ListOptions::new());
+    let json = serde_json::to_string(&listing).unwrap();
+    assert_eq!(serde_json::from_str::<Listing<Estimate>>(&json).unwrap(), listing);
     let functions: Vec<_> =
         lines(&listing).iter().filter_map(|line| line.2.map(|name| (line.0, name))).collect();
     assert_eq!(functions, [(2, "a"), (3, "b")]);
@@ -293,7 +303,7 @@ proptest! {
             places.iter().map(|&(line, column)| listed("f", "x", line, column)).collect();
         let options = ListOptions::new().before(before).after(after);
         let options = options.width(width);
-        let listing = list(functions, &mut sources, &options);
+        let listing = Listing::new(functions, &mut sources, &options);
         let shown = listing.files.iter().flat_map(|file| &file.lines);
         let numbers: Vec<_> = shown.clone().map(|line| line.number).collect();
         prop_assert!(numbers.is_sorted());

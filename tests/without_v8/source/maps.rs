@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 
 use proptest::prelude::*;
 use v8_heap_sampler::source::{
-    FileSources, MapProblem, MapReport, MemorySources, Script, SourceProvider,
+    FileSources, MapReport, MemorySources, Script, ScriptReport, SourceProvider,
 };
 use v8_heap_sampler::{Allocation, Callgraph, Counted, Function, Node, NodeId, Profile, ScriptId};
 
@@ -159,9 +159,11 @@ fn one_line_is_mapped_by_columns() {
         assert_eq!((&**name, column.unwrap().get()), (expected, at));
     }
     // The original's text is at hand then.
-    let mut originals = report.originals;
+    let mut originals = report.originals.clone();
     let text = originals.source(Script::named("src/x.js")).unwrap();
     assert_eq!(text.as_deref(), Some(original));
+    let json = serde_json::to_string(&report).unwrap();
+    assert_eq!(serde_json::from_str::<MapReport>(&json).unwrap(), report);
     // What is mapped stays as it is.
     let before = mapped.clone();
     assert!(apply(&mut mapped, "", "{}").scripts.is_empty());
@@ -318,7 +320,8 @@ fn indexed_maps_are_read() {
 
 #[test]
 fn maps_within_the_script_are_read() {
-    let map = map(&["/x.js"], None, &[], &[(0, 9, Some((0, 6, 9, None)))]);
+    // The text of the file has `+` and `/` in its base64.
+    let map = map(&["/x.js"], Some(&["???>>>~~~"]), &[], &[(0, 9, Some((0, 6, 9, None)))]);
     let escaped: String = map.bytes().map(|byte| format!("%{byte:02X}")).collect();
     // Three bytes are four digits.
     let mut base64 = String::new();
@@ -330,8 +333,11 @@ fn maps_within_the_script_are_read() {
             base64.push(char::from(alphabet[(bits >> (18 - 6 * at) & 63) as usize]));
         }
     }
+    let for_urls = base64.replace('+', "-").replace('/', "_");
+    assert_ne!(for_urls, base64);
     for url in [
         format!("data:application/json;base64,{base64}"),
+        format!("data:application/json;base64,{for_urls}"),
         format!("data:application/json;charset=utf-8;BASE64,{base64}=="),
         format!("data:,{escaped}"),
     ] {
@@ -409,41 +415,76 @@ impl SourceProvider for Failing {
     }
 }
 
+struct FailingMap;
+
+impl SourceProvider for FailingMap {
+    fn source(&mut self, _: Script<'_>) -> io::Result<Option<Cow<'_, str>>> {
+        Ok(None)
+    }
+
+    fn source_map(
+        &mut self,
+        script: Script<'_>,
+        _: Option<&str>,
+    ) -> io::Result<Option<Cow<'_, [u8]>>> {
+        Failing.source(script).map(|_| None)
+    }
+}
+
 #[test]
 fn what_is_missing_or_broken_changes_nothing() {
     let before = profile(&[("a", 1, 11), ("b", 7, 1)]);
-    let problem = |provider: &mut dyn SourceProvider| {
+    let report = |provider: &mut dyn SourceProvider| {
         let mut mapped = before.clone();
         let report = mapped.map_sources(provider);
         assert_eq!(mapped, before);
         assert_eq!((report.scripts.len(), report.mapped(), report.functions()), (1, 0, 2));
-        let Some(problem) = &report.scripts[0].problem else { panic!("{report}") };
-        assert!(report.to_string().contains(&problem.to_string()));
-        report.scripts.into_iter().next().unwrap().problem.unwrap()
+        report.scripts.into_iter().next().unwrap()
+    };
+    let problem = |script: &ScriptReport| {
+        let problem = script.problem.clone().unwrap_or_else(|| panic!("{script}"));
+        assert!(script.to_string().contains(&problem));
+        problem
     };
     let text = |comment: &str| {
         let mut sources = MemorySources::new();
         sources.insert_source("dist/app.js", format!("function a(){{}}\n{comment}"));
         sources
     };
-    assert!(matches!(problem(&mut MemorySources::new()), MapProblem::NoMap));
-    assert!(matches!(problem(&mut text("")), MapProblem::NoMap));
-    let named = problem(&mut text("//# sourceMappingURL=maps/a.map"));
-    assert!(matches!(named, MapProblem::NotFound { url } if url == "dist/maps/a.map"));
-    let failed = problem(&mut Failing);
-    assert_eq!(failed.to_string(), "its text cannot be read: not yours");
-    for comment in [
-        "//# sourceMappingURL=data:application/json;base64,!!!!",
-        "//# sourceMappingURL=data:application/json;base64",
-        "//# sourceMappingURL=data:,%7B",
+    for mut sources in [MemorySources::new(), text("")] {
+        let none = report(&mut sources);
+        assert_eq!((&none.map, &none.problem), (&None, &None));
+        assert!(none.to_string().contains("it has no source map: build it with one"), "{none}");
+    }
+    let named = report(&mut text("//# sourceMappingURL=maps/a.map"));
+    assert_eq!(named.map.as_deref(), Some("dist/maps/a.map"));
+    assert!(problem(&named).starts_with("the source map dist/maps/a.map is not there"), "{named}");
+    let failed = report(&mut Failing);
+    assert_eq!((&failed.map, &*problem(&failed)), (&None, "its text cannot be read: not yours"));
+    let failed = report(&mut (text("//# sourceMappingURL=a.map"), FailingMap));
+    assert_eq!(failed.map.as_deref(), Some("dist/a.map"));
+    assert_eq!(problem(&failed), "its source map cannot be read: not yours");
+    for (data, reason) in [
+        ("application/json;base64,!!!!", "base64"),
+        ("application/json;base64", "no data"),
+        ("application/json;base64,", "EOF"),
+        ("application/json;base64,Z", "base64"),
+        ("application/json;base64,Zm=v", "base64"),
+        ("application/json;base64,Zm%209", "base64"),
+        (",%7B", "EOF"),
     ] {
-        assert!(matches!(problem(&mut text(comment)), MapProblem::Broken { .. }), "{comment}");
+        let broken = report(&mut text(&format!("//# sourceMappingURL=data:{data}")));
+        assert_eq!(broken.map.as_deref(), Some("inline"));
+        let problem = problem(&broken);
+        assert!(problem.starts_with("its source map is broken") && problem.contains(reason));
     }
     let good = map(&["x.js"], None, &[], &[(0, 9, Some((0, 6, 9, None)))]);
     for end in 0..good.len() {
         let mut sources = text("");
         sources.insert_map("dist/app.js", &good[..end]);
-        assert!(matches!(problem(&mut sources), MapProblem::Broken { .. }), "{}", &good[..end]);
+        let broken = report(&mut sources);
+        assert_eq!(broken.map.as_deref(), Some("provider"));
+        assert!(problem(&broken).starts_with("its source map is broken"), "{}", &good[..end]);
     }
 }
 
