@@ -389,21 +389,3 @@ impl<C: fmt::Display> fmt::Display for Listing<C> {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_lines_are_cut_around_a_column() {
-        assert_eq!(cut("0123456789", 3, 10), "0123456789");
-        let line = "0123456789".repeat(10);
-        assert_eq!(cut(&line, 0, 8), "01234567…");
-        assert_eq!(cut(&line, 50, 8), "…89012345…");
-        assert_eq!(cut(&line, 99, 8), "…23456789");
-        assert_eq!(cut(&line, 100, 8), "…23456789");
-        assert_eq!(cut(&line, 1, 8), "01234567…");
-        let wide = "é😀".repeat(50);
-        assert_eq!(cut(&wide, 60, 8), "…é😀é😀é😀é😀…");
-    }
-}

@@ -185,32 +185,3 @@ fn mapping_url(text: &str) -> Option<&str> {
         counts.then_some(url)
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_comment_says_where_the_map_is() {
-        for (text, url) in [
-            ("", None),
-            ("f()\n//# sourceMappingURL=a.map", Some("a.map")),
-            ("f()//# sourceMappingURL=a.map\n\n", Some("a.map")),
-            ("//@ sourceMappingURL=a.map \r\nf()", Some("a.map")),
-            ("/*# sourceMappingURL=a.map */ f()", Some("a.map")),
-            ("//# sourceMappingURL=a.map\n//# sourceMappingURL=b.map", Some("b.map")),
-            ("//# sourceMappingURL=a.map\nx = \"//# sourceMappingURL=\" + y", Some("a.map")),
-            ("//# sourceMappingURL=a.map\nx = `\n//# sourceMappingURL=b.map\n`", Some("a.map")),
-            ("//# sourceMappingURL=a.map\nx = `\n//# sourceMappingURL=b.map\n//`", Some("a.map")),
-            ("x = `\n//# sourceMappingURL=b.map\n`", None),
-            ("//# sourceMappingURL=a.map\n//# sourceMappingURL=data:,b\nf()", Some("a.map")),
-            ("//# sourceMappingURL=data:,b\n// end\n/* of it */\n", Some("data:,b")),
-            ("//# sourceMappingURL=a b", None),
-            ("//# sourceMappingURL=", None),
-            ("//#sourceMappingURL=a.map", None),
-            ("sourceMappingURL=a.map", None),
-        ] {
-            assert_eq!(mapping_url(text), url, "{text}");
-        }
-    }
-}

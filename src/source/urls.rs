@@ -80,34 +80,3 @@ pub(super) fn resolve(base: &str, reference: &str) -> String {
     }
     resolved
 }
-
-#[cfg(all(test, feature = "sourcemap"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn references_are_resolved_as_urls_are() {
-        for (base, reference, resolved) in [
-            ("bundle.js", "bundle.js.map", "bundle.js.map"),
-            ("bundle.js", "../src/a.ts", "../src/a.ts"),
-            ("dist/bundle.js", "../src/./a.ts", "src/a.ts"),
-            ("../dist/bundle.js", "../../src/a.ts", "../../src/a.ts"),
-            ("/srv/dist/bundle.js", "../src/a.ts", "/srv/src/a.ts"),
-            ("/srv/bundle.js", "../../../a.ts", "/a.ts"),
-            ("/srv/bundle.js", "/a.ts", "/a.ts"),
-            ("file:///srv/dist/b.js", "../src/a.ts", "file:///srv/src/a.ts"),
-            ("file:///srv/dist/b.js", "/a.ts", "file:///a.ts"),
-            ("https://example.com/js/b.js?v=1/2", "b.map", "https://example.com/js/b.map"),
-            ("https://example.com", "b.map", "https://example.com/b.map"),
-            ("https://example.com/js/b.js", "//cdn.example/b.map", "https://cdn.example/b.map"),
-            ("https://example.com/js/b.js", "webpack:///./a.js", "webpack:///./a.js"),
-            ("node:internal/a", "b", "node:internal/b"),
-            (r"C:\srv\dist\b.js", "../src/a.ts", r"C:\srv\src\a.ts"),
-            (r"C:\srv\dist\b.js", r"D:\a.ts", r"D:\a.ts"),
-            ("", "a.ts", "a.ts"),
-            ("", "", ""),
-        ] {
-            assert_eq!(resolve(base, reference), resolved, "{reference} from {base}");
-        }
-    }
-}

@@ -120,6 +120,28 @@ fn functions_on_one_long_line_are_each_shown_where_they_start() {
     assert!(!listing.to_string().contains('\u{1b}'));
 }
 
+#[test]
+fn long_lines_are_cut_around_a_column() {
+    let line = "0123456789".repeat(10);
+    let wide = "é😀".repeat(50);
+    for (text, column, width, expected) in [
+        ("0123456789", 4, 10, "0123456789"),
+        (&*line, 1, 8, "01234567…"),
+        (&line, 51, 8, "…89012345…"),
+        (&line, 100, 8, "…23456789"),
+        (&line, 101, 8, "…23456789"),
+        (&line, 2, 8, "01234567…"),
+        (&line, 2, 0, "01234567…"),
+        (&wide, 31, 8, "…é😀é😀é😀é😀…"),
+    ] {
+        let mut sources = MemorySources::new();
+        sources.insert_source("a.js", text);
+        let options = ListOptions::new().width(width);
+        let listing = Listing::new([listed("f", "a.js", 1, column)], &mut sources, options);
+        assert_eq!(lines(&listing), [(1, expected, Some("f"))]);
+    }
+}
+
 struct Failing;
 
 impl SourceProvider for Failing {

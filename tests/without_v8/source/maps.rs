@@ -407,6 +407,134 @@ fn what_only_looks_like_the_script_s_map_is_not_used() {
     }
 }
 
+/// Where a script says that its map is.
+fn map_of(script: &str, text: &str) -> Option<String> {
+    let mut function = Function::named("f");
+    function.script_id = ScriptId::new(7);
+    function.script_name = script.into();
+    let mut sources = MemorySources::new();
+    sources.insert_source_of(ScriptId::new(7).unwrap(), text);
+    profile_of([function]).map_sources(&mut sources).scripts.remove(0).map
+}
+
+#[test]
+fn the_last_comment_says_where_the_map_is() {
+    for (text, url) in [
+        ("", None),
+        ("f()\n//# sourceMappingURL=a.map", Some("a.map")),
+        ("f()//# sourceMappingURL=a.map\n\n", Some("a.map")),
+        ("//@ sourceMappingURL=a.map \r\nf()", Some("a.map")),
+        ("/*# sourceMappingURL=a.map */ f()", Some("a.map")),
+        ("//# sourceMappingURL=a.map\n//# sourceMappingURL=b.map", Some("b.map")),
+        ("//# sourceMappingURL=a.map\nx = \"//# sourceMappingURL=\" + y", Some("a.map")),
+        ("//# sourceMappingURL=a.map\nx = `\n//# sourceMappingURL=b.map\n`", Some("a.map")),
+        ("//# sourceMappingURL=a.map\nx = `\n//# sourceMappingURL=b.map\n//`", Some("a.map")),
+        ("x = `\n//# sourceMappingURL=b.map\n`", None),
+        ("//# sourceMappingURL=a.map\n//# sourceMappingURL=data:,b\nf()", Some("a.map")),
+        ("//# sourceMappingURL=data:,b\n// end\n/* of it */\n", Some("inline")),
+        ("//# sourceMappingURL=a b", None),
+        ("//# sourceMappingURL=", None),
+        ("//#sourceMappingURL=a.map", None),
+        ("sourceMappingURL=a.map", None),
+    ] {
+        assert_eq!(map_of("a.js", text).as_deref(), url, "{text}");
+    }
+}
+
+#[test]
+fn references_are_resolved_as_urls_are() {
+    for (script, reference, resolved) in [
+        ("bundle.js", "bundle.js.map", "bundle.js.map"),
+        ("bundle.js", "../src/a.ts", "../src/a.ts"),
+        ("dist/bundle.js", "../src/./a.ts", "src/a.ts"),
+        ("../dist/bundle.js", "../../src/a.ts", "../../src/a.ts"),
+        ("/srv/dist/bundle.js", "../src/a.ts", "/srv/src/a.ts"),
+        ("/srv/bundle.js", "../../../a.ts", "/a.ts"),
+        ("/srv/bundle.js", "/a.ts", "/a.ts"),
+        ("file:///srv/dist/b.js", "../src/a.ts", "file:///srv/src/a.ts"),
+        ("file:///srv/dist/b.js", "/a.ts", "file:///a.ts"),
+        ("https://example.com/js/b.js?v=1/2", "b.map", "https://example.com/js/b.map"),
+        ("https://example.com", "b.map", "https://example.com/b.map"),
+        ("https://example.com/js/b.js", "//cdn.example/b.map", "https://cdn.example/b.map"),
+        ("https://example.com/js/b.js", "webpack:///./a.js", "webpack:///./a.js"),
+        ("node:internal/a", "b", "node:internal/b"),
+        (r"C:\srv\dist\b.js", "../src/a.ts", r"C:\srv\src\a.ts"),
+        (r"C:\srv\dist\b.js", r"D:\a.ts", r"D:\a.ts"),
+        ("", "a.ts", "a.ts"),
+    ] {
+        let text = format!("//# sourceMappingURL={reference}");
+        assert_eq!(map_of(script, &text).as_deref(), Some(resolved), "{reference} from {script}");
+    }
+}
+
+#[test]
+fn odd_fields_that_are_not_needed_are_passed_over() {
+    for field in [
+        r#""debugId":"main-20260101""#,
+        r#""debug_id":1"#,
+        r#""ignoreList":["a"]"#,
+        r#""sourceRoot":1"#,
+        r#""sourcesContent":[1]"#,
+        r#""sourcesContent":"text""#,
+        r#""x_facebook_sources":1"#,
+    ] {
+        let map = format!(r#"{{"version":3,"sources":["a"],"mappings":"AAAA",{field}}}"#);
+        let index = format!(
+            r#"{{"version":3,"sections":[{{"offset":{{"line":0,"column":0}},"map":{map}}}]}}"#
+        );
+        for json in [map, index] {
+            let mut mapped = profile(&[("f", 1, 1)]);
+            let report = apply(&mut mapped, "f=>[f]", &json);
+            assert_eq!(shown(&mapped), ["f dist/a:1:1"], "{json}: {report}");
+            assert!(report.originals.is_empty(), "{json}");
+        }
+    }
+}
+
+#[test]
+fn a_range_ends_with_its_line() {
+    // One token, at column 2 of the first line, which is a range.
+    let json = r#"{"version":3,"sources":["a"],"mappings":"EAAA","rangeMappings":"B"}"#;
+    for (line, column, place) in [
+        (1, 1, "dist/app.js:1:1"),
+        (1, 3, "dist/a:1:1"),
+        (1, 6, "dist/a:1:4"),
+        (2, 1, "dist/app.js:2:1"),
+        (2, 2, "dist/app.js:2:2"),
+        (2, 6, "dist/app.js:2:6"),
+    ] {
+        let mut mapped = profile(&[("f", line, column)]);
+        apply(&mut mapped, "ffffffff\nffffffff", json);
+        assert_eq!(shown(&mapped), [format!("f {place}")]);
+    }
+}
+
+#[test]
+fn what_is_no_map_is_refused() {
+    for (json, reason) in [
+        ("", "EOF"),
+        ("{", "EOF"),
+        ("[]", "invalid length"),
+        ("{}", "neither mappings nor sections"),
+        (r#"{"version":2,"mappings":""}"#, "version 2"),
+        (r#"{"version":"3","mappings":""}"#, "version"),
+        (r#"{"version":3,"mappings":"AAAA!"}"#, "character 4"),
+        (r#"{"version":3,"sources":["a"],"mappings":"ACAA"}"#, "reference"),
+        (r#"{"version":3,"sources":["a"],"names":[],"mappings":"AAAAA"}"#, "reference"),
+        (r#"{"version":3,"sources":["a"],"mappings":"AA"}"#, "segment"),
+        (r#"{"version":3,"sources":["a"],"mappings":"AAAAAAAA"}"#, "segment"),
+        (r#"{"version":3,"sources":["a"],"mappings":"gggggggggggggggggggggggg"}"#, ""),
+        (r#"{"version":3,"sections":[{"offset":{"line":0,"column":0},"map":{}}]}"#, "neither"),
+    ] {
+        let report = apply(&mut profile(&[("f", 1, 1)]), "f=>[f]", json);
+        let problem = report.scripts[0].problem.as_deref().expect(json);
+        assert!(problem.contains(reason), "{json}: {problem}");
+    }
+    let guarded = ")]}'\n{\"version\":3,\"sources\":[],\"mappings\":\"\"}";
+    let report = apply(&mut profile(&[("f", 1, 1)]), "f=>[f]", guarded);
+    assert_eq!(report.scripts[0].problem, None);
+}
+
 struct Failing;
 
 impl SourceProvider for Failing {
