@@ -152,8 +152,8 @@ pub use estimate::{Confidence, ConfidenceInterval, Estimate, Uncertainty};
 pub use graph::{Call, Callgraph, FunctionNode, NeighborCall, RemovedCall};
 pub use model::{
     Allocation, AnalysisError, Bytes, Counted, Error, Function, HeapStatistics, KeepDead, Name,
-    Node, NodeId, Objects, Original, ProfileError, PseudoFrame, Result, Sample, SampleId,
-    SampleType, SamplerOptions, ScriptId, Timestamp,
+    Node, NodeId, Objects, Original, ProfileError, PseudoFrame, Sample, SampleId, SampleType,
+    SamplerOptions, ScriptId, Timestamp,
 };
 pub use petgraph;
 pub use profile::{

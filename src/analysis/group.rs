@@ -7,7 +7,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::package::{package_of, without_query};
-use crate::model::{AnalysisError, Function, OwnedPlace, Place, SampleType};
+use crate::model::{AnalysisError, Function, Place, SampleType};
 use crate::profile::Profile;
 use crate::tree::NONE;
 
@@ -87,7 +87,7 @@ pub(super) struct Group {
 pub(super) enum GroupKey {
     Root,
     Name(String),
-    Function(OwnedPlace),
+    Function(Place),
 }
 
 impl Group {
@@ -98,7 +98,7 @@ impl Group {
                 let place = Place::of(function);
                 let is_by_name = *by == GroupBy::FunctionName;
                 let place = if is_by_name { place.without_position() } else { place };
-                GroupKey::Function(place.into())
+                GroupKey::Function(place)
             }
             None => GroupKey::Name(self.name.clone()),
         }

@@ -10,9 +10,7 @@ use petgraph::graph::{EdgeIndex, Graph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
 use crate::estimate::{Estimate, Sum};
-use crate::model::{
-    AnalysisError, Counted, Function, Node, OwnedPlace, Place, ProfileError, SampleType,
-};
+use crate::model::{AnalysisError, Counted, Function, Node, Place, ProfileError, SampleType};
 use crate::profile::{Evidence, OnPath, Profile, Visit, walk};
 use crate::tree::NONE;
 
@@ -99,7 +97,7 @@ pub struct RemovedCall {
 pub struct Callgraph {
     graph: Graph<FunctionNode, Call>,
     root: NodeIndex,
-    index: HashMap<OwnedPlace, NodeIndex, RandomState>,
+    index: HashMap<Place, NodeIndex, RandomState>,
 }
 
 impl Profile {
@@ -159,7 +157,7 @@ impl Profile {
             graph.add_edge(caller, callee, Call { total: evidence.estimate(total) });
         }
         let others = graph.node_indices().skip(1);
-        let index = others.map(|vertex| (Place::of(&graph[vertex].function).into(), vertex));
+        let index = others.map(|vertex| (Place::of(&graph[vertex].function), vertex));
         let index = index.collect();
         Ok(Callgraph { graph, root: NodeIndex::new(0), index })
     }
@@ -276,7 +274,7 @@ impl Callgraph {
 
     /// The vertex of a function, by its name and place; never the root. Constant time.
     pub fn index_of(&self, function: &Function) -> Option<NodeIndex> {
-        self.index.get(&OwnedPlace::from(Place::of(function))).copied()
+        self.index.get(&Place::of(function)).copied()
     }
 
     /// The functions with a name, of which there can be several: the

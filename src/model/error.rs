@@ -2,8 +2,8 @@
 
 use super::{ProfileError, SamplerOptions};
 
-/// The result of the crate's fallible operations.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
+/// The result of what needs an isolate.
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A reason why an isolate cannot be sampled, or its profile not be taken.
 ///

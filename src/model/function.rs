@@ -5,10 +5,10 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use serde::ser::SerializeStruct;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
-use super::node::{unknown_start_position, written_line, written_start_position};
 use super::original::push_place;
+use super::written::{self, written_line};
 use super::{Name, Original, ScriptId, plain_text};
 
 /// The identity of a function: two nodes are the same function if all of this is equal.
@@ -35,10 +35,12 @@ use super::{Name, Original, ScriptId, plain_text};
 /// function.column_number = NonZeroU32::new(7);
 /// assert_eq!(function.to_string(), "render app.js:12:7");
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct Function {
     /// The script that the function is in; `None` for built-in functions and pseudo frames.
+    #[serde(deserialize_with = "written::script_id")]
     pub script_id: Option<ScriptId>,
     /// The script's name (often its URL or path), cut at 1024 UTF-16 units by V8; empty if it has
     /// none, or if the script has been unloaded.
@@ -47,11 +49,14 @@ pub struct Function {
     pub name: Name,
     /// The line where the function *starts*, 1-based; `None` where unknown. (Not the line of the
     /// allocation: V8 does not record that.)
+    #[serde(with = "written::line")]
     pub line_number: Option<NonZeroU32>,
     /// The column where the function starts, 1-based, in UTF-16 units; `None` where unknown.
+    #[serde(with = "written::line")]
     pub column_number: Option<NonZeroU32>,
     /// The function's start in its script, in UTF-16 units from the script's beginning;
     /// `None` where there is no script or V8 does not know.
+    #[serde(deserialize_with = "written::start_position")]
     pub start_position: Option<u32>,
     /// The function's place in the source that its script was made of; `None` as long as no
     /// source map was applied. All other fields are about the generated script, the one that V8
@@ -129,60 +134,35 @@ impl Function {
     }
 }
 
-/// A function as it is written, with V8's numbers for what is unknown.
-#[derive(Deserialize)]
-#[serde(rename = "Function")]
-struct WrittenFunction {
-    #[serde(default)]
-    name: Name,
-    #[serde(default)]
-    script_name: Name,
-    #[serde(default)]
-    script_id: u32,
-    #[serde(default)]
-    line_number: u32,
-    #[serde(default)]
-    column_number: u32,
-    #[serde(default = "unknown_start_position")]
-    start_position: i64,
-    #[serde(default)]
-    original: Option<Original>,
+impl Function {
+    /// Whether the original is written: not in a text if there is none, but always in formats that
+    /// do not name fields, which need all of them.
+    pub(super) fn writes_original<S: Serializer>(&self, serializer: &S) -> bool {
+        self.original.is_some() || !serializer.is_human_readable()
+    }
+
+    /// Writes what there is of every function, in V8's numbers.
+    pub(super) fn write_fields<S: SerializeStruct>(&self, fields: &mut S) -> Result<(), S::Error> {
+        fields.serialize_field("script_id", &self.script_id.map_or(0, ScriptId::get))?;
+        fields.serialize_field("script_name", &self.script_name)?;
+        fields.serialize_field("name", &self.name)?;
+        fields.serialize_field("line_number", &written_line(self.line_number))?;
+        fields.serialize_field("column_number", &written_line(self.column_number))?;
+        let start_position = self.start_position.map_or(written::no_start_position(), i64::from);
+        fields.serialize_field("start_position", &start_position)
+    }
 }
 
 impl Serialize for Function {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Formats that do not name fields need all of them.
-        let has_original = self.original.is_some() || !serializer.is_human_readable();
+        let has_original = self.writes_original(&serializer);
         let fields = 6 + usize::from(has_original);
         let mut function = serializer.serialize_struct("Function", fields)?;
-        function.serialize_field("name", &self.name)?;
-        function.serialize_field("script_name", &self.script_name)?;
-        function.serialize_field("script_id", &self.script_id.map_or(0, ScriptId::get))?;
-        function.serialize_field("line_number", &written_line(self.line_number))?;
-        function.serialize_field("column_number", &written_line(self.column_number))?;
-        let start_position = written_start_position(self.start_position);
-        function.serialize_field("start_position", &start_position)?;
+        self.write_fields(&mut function)?;
         if has_original {
-            function.serialize_field("original", &self.original.as_deref())?;
+            function.serialize_field("original", &self.original)?;
         }
         function.end()
-    }
-}
-
-impl<'de> Deserialize<'de> for Function {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let written = WrittenFunction::deserialize(deserializer)?;
-        let mut function = Self::from_written(
-            written.script_id,
-            written.script_name,
-            written.name,
-            written.line_number,
-            written.column_number,
-            written.start_position,
-        )
-        .map_err(serde::de::Error::custom)?;
-        function.original = written.original.map(Arc::new);
-        Ok(function)
     }
 }
 
@@ -239,37 +219,25 @@ pub enum PseudoFrame {
 }
 
 impl PseudoFrame {
-    const ALL: [Self; 12] = [
-        Self::Root,
-        Self::V8Api,
-        Self::Js,
-        Self::Gc,
-        Self::Parser,
-        Self::Compiler,
-        Self::BytecodeCompiler,
-        Self::External,
-        Self::Logging,
-        Self::Idle,
-        Self::IdleExternal,
-        Self::Deopt,
+    /// All of them, as they are declared, with V8's names.
+    const NAMES: [(Self, &str); 12] = [
+        (Self::Root, "(root)"),
+        (Self::V8Api, "(V8 API)"),
+        (Self::Js, "(JS)"),
+        (Self::Gc, "(GC)"),
+        (Self::Parser, "(PARSER)"),
+        (Self::Compiler, "(COMPILER)"),
+        (Self::BytecodeCompiler, "(BYTECODE_COMPILER)"),
+        (Self::External, "(EXTERNAL)"),
+        (Self::Logging, "(LOGGING)"),
+        (Self::Idle, "(IDLE)"),
+        (Self::IdleExternal, "(IDLE_EXTERNAL)"),
+        (Self::Deopt, "(deopt)"),
     ];
 
     /// V8's name of the frame, parentheses included.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Root => "(root)",
-            Self::V8Api => "(V8 API)",
-            Self::Js => "(JS)",
-            Self::Gc => "(GC)",
-            Self::Parser => "(PARSER)",
-            Self::Compiler => "(COMPILER)",
-            Self::BytecodeCompiler => "(BYTECODE_COMPILER)",
-            Self::External => "(EXTERNAL)",
-            Self::Logging => "(LOGGING)",
-            Self::Idle => "(IDLE)",
-            Self::IdleExternal => "(IDLE_EXTERNAL)",
-            Self::Deopt => "(deopt)",
-        }
+        Self::NAMES[self as usize].1
     }
 
     /// The frame that V8 calls `name`.
@@ -279,55 +247,6 @@ impl PseudoFrame {
         if !name.starts_with('(') {
             return None;
         }
-        Self::ALL.into_iter().find(|frame| frame.name() == name)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_script_less_functions_are_pseudo_frames() {
-        let mut function = Function::named("(GC)");
-        assert_eq!(function.pseudo_frame(), Some(PseudoFrame::Gc));
-        function.script_id = ScriptId::new(9);
-        assert_eq!(function.pseudo_frame(), None);
-        assert!(!Function::named("map").is_pseudo_frame());
-        let mut read = Function::named("(GC)");
-        read.script_name = "gc.js".into();
-        assert_eq!(read.pseudo_frame(), None);
-        for frame in PseudoFrame::ALL {
-            assert_eq!(PseudoFrame::from_name(frame.name()), Some(frame));
-        }
-    }
-
-    #[test]
-    fn anonymous_functions_are_told_apart_by_their_place() {
-        let mut function = Function::named("");
-        assert_eq!(function.to_string(), "(anonymous)");
-        function.script_id = ScriptId::new(9);
-        function.line_number = NonZeroU32::new(3);
-        assert_eq!(function.to_string(), "(anonymous) (script 9):3");
-        function.script_name = "a.js".into();
-        function.column_number = NonZeroU32::new(14);
-        assert_eq!(function.to_string(), "(anonymous) a.js:3:14");
-    }
-
-    #[test]
-    fn what_is_original_is_displayed() {
-        let mut function = Function::named("a");
-        function.script_name = "bundle.js".into();
-        (function.line_number, function.column_number) = (NonZeroU32::new(1), NonZeroU32::new(99));
-        let mut original = Original::new("src/a.ts");
-        (original.line_number, original.column_number) = (NonZeroU32::new(7), NonZeroU32::new(3));
-        function.original = Some(original.clone().into());
-        // Without a name of its own, it keeps the one that it has.
-        assert_eq!(function.to_string(), "a src/a.ts:7:3");
-        original.name = Some("area".into());
-        function.original = Some(original.into());
-        assert_eq!(function.to_string(), "area src/a.ts:7:3");
-        assert_eq!(function.generated_location(), "bundle.js:1:99");
-        assert_eq!(function.name, "a");
+        Self::NAMES.into_iter().find(|&(_, known)| known == name).map(|(frame, _)| frame)
     }
 }

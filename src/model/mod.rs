@@ -19,19 +19,20 @@ mod sample;
 mod sample_type;
 mod timestamp;
 mod units;
+mod written;
 
 pub use analysis_error::AnalysisError;
-pub use error::{Error, Result};
+pub use error::Error;
+#[cfg(any(feature = "v8-150", feature = "v8-152"))]
+pub(crate) use error::Result;
 pub use function::{Function, PseudoFrame};
 pub use heap_statistics::HeapStatistics;
 pub use id::{NodeId, ScriptId};
 pub use name::Name;
 pub use node::{Allocation, Node};
-
-pub(crate) use node::written_line;
 pub use options::{KeepDead, SamplerOptions};
 pub use original::Original;
-pub(crate) use place::{OwnedPlace, Place};
+pub(crate) use place::Place;
 pub use plain_text::plain_text;
 pub use profile_error::ProfileError;
 pub use sample::{Sample, SampleId};
@@ -40,3 +41,4 @@ pub use sample_type::{Counted, SampleType};
 pub use timestamp::Timestamp;
 pub(crate) use units::Unit;
 pub use units::{Bytes, Objects};
+pub(crate) use written::written_line;

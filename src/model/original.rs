@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Name;
+use super::{Name, written};
 
 /// A function's place in the source that its script was made of, as a source map tells it.
 ///
@@ -34,17 +34,20 @@ use super::Name;
 /// assert_eq!(function.generated_location(), "bundle.js");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(from = "WrittenOriginal", into = "WrittenOriginal")]
 #[non_exhaustive]
 pub struct Original {
     /// The original file: its path or URL.
+    #[serde(default)]
     pub source: Name,
     /// The function's original name; `None` if it is not known, or if it is the name that the
     /// generated function has.
+    #[serde(default, serialize_with = "write_name", deserialize_with = "read_name")]
     pub name: Option<Name>,
     /// The line, 1-based; `None` where unknown.
+    #[serde(default, with = "written::line")]
     pub line_number: Option<NonZeroU32>,
     /// The column, 1-based, in UTF-16 units; `None` where unknown.
+    #[serde(default, with = "written::line")]
     pub column_number: Option<NonZeroU32>,
 }
 
@@ -71,37 +74,11 @@ pub(super) fn push_place(
     }
 }
 
-/// [`Original`] as it is written, in V8's way of saying what is unknown. No field may be left out:
-/// formats that do not name fields count them.
-#[derive(Serialize, Deserialize)]
-#[serde(rename = "Original")]
-struct WrittenOriginal {
-    #[serde(default)]
-    source: Name,
-    #[serde(default)]
-    name: Name,
-    #[serde(default)]
-    line_number: u32,
-    #[serde(default)]
-    column_number: u32,
+/// The empty name stands for none.
+fn write_name<S: Serializer>(name: &Option<Name>, to: S) -> Result<S::Ok, S::Error> {
+    name.as_deref().unwrap_or_default().serialize(to)
 }
 
-impl From<WrittenOriginal> for Original {
-    fn from(written: WrittenOriginal) -> Self {
-        Self {
-            source: written.source,
-            name: Some(written.name).filter(|name| !name.is_empty()),
-            line_number: NonZeroU32::new(written.line_number),
-            column_number: NonZeroU32::new(written.column_number),
-        }
-    }
-}
-
-impl From<Original> for WrittenOriginal {
-    fn from(original: Original) -> Self {
-        let [line_number, column_number] =
-            [original.line_number, original.column_number].map(super::written_line);
-        let name = original.name.unwrap_or_default();
-        Self { source: original.source, name, line_number, column_number }
-    }
+fn read_name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Name>, D::Error> {
+    Ok(Some(Name::deserialize(from)?).filter(|name| !name.is_empty()))
 }

@@ -24,15 +24,3 @@ pub fn plain_text(text: &str) -> Cow<'_, str> {
     };
     if text.contains(is_odd) { text.replace(is_odd, " ").into() } else { text.into() }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_moves_the_cursor() {
-        assert_eq!(plain_text("größe 😀"), "größe 😀");
-        assert_eq!(plain_text("a\u{1b}[31m\nb\u{9b}c\u{202e}d"), "a [31m b c d");
-        assert_eq!(plain_text("a\u{2028}b\u{2029}c\u{2066}d\u{61c}e\u{200f}f"), "a b c d e f");
-    }
-}

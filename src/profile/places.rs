@@ -14,7 +14,7 @@ impl Profile {
     /// root, which is no function, is none of them: it has [`NONE`].
     pub(crate) fn places(&self) -> (Vec<u32>, Vec<u32>) {
         let mut firsts = Vec::new();
-        let mut numbers: HashMap<Place<'_>, u32, RandomState> = HashMap::default();
+        let mut numbers: HashMap<Place, u32, RandomState> = HashMap::default();
         // No other context has the number of the root.
         let root = self.function_numbers()[0];
         let place_of = (0..).zip(self.functions()).map(|(at, function)| {

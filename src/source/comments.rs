@@ -21,26 +21,10 @@ pub(super) fn comment_starts(text: &str) -> Vec<usize> {
     let bytes = text.as_bytes();
     let mut starts = Vec::new();
     // For each `${` that is open, the braces that are open within.
-    let mut braces: Vec<usize> = Vec::new();
-    let mut is_template = false;
+    let mut open: Vec<usize> = Vec::new();
     // Where the code before ends, without space and comments.
-    let mut code_end = 0;
-    let mut at = 0;
+    let (mut at, mut code_end) = (0, 0);
     while let Some(&byte) = bytes.get(at) {
-        let next = bytes.get(at + 1);
-        if is_template {
-            (at, is_template) = match (byte, next) {
-                (b'\\', _) => (at + 2, true),
-                (b'`', _) => (at + 1, false),
-                (b'$', Some(b'{')) => {
-                    braces.push(0);
-                    (at + 2, false)
-                }
-                _ => (at + 1, true),
-            };
-            code_end = at.min(bytes.len());
-            continue;
-        }
         if byte.is_ascii_whitespace() {
             at += 1;
             continue;
@@ -52,28 +36,26 @@ pub(super) fn comment_starts(text: &str) -> Vec<usize> {
             at += len;
             continue;
         }
-        match byte {
-            b'"' | b'\'' => at = literal_end(bytes, at),
-            b'/' if can_start_expression(&bytes[..code_end]) => at = literal_end(bytes, at),
-            b'`' => (at, is_template) = (at + 1, true),
-            b'{' => {
-                braces.last_mut().into_iter().for_each(|open| *open += 1);
-                at += 1;
+        at = match (byte, open.last_mut()) {
+            (b'"' | b'\'' | b'`', _) => literal_end(bytes, at, byte, &mut open),
+            (b'/', _) if can_start_expression(&bytes[..code_end]) => {
+                literal_end(bytes, at, byte, &mut open)
             }
-            b'}' => {
-                match braces.last_mut() {
-                    Some(0) => {
-                        braces.pop();
-                        is_template = true;
-                    }
-                    Some(open) => *open -= 1,
-                    None => {}
-                }
-                at += 1;
+            (b'}', Some(0)) => {
+                open.pop();
+                literal_end(bytes, at, b'`', &mut open)
             }
-            _ => at += 1,
-        }
-        code_end = at.min(bytes.len());
+            (b'{', Some(braces)) => {
+                *braces += 1;
+                at + 1
+            }
+            (b'}', Some(braces)) => {
+                *braces -= 1;
+                at + 1
+            }
+            _ => at + 1,
+        };
+        code_end = at;
     }
     starts
 }
@@ -87,16 +69,21 @@ fn comment_len(text: &str) -> Option<usize> {
     Some(rest.find("*/").map_or(text.len(), |end| end + 4))
 }
 
-/// Where the string or regular expression ends that starts at a byte; it ends with its line at
-/// last.
-fn literal_end(bytes: &[u8], start: usize) -> usize {
-    let mark = bytes[start];
+/// Where the string, regular expression or part of a template ends that starts at a byte and ends
+/// with `mark`, or with its line if it is no template; or behind the `${` of an expression, which
+/// is open then.
+fn literal_end(bytes: &[u8], start: usize, mark: u8, open: &mut Vec<usize>) -> usize {
+    let is_template = mark == b'`';
     let mut is_class = false;
     let mut at = start + 1;
     while let Some(&byte) = bytes.get(at) {
         match byte {
             b'\\' => at += 1,
-            b'\n' | b'\r' => return at,
+            b'\n' | b'\r' if !is_template => return at,
+            b'$' if is_template && bytes.get(at + 1) == Some(&b'{') => {
+                open.push(0);
+                return at + 2;
+            }
             b'[' if mark == b'/' => is_class = true,
             b']' => is_class = false,
             byte if byte == mark && !is_class => return at + 1,

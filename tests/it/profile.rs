@@ -140,7 +140,7 @@ fn a_collection_in_a_callback_does_not_charge_the_caller() {
         let script = script + &"\n".repeat(20_000);
         assert_eq!(realm.run(&mut isolate, "callback.js", &script), "done");
 
-        type Collected = (v8_heap_sampler::Result<Profile>, v8_heap_sampler::Result<Profile>);
+        type Collected = (Result<Profile, Error>, Result<Profile, Error>);
         let (first, second) = isolate.remove_slot::<Collected>().unwrap();
         let (first, second) = (first.unwrap(), second.unwrap());
         assert_consistent(&first);

@@ -9,6 +9,7 @@
 //! - `format`: by format; `bad_files` and `corpus` of readers, `limits` of writers, `foreign` of
 //!   other programs' files.
 //! - `graph`: weights, cycles.
+//! - `model`: functions, nodes, and their JSON.
 //! - `profile`: contexts, samples, parts of them, merging.
 //! - `source`: texts and listings; `maps`.
 //! - `tree`: lists of nodes that are none.
@@ -23,6 +24,7 @@ mod estimate;
 #[cfg(feature = "formats")]
 mod format;
 mod graph;
+mod model;
 #[cfg(feature = "formats")]
 mod plain;
 mod profile;

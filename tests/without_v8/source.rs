@@ -142,6 +142,16 @@ fn long_lines_are_cut_around_a_column() {
     }
 }
 
+#[test]
+fn sources_in_memory_come_back_from_json() {
+    let mut sources = MemorySources::new();
+    sources.insert_source("a.js", "a");
+    sources.insert_source_of(ScriptId::new(7).unwrap(), "seven");
+    sources.insert_map("a.js.map", b"{}\xFF");
+    let json = serde_json::to_string(&sources).unwrap();
+    assert_eq!(serde_json::from_str::<MemorySources>(&json).unwrap(), sources, "{json}");
+}
+
 struct Failing;
 
 impl SourceProvider for Failing {
