@@ -85,19 +85,21 @@ impl Profile {
     /// Applies a map to functions of its script; how many could be mapped.
     fn apply(&mut self, found: &FoundMap, numbers: &[usize], report: &mut MapReport) -> usize {
         let resolver = Resolver::new(&found.map, found.text.as_deref());
-        let mut files: HashMap<&str, Name> = HashMap::new();
+        // Sections of an indexed map can know a file by one name, and not all of them its text.
+        let mut files: HashMap<(&str, Option<*const u8>), Name> = HashMap::new();
         let mut mapped = 0;
         for &number in numbers {
             let function = &self.functions()[number];
             let Some(resolved) = resolver.resolve(function) else { continue };
             let place = resolved.place;
-            let source = files.entry(place.file).or_insert_with(|| {
-                let name = resolve(&found.base, place.file);
-                if let Some(text) = place.text {
-                    report.originals.insert_source(name.as_str(), text);
-                }
-                name.into()
-            });
+            let source =
+                files.entry((place.file, place.text.map(str::as_ptr))).or_insert_with(|| {
+                    let name = resolve(&found.base, place.file);
+                    if let Some(text) = place.text {
+                        report.originals.insert_source(name.as_str(), text);
+                    }
+                    name.into()
+                });
             let from_1 = |from_0: usize| {
                 u32::try_from(from_0).ok().and_then(|n| n.checked_add(1)).and_then(NonZeroU32::new)
             };
