@@ -288,7 +288,7 @@ impl<'t> Spot<'t> {
 /// Whether a text can stand between the token of a function and its parameters: words, a `*`, or a
 /// property's name in quotation marks or brackets.
 fn is_head(between: &str) -> bool {
-    let between = &*without_escapes(between.trim_end());
+    let between = between.trim_end();
     for quote in ['"', '\'', '`'] {
         if let Some(name) = between.strip_prefix(quote)
             && let Some(name) = name.strip_suffix(quote)
@@ -296,26 +296,26 @@ fn is_head(between: &str) -> bool {
             return !name.contains(quote);
         }
     }
-    let between = between.strip_suffix(']').unwrap_or(between);
-    between.chars().all(|c| is_identifier_part(c) || c.is_whitespace() || matches!(c, '*' | '['))
+    let mut rest = between.strip_suffix(']').unwrap_or(between);
+    while let Some(plain) = rest.chars().next() {
+        let (c, after) = escaped(rest).unwrap_or((plain, &rest[plain.len_utf8()..]));
+        if !is_identifier_part(c) && !c.is_whitespace() && !matches!(c, '*' | '[') {
+            return false;
+        }
+        rest = after;
+    }
+    true
 }
 
-/// A text with the characters that escapes in its identifiers stand for: `\u00F6` and `\u{F6}`, as
-/// bundlers write what is not ASCII. What is no escape keeps its backslash.
-fn without_escapes(text: &str) -> String {
-    let mut parts = text.split("\\u");
-    let mut plain = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let escape = match part.strip_prefix('{') {
-            Some(part) => part.split_once('}'),
-            None => part.split_at_checked(4),
-        };
-        let (digits, rest) = escape.unwrap_or(("", part));
-        let character = u32::from_str_radix(digits, 16).ok().and_then(char::from_u32);
-        plain.push(character.unwrap_or('\\'));
-        plain.push_str(rest);
-    }
-    plain
+/// The character that an escape at a text's start stands for, and the rest: `\u00F6` or `\u{F6}`,
+/// as bundlers write what is not ASCII in identifiers.
+fn escaped(text: &str) -> Option<(char, &str)> {
+    let text = text.strip_prefix("\\u")?;
+    let (digits, rest) = match text.strip_prefix('{') {
+        Some(text) => text.split_once('}')?,
+        None => text.split_at_checked(4)?,
+    };
+    Some((char::from_u32(u32::from_str_radix(digits, 16).ok()?)?, rest))
 }
 
 /// `get ` or `set `, if a name starts with that, and the rest.
