@@ -92,15 +92,8 @@ mod stack_walk;
 #[cfg(feature = "formats")]
 mod utf16;
 mod write_error;
+mod write_options;
 
-pub use dot::DotOptions;
-#[cfg(feature = "formats")]
-pub use firefox::FirefoxOptions;
-#[cfg(feature = "formats")]
-pub use flamegraph::FlamegraphOptions;
-pub use folded::FoldedOptions;
-#[cfg(feature = "formats")]
-pub use pprof::PprofOptions;
 #[cfg(feature = "formats")]
 pub use read::read;
 #[cfg(feature = "formats")]
@@ -108,5 +101,6 @@ pub use read_error::ReadError;
 #[cfg(feature = "formats")]
 pub use read_options::ReadOptions;
 pub use write_error::WriteError;
+pub use write_options::WriteOptions;
 
 pub use crate::model::plain_text;

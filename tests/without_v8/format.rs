@@ -8,9 +8,7 @@ use proptest::prelude::*;
 use prost::Message;
 use serde_json::Value;
 use v8_heap_sampler::analysis::TopOptions;
-use v8_heap_sampler::format::{
-    self, DotOptions, FlamegraphOptions, PprofOptions, ReadOptions, WriteError,
-};
+use v8_heap_sampler::format::{self, ReadOptions, WriteError, WriteOptions};
 use v8_heap_sampler::{
     Bytes, Counted, KeepDead, Label, Node, NodeId, Profile, ProfileError, Sample, SampleId,
     SampleType, SamplerOptions, ScriptId,
@@ -41,7 +39,7 @@ fn written(write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>) -> Vec<u8
 }
 
 fn pprof(profile: &Profile, object_sizes: bool) -> Vec<u8> {
-    let options = PprofOptions::new().object_sizes(object_sizes);
+    let options = WriteOptions::new().object_sizes(object_sizes);
     written(|bytes| profile.write_pprof(bytes, &options))
 }
 
@@ -282,7 +280,7 @@ fn every_format_carries_what_it_can() {
 #[test]
 fn flame_graphs_show_frames_and_growth() {
     let profile = small();
-    let options = FlamegraphOptions::new(SampleType::AllocSpace).title("what & where");
+    let options = WriteOptions::from(SampleType::AllocSpace).title("what & where");
     let svg = String::from_utf8(written(|b| profile.write_flamegraph(b, &options))).unwrap();
     assert!(svg.contains("what &amp; where"));
     assert!(svg.contains("<title>(anonymous) app.js:9:1 (1,200 bytes, 92.59%)</title>"), "{svg}");
@@ -298,13 +296,13 @@ fn flame_graphs_show_frames_and_growth() {
         "{svg:?}"
     );
 
-    let options = FlamegraphOptions::new(SampleType::InuseObjects);
+    let options = WriteOptions::from(SampleType::InuseObjects);
     let svg = String::from_utf8(written(|b| profile.write_flamegraph(b, &options))).unwrap();
     assert!(svg.contains("(2 objects, 66.67%)"), "{svg}");
 
     // Nothing to draw is a picture, not an error.
     let empty = Profile::from_nodes(&[Node::new(NodeId(1), "(root)")], Counted::InUse).unwrap();
-    let options = FlamegraphOptions::new(SampleType::InuseSpace);
+    let options = WriteOptions::from(SampleType::InuseSpace);
     let svg = String::from_utf8(written(|b| empty.write_flamegraph(b, &options))).unwrap();
     assert!(svg.contains("<svg"), "{svg}");
 }
@@ -334,7 +332,7 @@ fn of_stacks(stacks: &[(&[&str], u64)]) -> Profile {
 fn flame_graphs_keep_contexts_whole() {
     // By their bytes, the line of `f1` stands between those of `f` and `f;g`.
     let profile = of_stacks(&[(&["f"], 64), (&["f", "g"], 5), (&["f1"], 7), (&["f1", "g"], 1)]);
-    let options = FlamegraphOptions::new(SampleType::InuseSpace);
+    let options = WriteOptions::from(SampleType::InuseSpace);
     let titles = |svg: Vec<u8>| -> Vec<String> {
         let svg = String::from_utf8(svg).unwrap();
         let titles = svg.split("<title>").skip(1);
@@ -375,17 +373,17 @@ fn call_graphs_are_pruned_and_escaped() {
         nodes.push(node);
     }
     let profile = Profile::from_nodes(&nodes, Counted::InUse).unwrap();
-    let dot = |options: &DotOptions| {
+    let dot = |options: &WriteOptions| {
         String::from_utf8(written(|bytes| profile.write_dot(bytes, options))).unwrap()
     };
     let shown = |dot: &str| dot.lines().filter(|line| line.contains("fontsize")).count();
-    let options = DotOptions::new(SampleType::InuseSpace);
+    let options = WriteOptions::from(SampleType::InuseSpace);
     let pruned = dot(&options);
     assert_eq!(shown(&pruned), 1, "{pruned}");
     assert!(pruned.contains(r#"label="a \"b\" \\ c d\nx.js:2\n8.0 kB (83.5 %)""#), "{pruned}");
     assert!(pruned.contains("1 of 199 functions shown"), "{pruned}");
     assert_eq!(shown(&dot(&options.clone().min_share(0.0))), 80);
-    assert_eq!(shown(&dot(&options.min_share(0.0).limit(500))), 199);
+    assert_eq!(shown(&dot(&options.min_share(0.0).most_functions(500))), 199);
 }
 
 /// What a Firefox profile says was allocated, and what is retained of it.
@@ -728,14 +726,12 @@ fn a_writer_that_fails_is_an_error_and_loses_nothing() {
     let space = SampleType::InuseSpace;
     let writers: [Write<'_>; 10] = [
         &|profile, room| profile.write_heapprofile(full(room), Counted::InUse),
-        &|profile, room| profile.write_pprof(full(room), PprofOptions::new()),
+        &|profile, room| profile.write_pprof(full(room), WriteOptions::new()),
         &|profile, room| profile.write_folded(full(room), space),
         &|profile, room| profile.write_speedscope(full(room), "x"),
-        &|profile, room| profile.write_dot(full(room), DotOptions::new(space)),
-        &|profile, room| profile.write_flamegraph(full(room), FlamegraphOptions::new(space)),
-        &|profile, room| {
-            profile.write_flamegraph_diff(full(room), profile, FlamegraphOptions::new(space))
-        },
+        &|profile, room| profile.write_dot(full(room), space),
+        &|profile, room| profile.write_flamegraph(full(room), space),
+        &|profile, room| profile.write_flamegraph_diff(full(room), profile, space),
         &|profile, room| profile.write_firefox(full(room), "x"),
         &|profile, room| profile.write_nodes(full(room), Counted::InUse),
         &|profile, room| profile.write_nested_nodes(full(room), Counted::InUse),
@@ -773,7 +769,7 @@ fn a_hundred_thousand_levels_are_read_and_written() {
     assert_eq!(profile.contexts().last().unwrap().depth(), levels - 1);
     let again = written(|bytes| profile.write_heapprofile(bytes, Counted::InUse));
     assert_eq!(read(&again), profile);
-    profile.write_dot(io::sink(), DotOptions::new(SampleType::InuseSpace)).unwrap();
+    profile.write_dot(io::sink(), SampleType::InuseSpace).unwrap();
     profile.write_firefox(io::sink(), "deep").unwrap();
 }
 

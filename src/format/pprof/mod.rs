@@ -7,7 +7,6 @@ mod read;
 mod write;
 
 pub(super) use read::read;
-pub use write::PprofOptions;
 
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
