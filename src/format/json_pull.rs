@@ -1,8 +1,10 @@
 //! JSON as a stream of tokens, from a reader, in bounded memory.
 
 use std::io::Read;
+use std::num::NonZeroU32;
 
 use jiter::{Jiter, JiterErrorType, JsonErrorType, NumberAny, NumberInt, Peek};
+use serde::de::DeserializeOwned;
 
 use super::limit::{Limit, too_long};
 use super::read_error::ReadError;
@@ -167,22 +169,41 @@ impl<R: Read> JsonPull<R> {
         self.parse(|json| integer(json, field, least, most))
     }
 
-    /// The text of a value, whatever it is.
-    pub(crate) fn raw<T>(
+    /// A value that is small, as serde reads it.
+    pub(crate) fn value<T: DeserializeOwned>(
         &mut self,
-        mut take: impl FnMut(&[u8]) -> Result<T, String>,
         field: &'static str,
     ) -> Result<T, ReadError> {
         self.parse(|json| {
             json.peek()?;
-            let start = json.current_index();
+            let index = json.current_index();
             json.next_skip()?;
-            take(json.slice_to_current(start)).map_err(|problem| Problem::Value {
+            serde_json::from_slice(json.slice_to_current(index)).map_err(|error| Problem::Value {
                 field,
-                problem,
-                index: start,
+                problem: error.to_string(),
+                index,
             })
         })
+    }
+
+    /// An array of small values, each of which comes to so many bytes in the end, where others hold
+    /// `held`.
+    pub(crate) fn list<T>(
+        &mut self,
+        field: &'static str,
+        held: usize,
+        each: usize,
+        read: impl Fn(&mut Jiter<'_>) -> Result<T, Problem>,
+    ) -> Result<Vec<T>, ReadError> {
+        let mut list = Vec::new();
+        let mut more = self.enter_array(field)?;
+        while more {
+            let value = self.parse(&read)?;
+            push(&mut list, value);
+            self.check(held + list.capacity() * each)?;
+            more = self.next_element()?;
+        }
+        Ok(list)
     }
 
     /// Skips a value, of any size and depth.
@@ -450,28 +471,67 @@ pub(crate) fn text(
     Ok(())
 }
 
-/// Reads the fields of a small object, each once: what `key_of` does not know is skipped.
+/// A whole number of 32 bits.
 #[inline]
-pub(crate) fn each_field<K: Copy + PartialEq>(
+pub(crate) fn number(json: &mut Jiter<'_>, field: &'static str) -> Result<u32, Problem> {
+    Ok(integer(json, field, 0, u32::MAX.into())? as u32)
+}
+
+/// A line or column, counted from 1; 0 where it is unknown.
+#[inline]
+pub(crate) fn place(
+    json: &mut Jiter<'_>,
+    field: &'static str,
+) -> Result<Option<NonZeroU32>, Problem> {
+    Ok(NonZeroU32::new(number(json, field)?))
+}
+
+/// A key of an object, as it must be known while the value is read. None that matters is longer.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) struct Key {
+    bytes: [u8; Self::LONGEST],
+    len: usize,
+}
+
+impl Key {
+    const LONGEST: usize = 16;
+
+    /// The key, or none if it is too long to matter.
+    #[inline]
+    pub(crate) fn of(key: &str) -> Self {
+        let mut bytes = [0; Self::LONGEST];
+        let len = if key.len() <= Self::LONGEST { key.len() } else { 0 };
+        bytes[..len].copy_from_slice(&key.as_bytes()[..len]);
+        Self { bytes, len }
+    }
+
+    #[inline]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// Reads the fields of a small object, each once: what `read` does not know, and leaves, is skipped.
+#[inline]
+pub(crate) fn each_field(
     json: &mut Jiter<'_>,
     object: &'static str,
-    key_of: impl Fn(&str) -> Option<K>,
-    mut read: impl FnMut(K, &mut Jiter<'_>) -> Result<(), Problem>,
+    mut read: impl FnMut(&[u8], &mut Jiter<'_>) -> Result<bool, Problem>,
 ) -> Result<(), Problem> {
     let mut seen = [None; 8];
     let mut next = 0;
-    let mut key = json.next_object().map_err(|e| of(object, e))?.map(&key_of);
+    let mut key = json.next_object().map_err(|e| of(object, e))?.map(Key::of);
     while let Some(found) = key {
-        if found.is_none() {
-            json.next_skip()?;
-        } else if seen.contains(&found) {
+        if seen.contains(&key) {
             return Err(Problem::here(object, "the object has a field twice", json));
-        } else if let Some(key) = found {
-            seen[next] = found;
-            next += 1;
-            read(key, json)?;
         }
-        key = json.next_key()?.map(&key_of);
+        if read(found.as_bytes(), json)? {
+            seen[next] = key;
+            next += 1;
+        } else {
+            json.next_skip()?;
+        }
+        key = json.next_key()?.map(Key::of);
     }
     Ok(())
 }

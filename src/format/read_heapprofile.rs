@@ -5,15 +5,13 @@ use std::num::NonZeroU32;
 
 use jiter::{Jiter, JsonType, NumberInt, Peek};
 
-use super::json_pull::{JsonPull, Problem, amount, each_field, integer, text};
+use super::json_pull::{JsonPull, Problem, amount, each_field, integer, number, text};
 use super::other_json::{CPU_PROFILE, check_member};
 use super::read_error::ReadError;
 use super::read_options::ReadOptions;
-use super::read_tree::{CHILDREN, NodeFields, read_tree};
+use super::read_tree::{FunctionFields, NodeFields, read_tree, set};
 use crate::model::{Bytes, Counted, NodeId, ScriptId};
-use crate::profile::{
-    Builder, FunctionParts, LabelSets, Metadata, OrdinalSample, Profile, RowData, push,
-};
+use crate::profile::{Builder, LabelSets, Metadata, OrdinalSample, Profile, RowData};
 use crate::tree::IdIndex;
 
 /// Reads the rest of the object whose first key, `key`, has been read, and of those `around` it.
@@ -24,7 +22,7 @@ pub(crate) fn read<R: Read>(
     options: &ReadOptions,
 ) -> Result<Profile, ReadError> {
     let mut builder = Builder::default();
-    let mut fields = ProtocolFields::new(options.unnamed);
+    let mut fields = ProtocolFields { counted: options.unnamed, ..ProtocolFields::default() };
     // With node ids in place of ranks, as they can come before the nodes.
     let mut samples: Option<Vec<OrdinalSample>> = None;
     loop {
@@ -36,7 +34,11 @@ pub(crate) fn read<R: Read>(
                 }
                 read?;
             }
-            "samples" if samples.is_none() => samples = Some(read_samples(json, &builder)?),
+            "samples" if samples.is_none() => {
+                // Once more for the builder's own.
+                let each = 2 * size_of::<OrdinalSample>();
+                samples = Some(json.list("samples", builder.bytes(), each, read_sample)?);
+            }
             "head" | "samples" => return Err(json.field_error(key, "it is there twice")),
             _ => {
                 check_member(json, &key)?;
@@ -51,17 +53,14 @@ pub(crate) fn read<R: Read>(
     if builder.len() == 0 {
         return Err(json.field_error("head", "the profile lacks it"));
     }
-
-    let has_ids = fields.ids == builder.len();
-    if !has_ids && fields.ids > 0 {
-        return Err(json.field_error("id", "some nodes have one and some have not"));
-    }
     // An empty list stands for none, as writers put it where they have none.
     let samples = samples.unwrap_or_default();
     let has_samples = !samples.is_empty();
     let mut metadata = Metadata::default();
-    if has_ids {
+    if fields.ids == builder.len() {
         metadata.unattributed_samples = add_samples(json, samples, &mut builder, fields.total)?;
+    } else if fields.ids > 0 {
+        return Err(json.field_error("id", "some nodes have one and some have not"));
     } else if has_samples {
         return Err(json.field_error("samples", "they name nodes by id, and the nodes have none"));
     }
@@ -160,50 +159,20 @@ fn check_sampled<R: Read>(
 /// How many bytes of samples V8 may take while it writes the nodes.
 const MOST_LATE: f64 = 4_194_304.0;
 
-fn read_samples<R: Read>(
-    json: &mut JsonPull<R>,
-    builder: &Builder,
-) -> Result<Vec<OrdinalSample>, ReadError> {
-    let mut samples = Vec::new();
-    let held = builder.bytes();
-    let mut more = json.enter_array("samples")?;
-    while more {
-        let sample = json.parse(read_sample)?;
-        push(&mut samples, sample);
-        // Once more for the builder's own.
-        json.check(held + 2 * samples.capacity() * size_of::<OrdinalSample>())?;
-        more = json.next_element()?;
-    }
-    Ok(samples)
-}
-
 fn read_sample(json: &mut Jiter<'_>) -> Result<OrdinalSample, Problem> {
-    #[derive(Clone, Copy, PartialEq)]
-    enum SampleKey {
-        Size,
-        NodeId,
-        Ordinal,
-    }
-    fn key_of(key: &str) -> Option<SampleKey> {
-        match key {
-            "size" => Some(SampleKey::Size),
-            "nodeId" => Some(SampleKey::NodeId),
-            "ordinal" => Some(SampleKey::Ordinal),
-            _ => None,
-        }
-    }
     let (mut size, mut node, mut ordinal) = (None, None, None);
-    each_field(json, "samples", key_of, |key, json| {
+    each_field(json, "samples", |key, json| {
         match key {
-            SampleKey::Size => size = Some(amount(json, "samples.size")?),
-            SampleKey::NodeId => node = Some(integer(json, "samples.nodeId", 0, u32::MAX.into())?),
-            SampleKey::Ordinal => ordinal = Some(integer(json, "samples.ordinal", 0, i64::MAX)?),
+            b"size" => size = Some(amount(json, "samples.size")?),
+            b"nodeId" => node = Some(number(json, "samples.nodeId")?),
+            b"ordinal" => ordinal = Some(integer(json, "samples.ordinal", 0, i64::MAX)? as u64),
+            _ => return Ok(false),
         }
-        Ok(())
+        Ok(true)
     })?;
     let missing = |field| Problem::here(field, "the sample that ends here lacks it", json);
-    let context = node.ok_or_else(|| missing("samples.nodeId"))? as u32;
-    let ordinal = ordinal.ok_or_else(|| missing("samples.ordinal"))? as u64;
+    let context = node.ok_or_else(|| missing("samples.nodeId"))?;
+    let ordinal = ordinal.ok_or_else(|| missing("samples.ordinal"))?;
     // It is what the sample stands for; how large its object was is not in the file.
     let bytes = size.ok_or_else(|| missing("samples.size"))?;
     Ok(OrdinalSample::new(context, false, ordinal, 0, bytes))
@@ -212,12 +181,13 @@ fn read_sample(json: &mut Jiter<'_>) -> Result<OrdinalSample, Problem> {
 /// The fields of a node: `SamplingHeapProfileNode` in V8's `js_protocol.pdl`.
 ///
 /// The npm module `heap-profile` writes nodes that have the fields of their call frame themselves.
+#[derive(Default)]
 struct ProtocolFields {
-    frame: Frame,
-    /// The fields of the call frame that stand in the node.
-    flat: Frame,
+    function: FunctionFields,
+    /// Whether they were those of a call frame.
+    is_frame: bool,
     self_size: f64,
-    id: NodeId,
+    id: u32,
     /// How many nodes have an id.
     ids: usize,
     /// The sum of all `self_size`s.
@@ -225,16 +195,6 @@ struct ProtocolFields {
     counted: Counted,
     /// Whether a node was one of a CPU profile.
     is_of_cpu: bool,
-}
-
-/// `Runtime.CallFrame`.
-#[derive(Default)]
-struct Frame {
-    function_name: String,
-    url: String,
-    script_id: Option<ScriptId>,
-    line_number: Option<NonZeroU32>,
-    column_number: Option<NonZeroU32>,
 }
 
 const CALL_FRAME: u16 = 1;
@@ -245,87 +205,78 @@ const SCRIPT_ID: u16 = 1 << 4;
 const URL: u16 = 1 << 5;
 const LINE_NUMBER: u16 = 1 << 6;
 const COLUMN_NUMBER: u16 = 1 << 7;
-/// The fields of a call frame that stand in the node.
-const FLAT: u16 = NAME | SCRIPT_ID | URL | LINE_NUMBER | COLUMN_NUMBER;
-/// What the nodes of CPU profiles have.
-const OF_CPU_NODE: u16 = 1 << 8;
 
-impl ProtocolFields {
-    fn new(counted: Counted) -> Self {
-        Self {
-            frame: Frame::default(),
-            flat: Frame::default(),
-            self_size: 0.0,
-            id: NodeId(0),
-            ids: 0,
-            total: 0.0,
-            counted,
-            is_of_cpu: false,
+/// The names of `functionName`, `url`, `lineNumber` and `columnNumber` in errors, and what the
+/// number of the first line and column is short of 1. V8's C++ interface counts from 1, with 0
+/// where they are unknown, and the protocol from 0, with -1.
+type Spelling = ([&'static str; 4], i64);
+const FLAT: Spelling = (["functionName", "url", "lineNumber", "columnNumber"], 0);
+/// `Runtime.CallFrame`.
+const FRAME: Spelling = (
+    ["callFrame.functionName", "callFrame.url", "callFrame.lineNumber", "callFrame.columnNumber"],
+    1,
+);
+
+/// Notes a field of a call frame, and says by which bit that is known; 0 for other keys.
+#[inline]
+fn note_frame(
+    function: &mut FunctionFields,
+    key: &[u8],
+    json: &mut Jiter<'_>,
+    ([name, url, line_number, column_number], short): Spelling,
+) -> Result<u16, Problem> {
+    let place = |json: &mut Jiter<'_>, field| {
+        let number = integer(json, field, -1, i64::from(u32::MAX) - short)? + short;
+        Ok::<_, Problem>(NonZeroU32::new(number.max(0) as u32))
+    };
+    Ok(match key {
+        b"functionName" => text(json, &mut function.name, name).map(|()| NAME)?,
+        b"scriptId" => set(&mut function.script_id, script_id(json)?, SCRIPT_ID),
+        b"url" => text(json, &mut function.script_name, url).map(|()| URL)?,
+        b"lineNumber" => set(&mut function.line_number, place(json, line_number)?, LINE_NUMBER),
+        b"columnNumber" => {
+            set(&mut function.column_number, place(json, column_number)?, COLUMN_NUMBER)
         }
-    }
+        _ => 0,
+    })
 }
 
 impl NodeFields for ProtocolFields {
-    #[inline]
-    fn bit(key: &str) -> u16 {
-        match key {
-            "callFrame" => CALL_FRAME,
-            "selfSize" => SELF_SIZE,
-            "id" => ID,
-            "children" => CHILDREN,
-            "functionName" => NAME,
-            "scriptId" => SCRIPT_ID,
-            "url" => URL,
-            "lineNumber" => LINE_NUMBER,
-            "columnNumber" => COLUMN_NUMBER,
-            "hitCount" => OF_CPU_NODE,
-            _ => 0,
-        }
-    }
+    const TOGETHER: u16 = CALL_FRAME | NAME | SCRIPT_ID | URL | LINE_NUMBER | COLUMN_NUMBER;
 
     #[inline]
     fn clear(&mut self) {
-        self.flat.clear();
+        self.function.clear();
+        self.is_frame = false;
     }
 
     #[inline]
-    fn note(&mut self, bit: u16, json: &mut Jiter<'_>) -> Result<(), Problem> {
-        match bit {
-            CALL_FRAME => self.frame.read(json)?,
-            SELF_SIZE => self.self_size = amount(json, "selfSize")?,
-            ID => self.id = NodeId(integer(json, "id", 0, u32::MAX.into())? as u32),
-            NAME => text(json, &mut self.flat.function_name, "functionName")?,
-            URL => text(json, &mut self.flat.url, "url")?,
-            SCRIPT_ID => self.flat.script_id = script_id(json)?,
-            LINE_NUMBER => self.flat.line_number = flat_place(json, "lineNumber")?,
-            COLUMN_NUMBER => self.flat.column_number = flat_place(json, "columnNumber")?,
-            _ => {
-                self.is_of_cpu = true;
-                json.next_skip()?;
+    fn note(&mut self, key: &[u8], json: &mut Jiter<'_>) -> Result<u16, Problem> {
+        Ok(match key {
+            b"callFrame" => {
+                self.clear();
+                self.is_frame = true;
+                let function = &mut self.function;
+                each_field(json, "callFrame", |key, json| {
+                    Ok(note_frame(function, key, json, FRAME)? != 0)
+                })?;
+                CALL_FRAME
             }
-        }
-        Ok(())
+            b"selfSize" => set(&mut self.self_size, amount(json, "selfSize")?, SELF_SIZE),
+            b"id" => set(&mut self.id, number(json, "id")?, ID),
+            b"hitCount" => {
+                self.is_of_cpu = true;
+                0
+            }
+            _ if self.is_frame => 0,
+            key => note_frame(&mut self.function, key, json, FLAT)?,
+        })
     }
-
-    const TOGETHER: u16 = CALL_FRAME | FLAT;
 
     #[inline]
     fn take_over(&mut self, noted: u16, rank: u32, builder: &mut Builder) -> Result<(), ReadError> {
-        if noted & (CALL_FRAME | FLAT) != 0 {
-            let frame = if noted & CALL_FRAME != 0 { &self.frame } else { &self.flat };
-            let Frame { function_name, url, script_id, line_number, column_number } = frame;
-            builder.set_function(
-                rank,
-                FunctionParts {
-                    name: function_name,
-                    script_name: url,
-                    script_id: *script_id,
-                    line_number: *line_number,
-                    column_number: *column_number,
-                    start_position: None,
-                    original: None,
-                },
-            );
+        if noted & Self::TOGETHER != 0 {
+            builder.set_function(rank, self.function.parts());
         }
         if noted & SELF_SIZE != 0 {
             self.total += self.self_size;
@@ -335,7 +286,7 @@ impl NodeFields for ProtocolFields {
         }
         if noted & ID != 0 {
             self.ids += 1;
-            builder.set_id(rank, self.id);
+            builder.set_id(rank, NodeId(self.id));
         }
         Ok(())
     }
@@ -350,57 +301,7 @@ impl NodeFields for ProtocolFields {
     }
 
     fn bytes(&self) -> usize {
-        self.frame.bytes() + self.flat.bytes()
-    }
-}
-
-impl Frame {
-    fn bytes(&self) -> usize {
-        self.function_name.capacity() + self.url.capacity()
-    }
-
-    fn clear(&mut self) {
-        self.function_name.clear();
-        self.url.clear();
-        (self.script_id, self.line_number, self.column_number) = (None, None, None);
-    }
-
-    #[inline]
-    fn read(&mut self, json: &mut Jiter<'_>) -> Result<(), Problem> {
-        #[derive(Clone, Copy, PartialEq)]
-        enum FrameKey {
-            FunctionName,
-            ScriptId,
-            Url,
-            LineNumber,
-            ColumnNumber,
-        }
-        #[inline]
-        fn key_of(key: &str) -> Option<FrameKey> {
-            match key {
-                "functionName" => Some(FrameKey::FunctionName),
-                "scriptId" => Some(FrameKey::ScriptId),
-                "url" => Some(FrameKey::Url),
-                "lineNumber" => Some(FrameKey::LineNumber),
-                "columnNumber" => Some(FrameKey::ColumnNumber),
-                _ => None,
-            }
-        }
-        self.clear();
-        each_field(json, "callFrame", key_of, |key, json| {
-            match key {
-                FrameKey::FunctionName => {
-                    text(json, &mut self.function_name, "callFrame.functionName")?;
-                }
-                FrameKey::Url => text(json, &mut self.url, "callFrame.url")?,
-                FrameKey::ScriptId => self.script_id = script_id(json)?,
-                FrameKey::LineNumber => self.line_number = place(json, "callFrame.lineNumber")?,
-                FrameKey::ColumnNumber => {
-                    self.column_number = place(json, "callFrame.columnNumber")?
-                }
-            }
-            Ok(())
-        })
+        self.function.bytes()
     }
 }
 
@@ -419,17 +320,4 @@ fn script_id(json: &mut Jiter<'_>) -> Result<Option<ScriptId>, Problem> {
             Err(Problem::Value { field: "callFrame.scriptId", problem, index })
         }
     }
-}
-
-/// A line or column, which the protocol counts from 0, with -1 where it is unknown.
-#[inline]
-fn place(json: &mut Jiter<'_>, field: &'static str) -> Result<Option<NonZeroU32>, Problem> {
-    let from_0 = integer(json, field, -1, i64::from(u32::MAX) - 1)?;
-    Ok(NonZeroU32::new((from_0 + 1) as u32))
-}
-
-/// A line or column of a node without a call frame, as V8's C++ interface counts: from 1, with 0
-/// where it is unknown.
-fn flat_place(json: &mut Jiter<'_>, field: &'static str) -> Result<Option<NonZeroU32>, Problem> {
-    Ok(NonZeroU32::new(integer(json, field, -1, u32::MAX.into())?.max(0) as u32))
 }

@@ -5,33 +5,19 @@
 //! share: the structure of its lists is in their order.
 
 use std::io::Read;
-use std::num::NonZeroU32;
 
 use jiter::{Jiter, Peek};
 
-use super::json_pull::{JsonPull, Problem, each_field, integer, of, text};
+use super::json_pull::{JsonPull, Problem, each_field, integer, number, of, place, text};
 use super::other_json::CPU_PROFILE;
 use super::read_error::ReadError;
 use super::read_options::ReadOptions;
-use super::read_tree::{CHILDREN, NodeFields, Start, read_fields, read_tree};
+use super::read_tree::{CHILDREN, FunctionFields, NodeFields, Start, read_fields, read_tree, set};
 use crate::model::{Allocation, Counted, Node, NodeId, ProfileError, ScriptId};
 use crate::profile::{
     Builder, FunctionParts, Functions, LabelSets, Metadata, OriginalParts, Profile, RowData, push,
 };
 use crate::tree::{IdIndex, NONE};
-
-const ID: u16 = 1;
-const NAME: u16 = 1 << 1;
-const SCRIPT_ID: u16 = 1 << 2;
-const SCRIPT_NAME: u16 = 1 << 3;
-const LINE_NUMBER: u16 = 1 << 4;
-const COLUMN_NUMBER: u16 = 1 << 5;
-const START_POSITION: u16 = 1 << 6;
-const ALLOCATIONS: u16 = 1 << 7;
-const CHILD_IDS: u16 = 1 << 8;
-/// What the nodes of CPU profiles have.
-const OF_CPU: u16 = 1 << 9;
-const ORIGINAL: u16 = 1 << 10;
 
 /// Reads the rest of a tree of nodes, of whose root `key` has been read.
 pub(crate) fn read_nested<R: Read>(
@@ -40,9 +26,7 @@ pub(crate) fn read_nested<R: Read>(
     options: &ReadOptions,
 ) -> Result<Profile, ReadError> {
     let mut builder = Builder::default();
-    let mut fields = CrateFields::new(options);
-    // The tree is in the nesting.
-    fields.skips_child_ids = true;
+    let mut fields = CrateFields { is_nested: true, ..CrateFields::new(options) };
     read_tree(json, Some(key), &mut fields, &mut builder)?;
     json.finish()?;
     if fields.numbered == builder.len() {
@@ -117,31 +101,29 @@ pub(crate) fn read_list<R: Read>(
     counts: bool,
 ) -> Result<List, ReadError> {
     let mut fields = CrateFields::new(options);
-    let (mut functions, mut texts) = (Functions::default(), Functions::default());
+    let most = fields.most;
+    let mut functions = Functions::default();
     let mut nodes: Vec<Node> = Vec::new();
     let (mut lists, mut bytes) = (0, 0);
-    let mut ids = None;
     let mut more = json.enter_array(field)?;
     while more {
+        fields.most = most + fields.texts.bytes();
         if let Err(error) = json.parse(|json| fields.read(json)) {
             if !fields.is_of_cpu {
                 return Err(error);
             }
             return Err(ReadError::UnknownFormat { found: CPU_PROFILE.to_owned() });
         }
-        let (Some(id), is) = fields.number(&mut texts) else {
+        let Some(id) = fields.id else {
             return Err(json.field_error("id", "the node that ends here lacks it"));
         };
-        if is.is_none() || *ids.get_or_insert(is) != is {
-            return Err(json.field_error("id", "ids must be all numbers or all texts"));
-        }
         if counts {
             fields.add_up()?;
         }
         let function = functions.number(fields.parts());
         let mut node = Node::of(id, functions.get(function));
         node.allocations = fields.allocations[..].into();
-        node.child_ids = fields.child_numbers[..].into();
+        node.child_ids = fields.child_ids[..].into();
         if node.allocations.len() > 1 {
             lists += node.allocations.len() * (size_of::<Allocation>() + size_of::<RowData>());
         }
@@ -150,11 +132,11 @@ pub(crate) fn read_list<R: Read>(
         bytes = nodes.capacity() * (size_of::<Node>() + WORK_FOR_A_NODE)
             + lists
             + functions.bytes()
-            + texts.bytes();
+            + fields.texts.bytes();
         json.check(held + bytes + fields.bytes())?;
         more = json.next_element()?;
     }
-    Ok(List { nodes, ids: ids.flatten().unwrap_or(Ids::Numbers), bytes })
+    Ok(List { nodes, ids: fields.ids.unwrap_or(Ids::Numbers), bytes })
 }
 
 /// What a context takes in a profile, with one row, and in the index that orders the nodes.
@@ -201,98 +183,43 @@ fn number_in_preorder(nodes: &mut [Node]) -> Result<(), ProfileError> {
     Ok(())
 }
 
-/// An id: a number, or a text, by its place in [`CrateFields::texts`].
-#[derive(Clone, Copy)]
-enum Id {
-    Number(u32),
-    Text { start: u32, end: u32 },
-}
-
 /// The fields of a node, as those of this crate have them.
 #[derive(Default)]
 struct CrateFields {
-    name: String,
-    script_name: String,
-    script_id: Option<ScriptId>,
-    line_number: Option<NonZeroU32>,
-    column_number: Option<NonZeroU32>,
-    start_position: Option<u32>,
+    function: FunctionFields,
     has_original: bool,
-    original: OriginalFields,
+    /// Where its function stands in the original source; of the texts, an empty one is unknown.
+    original: FunctionFields,
     allocations: Vec<Allocation>,
-    id: Option<Id>,
-    child_ids: Vec<Id>,
-    child_numbers: Vec<NodeId>,
-    texts: String,
+    /// `None` too if it is a text in a tree, where no other node names it.
+    id: Option<NodeId>,
+    child_ids: Vec<NodeId>,
+    /// Ids that are texts, by number.
+    texts: Functions,
+    /// What the ids of a list are, once there is one.
+    ids: Option<Ids>,
     counted: Counted,
-    /// How many nodes have numbers for ids.
+    /// How many nodes of a tree have numbers for ids.
     numbered: usize,
     total: f64,
-    skips_child_ids: bool,
+    /// Whether nodes are within each other, which tells the children.
+    is_nested: bool,
     /// Whether a node was one of a CPU profile.
     is_of_cpu: bool,
-    /// How many bytes the fields of one node may hold.
+    /// How many bytes the fields may hold.
     most: usize,
 }
 
-/// Where its function stands in the original source; of the texts, an empty one is unknown.
-#[derive(Default)]
-struct OriginalFields {
-    source: String,
-    name: String,
-    line_number: Option<NonZeroU32>,
-    column_number: Option<NonZeroU32>,
-}
-
-impl OriginalFields {
-    fn clear(&mut self) {
-        self.source.clear();
-        self.name.clear();
-        (self.line_number, self.column_number) = (None, None);
-    }
-
-    fn read(&mut self, json: &mut Jiter<'_>) -> Result<(), Problem> {
-        #[derive(Clone, Copy, PartialEq)]
-        enum OriginalKey {
-            Source,
-            Name,
-            LineNumber,
-            ColumnNumber,
-        }
-        fn key_of(key: &str) -> Option<OriginalKey> {
-            match key {
-                "source" => Some(OriginalKey::Source),
-                "name" => Some(OriginalKey::Name),
-                "line_number" => Some(OriginalKey::LineNumber),
-                "column_number" => Some(OriginalKey::ColumnNumber),
-                _ => None,
-            }
-        }
-        let place = |json: &mut Jiter<'_>, field| {
-            Ok::<_, Problem>(NonZeroU32::new(integer(json, field, 0, u32::MAX.into())? as u32))
-        };
-        each_field(json, "original", key_of, |key, json| {
-            match key {
-                OriginalKey::Source => text(json, &mut self.source, "original.source")?,
-                OriginalKey::Name => text(json, &mut self.name, "original.name")?,
-                OriginalKey::LineNumber => self.line_number = place(json, "original.line_number")?,
-                OriginalKey::ColumnNumber => {
-                    self.column_number = place(json, "original.column_number")?
-                }
-            }
-            Ok(())
-        })
-    }
-
-    fn parts(&self) -> OriginalParts<'_> {
-        OriginalParts {
-            source: &self.source,
-            name: &self.name,
-            line_number: self.line_number,
-            column_number: self.column_number,
-        }
-    }
-}
+const ID: u16 = 1;
+const NAME: u16 = 1 << 1;
+const SCRIPT_ID: u16 = 1 << 2;
+const SCRIPT_NAME: u16 = 1 << 3;
+const LINE_NUMBER: u16 = 1 << 4;
+const COLUMN_NUMBER: u16 = 1 << 5;
+const START_POSITION: u16 = 1 << 6;
+const ORIGINAL: u16 = 1 << 7;
+const ALLOCATIONS: u16 = 1 << 8;
+const CHILD_IDS: u16 = 1 << 9;
 
 /// What a node lacks that has neither children nor allocations, nor lists of these that are empty.
 const NO_NODE: &str = "allocations";
@@ -301,11 +228,6 @@ impl CrateFields {
     fn new(options: &ReadOptions) -> Self {
         let most = options.limit().bytes / 4;
         Self { counted: options.unnamed, most, ..Self::default() }
-    }
-
-    /// Whether the fields of one node hold too much.
-    fn check(&self) -> Result<(), Problem> {
-        if Self::bytes(self) <= self.most { Ok(()) } else { Err(Problem::Limit) }
     }
 
     /// Notes all fields of a node of a list.
@@ -322,50 +244,59 @@ impl CrateFields {
     }
 
     fn parts(&self) -> FunctionParts<'_> {
-        FunctionParts {
-            name: &self.name,
-            script_name: &self.script_name,
-            script_id: self.script_id,
-            line_number: self.line_number,
-            column_number: self.column_number,
-            start_position: self.start_position,
-            original: self.has_original.then(|| self.original.parts()),
-        }
-    }
-
-    fn read_id(&mut self, json: &mut Jiter<'_>, field: &'static str) -> Result<Id, Problem> {
-        if json.peek()? != Peek::String {
-            return Ok(Id::Number(integer(json, field, 0, u32::MAX.into())? as u32));
-        }
-        let start = self.texts.len();
-        self.texts.push_str(json.known_str()?);
-        match (u32::try_from(start), u32::try_from(self.texts.len())) {
-            (Ok(start), Ok(end)) => Ok(Id::Text { start, end }),
-            _ => Err(Problem::Limit),
-        }
-    }
-
-    /// The node's id as a number, and what it was; fills in those of the children. Nothing if they
-    /// are of both kinds.
-    fn number(&mut self, texts: &mut Functions) -> (Option<NodeId>, Option<Ids>) {
-        let Some(id) = self.id else { return (None, None) };
-        let mut kind = None;
-        let mut is_mixed = false;
-        let mut number = |id: Id| {
-            let (is, number) = match id {
-                Id::Number(number) => (Ids::Numbers, number),
-                Id::Text { start, end } => {
-                    let name = &self.texts[start as usize..end as usize];
-                    (Ids::Texts, texts.number(FunctionParts { name, ..Default::default() }))
-                }
-            };
-            is_mixed |= *kind.get_or_insert(is) != is;
-            NodeId(number)
+        let original = OriginalParts {
+            source: &self.original.script_name,
+            name: &self.original.name,
+            line_number: self.original.line_number,
+            column_number: self.original.column_number,
         };
-        let node = number(id);
-        self.child_numbers.clear();
-        self.child_numbers.extend(self.child_ids.iter().map(|&child| number(child)));
-        (Some(node), kind.filter(|_| !is_mixed))
+        FunctionParts { original: self.has_original.then_some(original), ..self.function.parts() }
+    }
+
+    fn read_original(&mut self, json: &mut Jiter<'_>) -> Result<(), Problem> {
+        let Self { original, .. } = self;
+        each_field(json, "original", |key, json| {
+            match key {
+                b"source" => text(json, &mut original.script_name, "original.source")?,
+                b"name" => text(json, &mut original.name, "original.name")?,
+                b"line_number" => original.line_number = place(json, "original.line_number")?,
+                b"column_number" => original.column_number = place(json, "original.column_number")?,
+                _ => return Ok(false),
+            }
+            Ok(true)
+        })
+    }
+
+    /// An id of a list: a number, or that of a text.
+    fn read_id(&mut self, json: &mut Jiter<'_>, field: &'static str) -> Result<NodeId, Problem> {
+        let (kind, id) = if json.peek()? == Peek::String {
+            let name = json.known_str()?;
+            (Ids::Texts, self.texts.number(FunctionParts { name, ..FunctionParts::default() }))
+        } else {
+            (Ids::Numbers, number(json, field)?)
+        };
+        if *self.ids.get_or_insert(kind) != kind {
+            return Err(Problem::here("id", "ids must be all numbers or all texts", json));
+        }
+        Ok(NodeId(id))
+    }
+
+    /// Notes the elements of an array, as far as there is room for them.
+    fn read_array(
+        &mut self,
+        json: &mut Jiter<'_>,
+        field: &'static str,
+        each: impl Fn(&mut Self, &mut Jiter<'_>) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        let mut more = json.next_array().map_err(|e| of(field, e))?.is_some();
+        while more {
+            each(self, json)?;
+            if self.bytes() + self.texts.bytes() > self.most {
+                return Err(Problem::Limit);
+            }
+            more = json.array_step()?.is_some();
+        }
+        Ok(())
     }
 
     /// Adds up what was allocated, which must fit into numbers.
@@ -375,107 +306,93 @@ impl CrateFields {
         }
         ReadError::check_total(self.total)
     }
-
-    fn bytes(&self) -> usize {
-        self.texts.capacity()
-            + self.name.capacity()
-            + self.script_name.capacity()
-            + self.original.source.capacity()
-            + self.original.name.capacity()
-            + self.allocations.capacity() * size_of::<Allocation>()
-            + self.child_ids.capacity() * (size_of::<Id>() + size_of::<NodeId>())
-    }
 }
 
 impl NodeFields for CrateFields {
-    fn bit(key: &str) -> u16 {
-        match key {
-            "id" => ID,
-            "name" => NAME,
-            "script_id" => SCRIPT_ID,
-            "script_name" => SCRIPT_NAME,
-            "line_number" => LINE_NUMBER,
-            "column_number" => COLUMN_NUMBER,
-            "start_position" => START_POSITION,
-            "original" => ORIGINAL,
-            "allocations" => ALLOCATIONS,
-            "child_ids" => CHILD_IDS,
-            "children" => CHILDREN,
-            "callFrame" | "hitCount" => OF_CPU,
-            _ => 0,
-        }
-    }
+    const TOGETHER: u16 =
+        NAME | SCRIPT_ID | SCRIPT_NAME | LINE_NUMBER | COLUMN_NUMBER | START_POSITION | ORIGINAL;
 
     fn clear(&mut self) {
         self.is_of_cpu = false;
-        self.name.clear();
-        self.script_name.clear();
-        self.script_id = None;
-        (self.line_number, self.column_number, self.start_position) = (None, None, None);
+        self.function.clear();
         self.has_original = false;
         self.original.clear();
         self.allocations.clear();
         self.id = None;
         self.child_ids.clear();
-        self.texts.clear();
     }
 
-    fn note(&mut self, bit: u16, json: &mut Jiter<'_>) -> Result<(), Problem> {
-        const MOST: i64 = u32::MAX as i64;
-        let number = |json: &mut Jiter<'_>, field| integer(json, field, 0, MOST).map(|n| n as u32);
-        match bit {
-            ID => self.id = Some(self.read_id(json, "id")?),
-            NAME => text(json, &mut self.name, "name")?,
-            SCRIPT_ID => self.script_id = ScriptId::new(number(json, "script_id")?),
-            SCRIPT_NAME => text(json, &mut self.script_name, "script_name")?,
-            LINE_NUMBER => self.line_number = NonZeroU32::new(number(json, "line_number")?),
-            COLUMN_NUMBER => self.column_number = NonZeroU32::new(number(json, "column_number")?),
-            START_POSITION => {
-                // -1 where it is unknown: 0 is the start of a script.
-                let position = integer(json, "start_position", -1, MOST)?;
-                self.start_position = u32::try_from(position).ok();
-            }
-            ORIGINAL if json.peek()? == Peek::Null => json.next_null()?,
-            ORIGINAL => {
-                self.original.read(json)?;
-                self.has_original = true;
-            }
-            ALLOCATIONS => {
-                let mut more = json.next_array().map_err(|e| of("allocations", e))?.is_some();
-                while more {
-                    self.allocations.push(read_allocation(json)?);
-                    self.check()?;
-                    more = json.array_step()?.is_some();
-                }
-            }
-            OF_CPU => {
-                self.is_of_cpu = true;
+    fn note(&mut self, key: &[u8], json: &mut Jiter<'_>) -> Result<u16, Problem> {
+        let function = &mut self.function;
+        Ok(match key {
+            b"id" if self.is_nested && json.peek()? == Peek::String => {
                 json.next_skip()?;
+                ID
             }
-            _ if self.skips_child_ids => json.next_skip()?,
-            _ => {
-                let mut more = json.next_array().map_err(|e| of("child_ids", e))?.is_some();
-                while more {
-                    let id = self.read_id(json, "child_ids")?;
-                    self.child_ids.push(id);
-                    self.check()?;
-                    more = json.array_step()?.is_some();
+            b"id" => {
+                let id = self.read_id(json, "id")?;
+                set(&mut self.id, Some(id), ID)
+            }
+            b"name" => text(json, &mut function.name, "name").map(|()| NAME)?,
+            b"script_id" => {
+                set(&mut function.script_id, ScriptId::new(number(json, "script_id")?), SCRIPT_ID)
+            }
+            b"script_name" => {
+                text(json, &mut function.script_name, "script_name").map(|()| SCRIPT_NAME)?
+            }
+            b"line_number" => {
+                set(&mut function.line_number, place(json, "line_number")?, LINE_NUMBER)
+            }
+            b"column_number" => {
+                set(&mut function.column_number, place(json, "column_number")?, COLUMN_NUMBER)
+            }
+            b"start_position" => {
+                // -1 where it is unknown: 0 is the start of a script.
+                let position = integer(json, "start_position", -1, u32::MAX.into())?;
+                function.start_position = u32::try_from(position).ok();
+                START_POSITION
+            }
+            b"original" => {
+                self.has_original = json.peek()? != Peek::Null;
+                match self.has_original {
+                    true => self.read_original(json)?,
+                    false => json.next_null()?,
                 }
+                ORIGINAL
             }
-        }
-        Ok(())
+            b"allocations" => {
+                self.read_array(json, "allocations", |fields, json| {
+                    fields.allocations.push(read_allocation(json)?);
+                    Ok(())
+                })?;
+                ALLOCATIONS
+            }
+            b"child_ids" if self.is_nested => {
+                json.next_skip()?;
+                CHILD_IDS
+            }
+            b"child_ids" => {
+                self.read_array(json, "child_ids", |fields, json| {
+                    let id = fields.read_id(json, "child_ids")?;
+                    fields.child_ids.push(id);
+                    Ok(())
+                })?;
+                CHILD_IDS
+            }
+            _ => {
+                self.is_of_cpu |= matches!(key, b"callFrame" | b"hitCount");
+                0
+            }
+        })
     }
-
-    const TOGETHER: u16 =
-        NAME | SCRIPT_ID | SCRIPT_NAME | LINE_NUMBER | COLUMN_NUMBER | START_POSITION | ORIGINAL;
 
     fn take_over(&mut self, noted: u16, rank: u32, builder: &mut Builder) -> Result<(), ReadError> {
         if noted & Self::TOGETHER != 0 {
             builder.set_function(rank, self.parts());
         }
-        if let Some(Id::Number(id)) = self.id {
+        if let Some(id) = self.id {
             self.numbered += 1;
-            builder.set_id(rank, NodeId(id));
+            builder.set_id(rank, id);
         }
         self.add_up()?;
         for &Allocation { count, size } in &self.allocations {
@@ -494,27 +411,23 @@ impl NodeFields for CrateFields {
     }
 
     fn bytes(&self) -> usize {
-        Self::bytes(self)
+        self.function.bytes()
+            + self.original.bytes()
+            + self.allocations.capacity() * size_of::<Allocation>()
+            + self.child_ids.capacity() * size_of::<NodeId>()
     }
 }
 
 fn read_allocation(json: &mut Jiter<'_>) -> Result<Allocation, Problem> {
-    fn is_size(key: &str) -> Option<bool> {
-        match key {
-            "size" => Some(true),
-            "count" => Some(false),
-            _ => None,
-        }
-    }
     const MOST: i64 = Profile::MOST as i64;
     let (mut count, mut size) = (None, None);
-    each_field(json, "allocations", is_size, |is_size, json| {
-        if is_size {
-            size = Some(integer(json, "allocations.size", 1, MOST)? as u64);
-        } else {
-            count = Some(integer(json, "allocations.count", 0, MOST)? as u64);
+    each_field(json, "allocations", |key, json| {
+        match key {
+            b"size" => size = Some(integer(json, "allocations.size", 1, MOST)? as u64),
+            b"count" => count = Some(integer(json, "allocations.count", 0, MOST)? as u64),
+            _ => return Ok(false),
         }
-        Ok(())
+        Ok(true)
     })?;
     let missing = |field| Problem::here(field, "the allocation that ends here lacks it", json);
     Ok(Allocation {

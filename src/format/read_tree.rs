@@ -1,41 +1,83 @@
 //! Trees of JSON objects within objects, in preorder and without recursion.
 
 use std::io::Read;
+use std::num::NonZeroU32;
 
 use jiter::Jiter;
 
-use super::json_pull::{JsonPull, Problem, of};
+use super::json_pull::{JsonPull, Key, Problem, of};
 use super::read_error::ReadError;
-use crate::profile::{Builder, push};
+use crate::model::ScriptId;
+use crate::profile::{Builder, FunctionParts, push};
 
 /// The fields of a node, as a format names them.
 ///
 /// Some are read at a time: those before the children, and those after. They are noted first, as
 /// reading them can start anew, and then taken over.
 pub(crate) trait NodeFields {
-    /// The bit that stands for a key: [`CHILDREN`] for the array of child nodes, 0 for a key that
-    /// does not matter.
-    fn bit(key: &str) -> u16;
+    /// The fields that must stand together, on one side of the children.
+    const TOGETHER: u16;
 
     /// Forgets what was noted.
     fn clear(&mut self);
 
-    /// Notes the value of the key with this bit.
-    fn note(&mut self, bit: u16, json: &mut Jiter<'_>) -> Result<(), Problem>;
+    /// Notes the value of a key, and says by which bit that is known; 0 if the key does not matter,
+    /// and its value is still to be skipped.
+    fn note(&mut self, key: &[u8], json: &mut Jiter<'_>) -> Result<u16, Problem>;
 
     /// Takes over what was noted: the fields of the bits in `noted`.
     fn take_over(&mut self, noted: u16, rank: u32, builder: &mut Builder) -> Result<(), ReadError>;
-
-    /// The fields that must stand together, on one side of the children.
-    const TOGETHER: u16 = 0;
 
     /// A field that a node lacks which has those in `has`.
     fn missing(has: u16) -> Option<&'static str>;
 
     /// The bytes held.
-    fn bytes(&self) -> usize {
-        0
+    fn bytes(&self) -> usize;
+}
+
+/// The fields that name a function.
+#[derive(Default)]
+pub(crate) struct FunctionFields {
+    pub(crate) name: String,
+    pub(crate) script_name: String,
+    pub(crate) script_id: Option<ScriptId>,
+    pub(crate) line_number: Option<NonZeroU32>,
+    pub(crate) column_number: Option<NonZeroU32>,
+    pub(crate) start_position: Option<u32>,
+}
+
+impl FunctionFields {
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.name.clear();
+        self.script_name.clear();
+        (self.script_id, self.start_position) = (None, None);
+        (self.line_number, self.column_number) = (None, None);
     }
+
+    #[inline]
+    pub(crate) fn parts(&self) -> FunctionParts<'_> {
+        FunctionParts {
+            name: &self.name,
+            script_name: &self.script_name,
+            script_id: self.script_id,
+            line_number: self.line_number,
+            column_number: self.column_number,
+            start_position: self.start_position,
+            original: None,
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.name.capacity() + self.script_name.capacity()
+    }
+}
+
+/// Notes the value of a field, which is known by `bit`.
+#[inline]
+pub(crate) fn set<T>(field: &mut T, value: T, bit: u16) -> u16 {
+    *field = value;
+    bit
 }
 
 /// The bit of the array of child nodes.
@@ -46,7 +88,7 @@ pub(crate) const CHILDREN: u16 = 1 << 15;
 pub(crate) enum Start {
     Object,
     /// The first key has been read.
-    AfterKey(u16),
+    AfterKey(Key),
     Middle,
 }
 
@@ -68,7 +110,7 @@ pub(crate) fn read_tree<R: Read, F: NodeFields>(
 ) -> Result<(), ReadError> {
     // The fields that the open nodes have, the innermost last.
     let mut has: Vec<u16> = Vec::new();
-    let mut start = first_key.map_or(Start::Object, |key| Start::AfterKey(F::bit(key)));
+    let mut start = first_key.map_or(Start::Object, |key| Start::AfterKey(Key::of(key)));
     loop {
         let mut rank = builder.enter()?;
         push(&mut has, 0);
@@ -113,11 +155,15 @@ pub(crate) fn read_fields<F: NodeFields>(
     fields.clear();
     let mut noted = 0;
     let mut next = match start {
-        Start::AfterKey(bit) => Some(bit),
-        Start::Object => json.next_object().map_err(|e| of("node", e))?.map(F::bit),
-        Start::Middle => json.next_key()?.map(F::bit),
+        Start::AfterKey(key) => Some(key),
+        Start::Object => json.next_object().map_err(|e| of("node", e))?.map(Key::of),
+        Start::Middle => json.next_key()?.map(Key::of),
     };
-    while let Some(bit) = next {
+    while let Some(key) = next {
+        let bit = match key.as_bytes() {
+            b"children" => CHILDREN,
+            key => fields.note(key, json)?,
+        };
         if (known | noted) & bit != 0 {
             return Err(Problem::here("node", "the node has the field twice", json));
         }
@@ -128,14 +174,12 @@ pub(crate) fn read_fields<F: NodeFields>(
         noted |= bit;
         match bit {
             0 => json.next_skip()?,
-            CHILDREN => {
-                if json.next_array().map_err(|e| of("children", e))?.is_some() {
-                    return Ok((End::Children, noted));
-                }
+            CHILDREN if json.next_array().map_err(|e| of("children", e))?.is_some() => {
+                return Ok((End::Children, noted));
             }
-            _ => fields.note(bit, json)?,
+            _ => {}
         }
-        next = json.next_key()?.map(F::bit);
+        next = json.next_key()?.map(Key::of);
     }
     Ok((End::Node, noted))
 }

@@ -493,6 +493,10 @@ fn profiles_are_read_with_their_fields_in_any_order() {
     assert!(sorted.starts_with("{\"collected\""));
     assert_eq!(read(text.as_bytes()), expected);
     assert_eq!(read(sorted.as_bytes()), expected);
+    let mut labelled = expected.clone();
+    labelled.metadata.comments.push("after the third request".to_owned());
+    labelled.add_label(v8_heap_sampler::Label::text("isolate", "3"));
+    assert_eq!(read(&serde_json::to_vec(&labelled).unwrap()), labelled);
     // And with what some programs begin a text with.
     assert_eq!(read(format!("\u{feff}{sorted}").as_bytes()), expected);
 }
