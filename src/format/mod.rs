@@ -51,8 +51,6 @@
 
 mod dot;
 #[cfg(feature = "formats")]
-mod fill;
-#[cfg(feature = "formats")]
 mod firefox;
 #[cfg(feature = "formats")]
 mod flamegraph;

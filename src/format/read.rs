@@ -2,9 +2,10 @@
 
 use std::io::{self, Read};
 
-use super::fill::read_up_to;
+use super::gunzip::Gunzip;
 use super::limit::MOST_TO_CHECK;
 use super::read_error::ReadError;
+use super::read_json;
 use super::read_options::ReadOptions;
 use super::utf16::Utf16;
 use crate::profile::Profile;
@@ -39,23 +40,17 @@ impl ReadOptions {
     ///
     /// [`ReadError`] says what is wrong and where.
     pub fn read(&self, mut reader: impl Read) -> Result<Profile, ReadError> {
-        let (reader, first) = peek(&mut reader)?;
-        if first == GZIP {
-            return self.read_gzip(reader);
+        let start = start_of(&mut reader)?;
+        if !start.starts_with(&GZIP) {
+            return self.read_plain(&start, &mut reader);
         }
-        self.read_plain(reader)
-    }
-
-    fn read_gzip(&self, reader: impl Read) -> Result<Profile, ReadError> {
-        let reader = io::BufReader::with_capacity(64 * 1024, reader);
-        let mut reader = super::gunzip::Gunzip::new(reader);
-        let (reader, first) = peek(&mut reader)?;
-        if first == GZIP {
-            let found = "a file that gzip has compressed twice".to_owned();
-            return Err(ReadError::UnknownFormat { found });
+        let packed = start.chain(reader);
+        let mut reader = Gunzip::new(io::BufReader::with_capacity(BUFFER, packed));
+        let start = start_of(&mut reader)?;
+        if start.starts_with(&GZIP) {
+            return Err(unknown("a file that gzip has compressed twice"));
         }
-        let mut reader = reader;
-        let read = self.read_plain(&mut reader as &mut dyn Read);
+        let read = self.read_plain(&start, &mut reader);
         // Damage shows in the checksum, at the end; until then it looks like a file that is wrong.
         let is_content =
             !matches!(read, Ok(_) | Err(ReadError::Io(_) | ReadError::MemoryLimit { .. }));
@@ -65,66 +60,49 @@ impl ReadOptions {
         read
     }
 
-    /// Reads what is not compressed.
-    fn read_plain(&self, mut reader: impl Read) -> Result<Profile, ReadError> {
-        // JSON begins with a bracket, after white space at most (or a byte order mark); the first
-        // byte of a pprof profile is the tag of a field.
-        let mut skipped = Vec::new();
-        let first = loop {
-            let mut byte = [0];
-            if read_up_to(&mut reader, &mut byte)? == 0 {
-                return Err(ReadError::UnknownFormat { found: "an empty file".to_owned() });
-            }
-            skipped.push(byte[0]);
-            if !matches!(byte[0], b' ' | b'\n' | b'\r' | b'\t') || skipped.len() > 64 * 1024 {
-                break byte[0];
-            }
-        };
-        let mut is_json = matches!(first, b'{' | b'[');
-        if skipped == [0xff] || skipped == [0xfe] {
-            let mut second = [0];
-            let read = read_up_to(&mut reader, &mut second)?;
-            skipped.extend_from_slice(&second[..read]);
-            if matches!(skipped[..], [0xff, 0xfe] | [0xfe, 0xff]) {
-                let is_big_endian = skipped[0] == 0xfe;
-                let mut text = Utf16::new(reader, is_big_endian);
-                return self.read_plain(&mut text as &mut dyn Read);
-            }
+    /// Reads what is not compressed, of which the start has been read.
+    fn read_plain(&self, start: &[u8], reader: &mut dyn Read) -> Result<Profile, ReadError> {
+        if let [0xff, 0xfe, rest @ ..] | [0xfe, 0xff, rest @ ..] = start {
+            let mut text = Utf16::new(rest.chain(reader), start[0] == 0xfe);
+            let start = start_of(&mut text)?;
+            return self.read_plain(&start, &mut text);
         }
-        if skipped == [BYTE_ORDER_MARK[0]] {
-            let mut mark = [BYTE_ORDER_MARK[0], 0, 0];
-            let read = 1 + read_up_to(&mut reader, &mut mark[1..])?;
-            is_json = mark == BYTE_ORDER_MARK;
-            skipped.truncate(0);
-            if !is_json {
-                skipped.extend_from_slice(&mark[..read]);
-            }
+        if let Some(text) = start.strip_prefix(&BYTE_ORDER_MARK) {
+            return read_json::read(text.chain(reader), self);
         }
-        if !is_json {
-            let mut more = [0; 16];
-            let read = read_up_to(&mut reader, &mut more)?;
-            skipped.extend_from_slice(&more[..read]);
-            if let Some(found) = other_kind(&skipped) {
-                return Err(ReadError::UnknownFormat { found: found.to_owned() });
-            }
-            let is_text = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
-            if skipped.iter().all(is_text) {
-                let start = String::from_utf8_lossy(&skipped);
-                let found = format!("a text that begins with {:?}", start.trim());
-                return Err(ReadError::UnknownFormat { found });
-            }
+        // JSON begins with a bracket, after white space at most; the first byte of a pprof profile
+        // is the tag of a field.
+        let text = start.trim_ascii_start();
+        match text.first() {
+            Some(b'{' | b'[') => return read_json::read(start.chain(reader), self),
+            None if start.len() < BUFFER => return Err(unknown("an empty file")),
+            _ => {}
         }
-        let reader = io::Cursor::new(skipped).chain(reader);
-        if is_json { self.read_json(reader) } else { self.read_pprof(reader) }
+        if let Some(kind) = other_kind(start) {
+            return Err(unknown(kind));
+        }
+        let shown = &text[..text.len().min(17)];
+        let is_text = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
+        if shown.iter().all(is_text) {
+            let text = String::from_utf8_lossy(shown);
+            return Err(unknown(format!("a text that begins with {:?}", text.trim())));
+        }
+        super::pprof::read(start.chain(reader), self)
     }
+}
 
-    fn read_json(&self, reader: impl Read) -> Result<Profile, ReadError> {
-        super::read_json::read(reader, self)
-    }
+/// Enough to see what a file is, white space at its start included.
+const BUFFER: usize = 64 * 1024;
 
-    fn read_pprof(&self, reader: impl Read) -> Result<Profile, ReadError> {
-        super::pprof::read(reader, self)
-    }
+/// Reads the start of a file.
+fn start_of(reader: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    reader.take(BUFFER as u64).read_to_end(&mut start)?;
+    Ok(start)
+}
+
+fn unknown(found: impl Into<String>) -> ReadError {
+    ReadError::UnknownFormat { found: found.into() }
 }
 
 /// How some programs begin a text in UTF-8.
@@ -150,12 +128,4 @@ fn other_kind(start: &[u8]) -> Option<&'static str> {
         ),
     ];
     KINDS.into_iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, kind)| kind)
-}
-
-/// The reader and its first two bytes.
-fn peek(mut reader: impl Read) -> io::Result<(impl Read, [u8; 2])> {
-    let mut first = [0; 2];
-    let read = read_up_to(&mut reader, &mut first)?;
-    let again = io::Cursor::new(first).take(read as u64);
-    Ok((again.chain(reader), first))
 }
