@@ -5,7 +5,7 @@ use crate::model::Bytes;
 
 /// How much memory may be held: so much that all of it can be one list that grows by a quarter, old
 /// and new at a time, within what may be taken.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Limit {
     pub(super) bytes: usize,
     /// What may be taken.
