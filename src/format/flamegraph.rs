@@ -7,12 +7,11 @@ use inferno::flamegraph::color::{BasicPalette, Palette};
 use inferno::flamegraph::{Direction, Options, TextTruncateDirection};
 
 use super::folded::{digits, frame};
-use super::stack_walk::{Stack, StackWalk};
 use super::write_error::WriteError;
 use super::write_options::WriteOptions;
 use crate::model::{AnalysisError, Bytes, Name, SampleType};
 use crate::profile::{FunctionParts, Profile, StackBuilder};
-use crate::tree::TooMany;
+use crate::tree::NONE;
 
 const FORMAT: &str = "flame graph";
 
@@ -140,25 +139,44 @@ impl Flames {
     ) -> Result<(), WriteError> {
         profile.require(sample_type)?;
         let Self { tree, values, limit, .. } = self;
+        let (functions, parents) = (profile.function_numbers(), profile.parents());
+        let beside = profile.len() * size_of::<u32>();
+        check(*limit, held(tree, values) + beside)?;
         let frames = profile.functions().iter().map(|function| {
             let name = &frame(function);
             tree.functions.number(FunctionParts { name, ..FunctionParts::default() })
         });
         let frames: Vec<u32> = frames.collect();
-        let mut walk =
-            StackWalk::new(profile, Path { tree, frames, contexts: Vec::new(), failure: None });
+        // The number in the tree of each context on the way to one that has values.
+        let mut numbers = vec![NONE; profile.len()];
+        let mut path = Vec::new();
         for (context, value) in profile.whole_values(sample_type) {
-            let path = walk.go_to(context);
-            let at = path.innermost() as usize;
+            let mut rank = context as usize;
+            // The root is a frame of no other stack than its own.
+            while numbers[rank] == NONE {
+                path.push(rank);
+                if matches!(parents[rank], 0 | NONE) {
+                    break;
+                }
+                rank = parents[rank] as usize;
+            }
+            for rank in path.drain(..).rev() {
+                let caller = match parents[rank] {
+                    0 | NONE => StackBuilder::ROOT,
+                    parent => numbers[parent as usize],
+                };
+                let callee = tree.callee(caller, frames[functions[rank] as usize]);
+                numbers[rank] = callee.map_err(|failure| WriteError::Format {
+                    format: FORMAT,
+                    problem: AnalysisError::from(failure).to_string(),
+                })?;
+            }
+            let at = numbers[context as usize] as usize;
             if values.len() <= at {
                 values.resize(at + 1, [0; 2]);
             }
             values[at][place] += value;
-            check(*limit, held(path.tree, values))?;
-            if let Some(failure) = &walk.stack().failure {
-                let problem = AnalysisError::from(*failure).to_string();
-                return Err(WriteError::Format { format: FORMAT, problem });
-            }
+            check(*limit, held(tree, values) + beside)?;
         }
         Ok(())
     }
@@ -303,40 +321,6 @@ fn held(tree: &StackBuilder, values: &Vec<[i64; 2]>) -> usize {
 /// Whether so much memory may be taken.
 fn check(limit: Bytes, needed: usize) -> Result<(), WriteError> {
     WriteError::check_limit(FORMAT, needed as u64, limit)
-}
-
-/// The stack that is open, as contexts of the tree.
-struct Path<'t> {
-    tree: &'t mut StackBuilder,
-    /// By the functions' numbers.
-    frames: Vec<u32>,
-    contexts: Vec<u32>,
-    failure: Option<TooMany>,
-}
-
-impl Path<'_> {
-    fn innermost(&self) -> u32 {
-        self.contexts.last().copied().unwrap_or(StackBuilder::ROOT)
-    }
-}
-
-impl Stack for Path<'_> {
-    fn len(&self) -> usize {
-        self.contexts.len()
-    }
-
-    fn truncate(&mut self, len: usize) {
-        self.contexts.truncate(len);
-    }
-
-    fn push(&mut self, function: u32) {
-        let caller = self.innermost();
-        let callee = self.tree.callee(caller, self.frames[function as usize]);
-        self.contexts.push(callee.unwrap_or_else(|failure| {
-            self.failure = Some(failure);
-            caller
-        }));
-    }
 }
 
 /// Notes how the writer failed: what comes back through the drawing has lost it.

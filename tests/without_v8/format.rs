@@ -10,8 +10,8 @@ use serde_json::Value;
 use v8_heap_sampler::analysis::TopOptions;
 use v8_heap_sampler::format::{self, ReadOptions, WriteError, WriteOptions};
 use v8_heap_sampler::{
-    Bytes, Counted, KeepDead, Label, Node, NodeId, Profile, ProfileError, Sample, SampleId,
-    SampleType, SamplerOptions, ScriptId,
+    Allocation, Bytes, Counted, KeepDead, Label, Node, NodeId, Original, Profile, ProfileError,
+    Sample, SampleId, SampleType, SamplerOptions, ScriptId,
 };
 
 use crate::support::pprof_messages::{self, Line, Location, of_samples};
@@ -845,4 +845,40 @@ fn functions_of_binaries_are_one_unless_lines_are_asked_for() {
     let found = names(rows(&binary, lines));
     assert_eq!(found[..2], by_line[..2]);
     assert_eq!(found[2].0, "main /a.js");
+}
+
+#[test]
+fn generated_names_survive_pprof() {
+    for (script_name, name) in
+        [("a.js", "f"), ("", ""), (r#"C:\a "b":1:2 c\"#, "get x \" y"), ("scr\u{2028}\0", " ")]
+    {
+        for place in [None, NonZeroU32::new(1), NonZeroU32::new(u32::MAX)] {
+            let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), name)];
+            nodes[0].child_ids.push(NodeId(2));
+            nodes[1].script_name = script_name.into();
+            (nodes[1].line_number, nodes[1].column_number) = (place, place);
+            nodes[1].original = Some(Original::new("src/a.ts").into());
+            nodes[1].allocations.push(Allocation { count: 1, size: 64 });
+            let profile = Profile::from_nodes(&nodes, Counted::InUse).unwrap();
+            assert_eq!(*read(&pprof(&profile, false)).functions()[1], *nodes[1].function);
+        }
+    }
+    for other in [
+        "",
+        "main.main",
+        "generated",
+        "generated \"",
+        "generated \"a\"",
+        "generated \"a\":1:2",
+        "generated \"a\":1:-2 f",
+        "generated \"a\":4294967296:2 f",
+        "generated \"a\\",
+    ] {
+        let mut binary = of_samples(&[(&[1], [1, 100, 1, 100])]);
+        binary.function[0].system_name = binary.string_table.len() as i64;
+        binary.string_table.push(other.to_owned());
+        let profile = read(&binary.encode_to_vec());
+        assert_eq!(profile.functions()[1].name, "grow", "{other}");
+        assert_eq!(profile.functions()[1].original, None, "{other}");
+    }
 }

@@ -13,9 +13,7 @@ use prost::encoding::decode_varint;
 
 use super::messages::{self, Header, Location, Sample, field};
 use super::{anonymous_name, generated_parts, named_differences};
-use crate::format::limit::{Limit, MOST_TO_CHECK, too_long};
-use crate::format::read_error::ReadError;
-use crate::format::read_options::ReadOptions;
+use crate::format::read::{Limit, MOST_TO_CHECK, ReadError, ReadOptions, too_long};
 use crate::model::{Bytes, Function, SampleType, SampleTypes, ScriptId};
 use crate::profile::{
     FunctionParts, Label, LabelSets, Metadata, OriginalParts, Profile, RowData, StackBuilder, push,

@@ -5,9 +5,8 @@ use std::io::Read;
 use jiter::Jiter;
 
 use super::json_pull::{JsonPull, Problem, each_field, integer, number, of};
-use super::read_error::ReadError;
-use super::read_nodes::{Ids, read_list};
-use super::read_options::ReadOptions;
+use super::nodes::{Ids, read_list};
+use super::{ReadError, ReadOptions};
 use crate::model::{HeapStatistics, Node, NodeId, Sample, SampleId, SamplerOptions, Timestamp};
 use crate::profile::{AllOptions, Collection, Label, OrdinalSample, OwnWork, Profile, RowData};
 
@@ -115,7 +114,7 @@ impl Members {
 }
 
 fn check_version<R: Read>(json: &mut JsonPull<R>) -> Result<(), ReadError> {
-    let version = json.integer("version", 0, i64::MAX)?;
+    let version = json.parse(|json| integer(json, "version", 0, i64::MAX))?;
     if version == i64::from(Profile::VERSION) {
         return Ok(());
     }

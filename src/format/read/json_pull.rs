@@ -6,8 +6,8 @@ use std::num::NonZeroU32;
 use jiter::{Jiter, JiterErrorType, JsonErrorType, NumberAny, NumberInt, Peek};
 use serde::de::DeserializeOwned;
 
+use super::ReadError;
 use super::limit::{Limit, too_long};
-use super::read_error::ReadError;
 use crate::profile::{Profile, push};
 
 /// JSON from a reader, token by token: `jiter` on a window that moves over the text.
@@ -157,16 +157,6 @@ impl<R: Read> JsonPull<R> {
     /// Reads the next key into `key`; leaves the object if there is none.
     pub(crate) fn next_key(&mut self, key: &mut String) -> Result<bool, ReadError> {
         self.parse(|json| take_key(json.next_key()?, key))
-    }
-
-    /// A whole number in bounds.
-    pub(crate) fn integer(
-        &mut self,
-        field: &'static str,
-        least: i64,
-        most: i64,
-    ) -> Result<i64, ReadError> {
-        self.parse(|json| integer(json, field, least, most))
     }
 
     /// A value that is small, as serde reads it.

@@ -1,13 +1,24 @@
-//! Reading: which format it is.
+//! Reading: within which bounds, as what, and which format it is.
+
+mod error;
+mod gunzip;
+mod heapprofile;
+mod json;
+mod json_pull;
+mod limit;
+mod nodes;
+mod profile;
+mod tree;
+mod utf16;
 
 use std::io::{self, Read};
 
-use super::gunzip::Gunzip;
-use super::limit::MOST_TO_CHECK;
-use super::read_error::ReadError;
-use super::read_json;
-use super::read_options::ReadOptions;
-use super::utf16::Utf16;
+pub use error::ReadError;
+use gunzip::Gunzip;
+pub(super) use limit::{Limit, MOST_TO_CHECK, too_long};
+use utf16::Utf16;
+
+use crate::model::{Bytes, Counted};
 use crate::profile::Profile;
 
 /// Reads a profile of any format that the crate reads, compressed by gzip or not, from any reader.
@@ -28,7 +39,63 @@ pub fn read(reader: impl Read) -> Result<Profile, ReadError> {
     ReadOptions::new().read(reader)
 }
 
+/// Options of reading profiles.
+///
+/// ```
+/// use v8_heap_sampler::format::{ReadError, ReadOptions};
+/// use v8_heap_sampler::Bytes;
+///
+/// let deep = "[".repeat(10_000_000);
+/// let read = ReadOptions::new().memory_limit(Bytes(1 << 20)).read(deep.as_bytes());
+/// assert!(read.is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadOptions {
+    memory_limit: Bytes,
+    pub(super) unnamed: Counted,
+    pub(super) call_lines: bool,
+}
+
 impl ReadOptions {
+    /// The defaults.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { memory_limit: Bytes(2 << 30), unnamed: Counted::InUse, call_lines: false }
+    }
+
+    /// Sets the most memory that reading may take, the profile that it results in included.
+    /// Default: 2 GiB.
+    ///
+    /// A profile may come to four ninths of it: lists grow by a quarter, and while one moves to
+    /// where it can, it is there twice. Buffers and the decompressor, half a megabyte, come on top.
+    #[must_use]
+    pub const fn memory_limit(mut self, limit: Bytes) -> Self {
+        self.memory_limit = limit;
+        self
+    }
+
+    /// Sets how to interpret values in formats that do not name them: `.heapprofile`, lists and
+    /// trees of nodes. Default: live objects.
+    #[must_use]
+    pub const fn unnamed(mut self, counted: Counted) -> Self {
+        self.unnamed = counted;
+        self
+    }
+
+    /// Sets whether functions of pprof profiles are split by the line that they call or allocate
+    /// from, each part at its line, as `go tool pprof -lines` does. Default: no, a function is one,
+    /// at the line where it starts, or at none where the profile does not tell that. V8's profiles
+    /// know no lines of calls.
+    #[must_use]
+    pub const fn call_lines(mut self, split: bool) -> Self {
+        self.call_lines = split;
+        self
+    }
+
+    pub(super) fn limit(&self) -> Limit {
+        Limit::of(self.memory_limit)
+    }
+
     /// Reads a profile of any format that the crate reads: `.heapprofile`, pprof, the JSON of
     /// [`Profile`](crate::Profile), and flat or nested JSON of [`Node`](crate::Node)s or of the
     /// Node module `sample-heap-allocations`. Which it is, and whether it is compressed by gzip, is
@@ -68,13 +135,13 @@ impl ReadOptions {
             return self.read_plain(&start, &mut text);
         }
         if let Some(text) = start.strip_prefix(&BYTE_ORDER_MARK) {
-            return read_json::read(text.chain(reader), self);
+            return json::read(text.chain(reader), self);
         }
         // JSON begins with a bracket, after white space at most; the first byte of a pprof profile
         // is the tag of a field.
         let text = start.trim_ascii_start();
         match text.first() {
-            Some(b'{' | b'[') => return read_json::read(start.chain(reader), self),
+            Some(b'{' | b'[') => return json::read(start.chain(reader), self),
             None if start.len() < BUFFER => return Err(unknown("an empty file")),
             _ => {}
         }
@@ -88,6 +155,12 @@ impl ReadOptions {
             return Err(unknown(format!("a text that begins with {:?}", text.trim())));
         }
         super::pprof::read(start.chain(reader), self)
+    }
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 
 use jiter::Jiter;
 
+use super::ReadError;
 use super::json_pull::{JsonPull, Key, Problem, of};
-use super::read_error::ReadError;
 use crate::model::ScriptId;
 use crate::profile::{Builder, FunctionParts, push};
 

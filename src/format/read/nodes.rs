@@ -8,11 +8,10 @@ use std::io::Read;
 
 use jiter::{Jiter, Peek};
 
+use super::json::CPU_PROFILE;
 use super::json_pull::{JsonPull, Problem, each_field, integer, number, of, place, text};
-use super::other_json::CPU_PROFILE;
-use super::read_error::ReadError;
-use super::read_options::ReadOptions;
-use super::read_tree::{CHILDREN, FunctionFields, NodeFields, Start, read_fields, read_tree, set};
+use super::tree::{CHILDREN, FunctionFields, NodeFields, Start, read_fields, read_tree, set};
+use super::{ReadError, ReadOptions};
 use crate::model::{Allocation, Counted, Node, NodeId, ProfileError, ScriptId};
 use crate::profile::{
     Builder, FunctionParts, Functions, LabelSets, Metadata, OriginalParts, Profile, RowData, push,

@@ -5,11 +5,10 @@ use std::num::NonZeroU32;
 
 use jiter::{Jiter, JsonType, NumberInt, Peek};
 
+use super::json::{CPU_PROFILE, check_member};
 use super::json_pull::{JsonPull, Problem, amount, each_field, integer, number, text};
-use super::other_json::{CPU_PROFILE, check_member};
-use super::read_error::ReadError;
-use super::read_options::ReadOptions;
-use super::read_tree::{FunctionFields, NodeFields, read_tree, set};
+use super::tree::{FunctionFields, NodeFields, read_tree, set};
+use super::{ReadError, ReadOptions};
 use crate::model::{Bytes, Counted, NodeId, ScriptId};
 use crate::profile::{Builder, LabelSets, Metadata, OrdinalSample, Profile, RowData};
 use crate::tree::IdIndex;
