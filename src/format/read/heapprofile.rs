@@ -6,8 +6,10 @@ use std::num::NonZeroU32;
 use jiter::{Jiter, JsonType, NumberInt, Peek};
 
 use super::json::{CPU_PROFILE, check_member};
-use super::json_pull::{JsonPull, Problem, amount, each_field, integer, number, text};
-use super::tree::{FunctionFields, NodeFields, read_tree, set};
+use super::json_pull::{
+    Field, JsonPull, Problem, all_fields, amount, each_field, field, integer, number, text,
+};
+use super::tree::{FunctionFields, NodeFields, read_tree};
 use super::{ReadError, ReadOptions};
 use crate::model::{Bytes, Counted, NodeId, ScriptId};
 use crate::profile::{Builder, LabelSets, Metadata, OrdinalSample, Profile, RowData};
@@ -159,22 +161,17 @@ fn check_sampled<R: Read>(
 const MOST_LATE: f64 = 4_194_304.0;
 
 fn read_sample(json: &mut Jiter<'_>) -> Result<OrdinalSample, Problem> {
-    let (mut size, mut node, mut ordinal) = (None, None, None);
-    each_field(json, "samples", |key, json| {
-        match key {
-            b"size" => size = Some(amount(json, "samples.size")?),
-            b"nodeId" => node = Some(number(json, "samples.nodeId")?),
-            b"ordinal" => ordinal = Some(integer(json, "samples.ordinal", 0, i64::MAX)? as u64),
-            _ => return Ok(false),
-        }
-        Ok(true)
-    })?;
-    let missing = |field| Problem::here(field, "the sample that ends here lacks it", json);
-    let context = node.ok_or_else(|| missing("samples.nodeId"))?;
-    let ordinal = ordinal.ok_or_else(|| missing("samples.ordinal"))?;
-    // It is what the sample stands for; how large its object was is not in the file.
-    let bytes = size.ok_or_else(|| missing("samples.size"))?;
-    Ok(OrdinalSample::new(context, false, ordinal, 0, bytes))
+    const FIELDS: [&str; 3] = ["samples.nodeId", "samples.ordinal", "samples.size"];
+    let sample = OrdinalSample::new(0, false, 0, 0, 0.0);
+    all_fields(json, "samples", &FIELDS, "sample", sample, |key| match key {
+        "nodeId" => field(1, |sample, json| number(json, FIELDS[0]).map(|id| sample.context = id)),
+        "ordinal" => field(2, |sample, json| {
+            integer(json, FIELDS[1], 0, i64::MAX).map(|ordinal| sample.ordinal = ordinal as u64)
+        }),
+        // It is what the sample stands for; how large its object was is not in the file.
+        "size" => field(4, |sample, json| amount(json, FIELDS[2]).map(|size| sample.bytes = size)),
+        _ => None,
+    })
 }
 
 /// The fields of a node: `SamplingHeapProfileNode` in V8's `js_protocol.pdl`.
@@ -182,9 +179,10 @@ fn read_sample(json: &mut Jiter<'_>) -> Result<OrdinalSample, Problem> {
 /// The npm module `heap-profile` writes nodes that have the fields of their call frame themselves.
 #[derive(Default)]
 struct ProtocolFields {
-    function: FunctionFields,
-    /// Whether they were those of a call frame.
-    is_frame: bool,
+    /// Those of the call frame, `Runtime.CallFrame`.
+    frame: FunctionFields,
+    /// Those of a call frame that stand in the node.
+    flat: FunctionFields,
     self_size: f64,
     id: u32,
     /// How many nodes have an id.
@@ -204,40 +202,28 @@ const SCRIPT_ID: u16 = 1 << 4;
 const URL: u16 = 1 << 5;
 const LINE_NUMBER: u16 = 1 << 6;
 const COLUMN_NUMBER: u16 = 1 << 7;
+/// What the nodes of CPU profiles have.
+const OF_CPU: u16 = 1 << 8;
 
-/// The names of `functionName`, `url`, `lineNumber` and `columnNumber` in errors, and what the
-/// number of the first line and column is short of 1. V8's C++ interface counts from 1, with 0
-/// where they are unknown, and the protocol from 0, with -1.
-type Spelling = ([&'static str; 4], i64);
-const FLAT: Spelling = (["functionName", "url", "lineNumber", "columnNumber"], 0);
-/// `Runtime.CallFrame`.
-const FRAME: Spelling = (
-    ["callFrame.functionName", "callFrame.url", "callFrame.lineNumber", "callFrame.columnNumber"],
-    1,
-);
-
-/// Notes a field of a call frame, and says by which bit that is known; 0 for other keys.
+/// A field of `Runtime.CallFrame`.
 #[inline]
-fn note_frame(
-    function: &mut FunctionFields,
-    key: &[u8],
-    json: &mut Jiter<'_>,
-    ([name, url, line_number, column_number], short): Spelling,
-) -> Result<u16, Problem> {
-    let place = |json: &mut Jiter<'_>, field| {
-        let number = integer(json, field, -1, i64::from(u32::MAX) - short)? + short;
-        Ok::<_, Problem>(NonZeroU32::new(number.max(0) as u32))
-    };
-    Ok(match key {
-        b"functionName" => text(json, &mut function.name, name).map(|()| NAME)?,
-        b"scriptId" => set(&mut function.script_id, script_id(json)?, SCRIPT_ID),
-        b"url" => text(json, &mut function.script_name, url).map(|()| URL)?,
-        b"lineNumber" => set(&mut function.line_number, place(json, line_number)?, LINE_NUMBER),
-        b"columnNumber" => {
-            set(&mut function.column_number, place(json, column_number)?, COLUMN_NUMBER)
+fn frame_field(key: &str) -> Option<Field<FunctionFields>> {
+    match key {
+        "functionName" => {
+            field(NAME, |frame, json| text(json, &mut frame.name, "callFrame.functionName"))
         }
-        _ => 0,
-    })
+        "scriptId" => {
+            field(SCRIPT_ID, |frame, json| script_id(json).map(|id| frame.script_id = id))
+        }
+        "url" => field(URL, |frame, json| text(json, &mut frame.script_name, "callFrame.url")),
+        "lineNumber" => field(LINE_NUMBER, |frame, json| {
+            place_from_0(json, "callFrame.lineNumber").map(|line| frame.line_number = line)
+        }),
+        "columnNumber" => field(COLUMN_NUMBER, |frame, json| {
+            place_from_0(json, "callFrame.columnNumber").map(|column| frame.column_number = column)
+        }),
+        _ => None,
+    }
 }
 
 impl NodeFields for ProtocolFields {
@@ -245,37 +231,46 @@ impl NodeFields for ProtocolFields {
 
     #[inline]
     fn clear(&mut self) {
-        self.function.clear();
-        self.is_frame = false;
+        self.flat.clear();
     }
 
     #[inline]
-    fn note(&mut self, key: &[u8], json: &mut Jiter<'_>) -> Result<u16, Problem> {
-        Ok(match key {
-            b"callFrame" => {
-                self.clear();
-                self.is_frame = true;
-                let function = &mut self.function;
-                each_field(json, "callFrame", |key, json| {
-                    Ok(note_frame(function, key, json, FRAME)? != 0)
-                })?;
-                CALL_FRAME
+    fn field(key: &str) -> Option<Field<Self>> {
+        match key {
+            "callFrame" => field(CALL_FRAME, |node, json| {
+                node.frame.clear();
+                each_field(json, "callFrame", &mut node.frame, frame_field).map(drop)
+            }),
+            "selfSize" => field(SELF_SIZE, |node, json| {
+                amount(json, "selfSize").map(|size| node.self_size = size)
+            }),
+            "id" => field(ID, |node, json| number(json, "id").map(|id| node.id = id)),
+            "functionName" => {
+                field(NAME, |node, json| text(json, &mut node.flat.name, "functionName"))
             }
-            b"selfSize" => set(&mut self.self_size, amount(json, "selfSize")?, SELF_SIZE),
-            b"id" => set(&mut self.id, number(json, "id")?, ID),
-            b"hitCount" => {
-                self.is_of_cpu = true;
-                0
+            "scriptId" => {
+                field(SCRIPT_ID, |node, json| script_id(json).map(|id| node.flat.script_id = id))
             }
-            _ if self.is_frame => 0,
-            key => note_frame(&mut self.function, key, json, FLAT)?,
-        })
+            "url" => field(URL, |node, json| text(json, &mut node.flat.script_name, "url")),
+            "lineNumber" => field(LINE_NUMBER, |node, json| {
+                flat_place(json, "lineNumber").map(|line| node.flat.line_number = line)
+            }),
+            "columnNumber" => field(COLUMN_NUMBER, |node, json| {
+                flat_place(json, "columnNumber").map(|column| node.flat.column_number = column)
+            }),
+            "hitCount" => field(OF_CPU, |node, json| {
+                node.is_of_cpu = true;
+                Ok(json.next_skip()?)
+            }),
+            _ => None,
+        }
     }
 
     #[inline]
     fn take_over(&mut self, noted: u16, rank: u32, builder: &mut Builder) -> Result<(), ReadError> {
         if noted & Self::TOGETHER != 0 {
-            builder.set_function(rank, self.function.parts());
+            let frame = if noted & CALL_FRAME != 0 { &self.frame } else { &self.flat };
+            builder.set_function(rank, frame.parts());
         }
         if noted & SELF_SIZE != 0 {
             self.total += self.self_size;
@@ -300,7 +295,7 @@ impl NodeFields for ProtocolFields {
     }
 
     fn bytes(&self) -> usize {
-        self.function.bytes()
+        self.frame.bytes() + self.flat.bytes()
     }
 }
 
@@ -319,4 +314,17 @@ fn script_id(json: &mut Jiter<'_>) -> Result<Option<ScriptId>, Problem> {
             Err(Problem::Value { field: "callFrame.scriptId", problem, index })
         }
     }
+}
+
+/// A line or column, which the protocol counts from 0, with -1 where it is unknown.
+#[inline]
+fn place_from_0(json: &mut Jiter<'_>, field: &'static str) -> Result<Option<NonZeroU32>, Problem> {
+    let from_0 = integer(json, field, -1, i64::from(u32::MAX) - 1)?;
+    Ok(NonZeroU32::new((from_0 + 1) as u32))
+}
+
+/// A line or column of a node without a call frame, as V8's C++ interface counts: from 1, with 0
+/// where it is unknown.
+fn flat_place(json: &mut Jiter<'_>, field: &'static str) -> Result<Option<NonZeroU32>, Problem> {
+    Ok(NonZeroU32::new(integer(json, field, -1, u32::MAX.into())?.max(0) as u32))
 }

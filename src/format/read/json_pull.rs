@@ -476,52 +476,61 @@ pub(crate) fn place(
     Ok(NonZeroU32::new(number(json, field)?))
 }
 
-/// A key of an object, as it must be known while the value is read. None that matters is longer.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) struct Key {
-    bytes: [u8; Self::LONGEST],
-    len: usize,
-}
+/// Reads the value of a field into what holds it.
+pub(crate) type ReadField<T> = fn(&mut T, &mut Jiter<'_>) -> Result<(), Problem>;
 
-impl Key {
-    const LONGEST: usize = 16;
+/// A field that is known by its key: a bit that stands for it, and what reads its value.
+pub(crate) type Field<T> = (u16, ReadField<T>);
 
-    /// The key, or none if it is too long to matter.
-    #[inline]
-    pub(crate) fn of(key: &str) -> Self {
-        let mut bytes = [0; Self::LONGEST];
-        let len = if key.len() <= Self::LONGEST { key.len() } else { 0 };
-        bytes[..len].copy_from_slice(&key.as_bytes()[..len]);
-        Self { bytes, len }
-    }
-
-    #[inline]
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-}
-
-/// Reads the fields of a small object, each once: what `read` does not know, and leaves, is skipped.
+/// A field, for the functions that look one up by its key.
 #[inline]
-pub(crate) fn each_field(
+pub(crate) fn field<T>(bit: u16, read: ReadField<T>) -> Option<Field<T>> {
+    Some((bit, read))
+}
+
+/// Reads the fields of a small object, each once, and says by their bits which there were: what
+/// `field_of` does not know is skipped.
+#[inline]
+pub(crate) fn each_field<T>(
     json: &mut Jiter<'_>,
     object: &'static str,
-    mut read: impl FnMut(&[u8], &mut Jiter<'_>) -> Result<bool, Problem>,
-) -> Result<(), Problem> {
-    let mut seen = [None; 8];
-    let mut next = 0;
-    let mut key = json.next_object().map_err(|e| of(object, e))?.map(Key::of);
+    into: &mut T,
+    field_of: impl Fn(&str) -> Option<Field<T>>,
+) -> Result<u16, Problem> {
+    let mut has = 0;
+    let mut key = json.next_object().map_err(|e| of(object, e))?.map(&field_of);
     while let Some(found) = key {
-        if seen.contains(&key) {
-            return Err(Problem::here(object, "the object has a field twice", json));
+        match found {
+            None => json.next_skip()?,
+            Some((bit, _)) if has & bit != 0 => {
+                return Err(Problem::here(object, "the object has a field twice", json));
+            }
+            Some((bit, read)) => {
+                has |= bit;
+                read(into, json)?;
+            }
         }
-        if read(found.as_bytes(), json)? {
-            seen[next] = key;
-            next += 1;
-        } else {
-            json.next_skip()?;
-        }
-        key = json.next_key()?.map(Key::of);
+        key = json.next_key()?.map(&field_of);
     }
-    Ok(())
+    Ok(has)
+}
+
+/// As [`each_field`], of an `element` of a list that has all of `fields`, the first one by the
+/// lowest bit.
+#[inline]
+pub(crate) fn all_fields<T>(
+    json: &mut Jiter<'_>,
+    list: &'static str,
+    fields: &[&'static str],
+    element: &str,
+    mut into: T,
+    field_of: impl Fn(&str) -> Option<Field<T>>,
+) -> Result<T, Problem> {
+    let has = each_field(json, list, &mut into, field_of)?;
+    match fields.get(has.trailing_ones() as usize) {
+        None => Ok(into),
+        Some(field) => {
+            Err(Problem::here(field, &format!("the {element} that ends here lacks it"), json))
+        }
+    }
 }

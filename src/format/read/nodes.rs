@@ -9,8 +9,10 @@ use std::io::Read;
 use jiter::{Jiter, Peek};
 
 use super::json::CPU_PROFILE;
-use super::json_pull::{JsonPull, Problem, each_field, integer, number, of, place, text};
-use super::tree::{CHILDREN, FunctionFields, NodeFields, Start, read_fields, read_tree, set};
+use super::json_pull::{
+    Field, JsonPull, Problem, all_fields, each_field, field, integer, number, of, place, text,
+};
+use super::tree::{CHILDREN, FunctionFields, NodeFields, Start, read_fields, read_tree};
 use super::{ReadError, ReadOptions};
 use crate::model::{Allocation, Counted, Node, NodeId, ProfileError, ScriptId};
 use crate::profile::{
@@ -219,6 +221,8 @@ const START_POSITION: u16 = 1 << 6;
 const ORIGINAL: u16 = 1 << 7;
 const ALLOCATIONS: u16 = 1 << 8;
 const CHILD_IDS: u16 = 1 << 9;
+/// What the nodes of CPU profiles have.
+const OF_CPU: u16 = 1 << 10;
 
 /// What a node lacks that has neither children nor allocations, nor lists of these that are empty.
 const NO_NODE: &str = "allocations";
@@ -250,20 +254,6 @@ impl CrateFields {
             column_number: self.original.column_number,
         };
         FunctionParts { original: self.has_original.then_some(original), ..self.function.parts() }
-    }
-
-    fn read_original(&mut self, json: &mut Jiter<'_>) -> Result<(), Problem> {
-        let Self { original, .. } = self;
-        each_field(json, "original", |key, json| {
-            match key {
-                b"source" => text(json, &mut original.script_name, "original.source")?,
-                b"name" => text(json, &mut original.name, "original.name")?,
-                b"line_number" => original.line_number = place(json, "original.line_number")?,
-                b"column_number" => original.column_number = place(json, "original.column_number")?,
-                _ => return Ok(false),
-            }
-            Ok(true)
-        })
     }
 
     /// An id of a list: a number, or that of a text.
@@ -321,68 +311,63 @@ impl NodeFields for CrateFields {
         self.child_ids.clear();
     }
 
-    fn note(&mut self, key: &[u8], json: &mut Jiter<'_>) -> Result<u16, Problem> {
-        let function = &mut self.function;
-        Ok(match key {
-            b"id" if self.is_nested && json.peek()? == Peek::String => {
-                json.next_skip()?;
-                ID
-            }
-            b"id" => {
-                let id = self.read_id(json, "id")?;
-                set(&mut self.id, Some(id), ID)
-            }
-            b"name" => text(json, &mut function.name, "name").map(|()| NAME)?,
-            b"script_id" => {
-                set(&mut function.script_id, ScriptId::new(number(json, "script_id")?), SCRIPT_ID)
-            }
-            b"script_name" => {
-                text(json, &mut function.script_name, "script_name").map(|()| SCRIPT_NAME)?
-            }
-            b"line_number" => {
-                set(&mut function.line_number, place(json, "line_number")?, LINE_NUMBER)
-            }
-            b"column_number" => {
-                set(&mut function.column_number, place(json, "column_number")?, COLUMN_NUMBER)
-            }
-            b"start_position" => {
+    fn field(key: &str) -> Option<Field<Self>> {
+        match key {
+            "id" => field(ID, |node, json| {
+                if node.is_nested && json.peek()? == Peek::String {
+                    return Ok(json.next_skip()?);
+                }
+                node.id = Some(node.read_id(json, "id")?);
+                Ok(())
+            }),
+            "name" => field(NAME, |node, json| text(json, &mut node.function.name, "name")),
+            "script_id" => field(SCRIPT_ID, |node, json| {
+                number(json, "script_id").map(|id| node.function.script_id = ScriptId::new(id))
+            }),
+            "script_name" => field(SCRIPT_NAME, |node, json| {
+                text(json, &mut node.function.script_name, "script_name")
+            }),
+            "line_number" => field(LINE_NUMBER, |node, json| {
+                place(json, "line_number").map(|line| node.function.line_number = line)
+            }),
+            "column_number" => field(COLUMN_NUMBER, |node, json| {
+                place(json, "column_number").map(|column| node.function.column_number = column)
+            }),
+            "start_position" => field(START_POSITION, |node, json| {
                 // -1 where it is unknown: 0 is the start of a script.
                 let position = integer(json, "start_position", -1, u32::MAX.into())?;
-                function.start_position = u32::try_from(position).ok();
-                START_POSITION
-            }
-            b"original" => {
-                self.has_original = json.peek()? != Peek::Null;
-                match self.has_original {
-                    true => self.read_original(json)?,
-                    false => json.next_null()?,
+                node.function.start_position = u32::try_from(position).ok();
+                Ok(())
+            }),
+            "original" => field(ORIGINAL, |node, json| {
+                node.has_original = json.peek()? != Peek::Null;
+                if !node.has_original {
+                    return Ok(json.next_null()?);
                 }
-                ORIGINAL
-            }
-            b"allocations" => {
-                self.read_array(json, "allocations", |fields, json| {
-                    fields.allocations.push(read_allocation(json)?);
+                each_field(json, "original", &mut node.original, original_field).map(drop)
+            }),
+            "allocations" => field(ALLOCATIONS, |node, json| {
+                node.read_array(json, "allocations", |node, json| {
+                    node.allocations.push(read_allocation(json)?);
                     Ok(())
-                })?;
-                ALLOCATIONS
-            }
-            b"child_ids" if self.is_nested => {
-                json.next_skip()?;
-                CHILD_IDS
-            }
-            b"child_ids" => {
-                self.read_array(json, "child_ids", |fields, json| {
-                    let id = fields.read_id(json, "child_ids")?;
-                    fields.child_ids.push(id);
+                })
+            }),
+            "child_ids" => field(CHILD_IDS, |node, json| {
+                if node.is_nested {
+                    return Ok(json.next_skip()?);
+                }
+                node.read_array(json, "child_ids", |node, json| {
+                    let id = node.read_id(json, "child_ids")?;
+                    node.child_ids.push(id);
                     Ok(())
-                })?;
-                CHILD_IDS
-            }
-            _ => {
-                self.is_of_cpu |= matches!(key, b"callFrame" | b"hitCount");
-                0
-            }
-        })
+                })
+            }),
+            "callFrame" | "hitCount" => field(OF_CPU, |node, json| {
+                node.is_of_cpu = true;
+                Ok(json.next_skip()?)
+            }),
+            _ => None,
+        }
     }
 
     fn take_over(&mut self, noted: u16, rank: u32, builder: &mut Builder) -> Result<(), ReadError> {
@@ -417,20 +402,33 @@ impl NodeFields for CrateFields {
     }
 }
 
+fn original_field(key: &str) -> Option<Field<FunctionFields>> {
+    match key {
+        "source" => {
+            field(SCRIPT_NAME, |of, json| text(json, &mut of.script_name, "original.source"))
+        }
+        "name" => field(NAME, |of, json| text(json, &mut of.name, "original.name")),
+        "line_number" => field(LINE_NUMBER, |of, json| {
+            place(json, "original.line_number").map(|line| of.line_number = line)
+        }),
+        "column_number" => field(COLUMN_NUMBER, |of, json| {
+            place(json, "original.column_number").map(|column| of.column_number = column)
+        }),
+        _ => None,
+    }
+}
+
 fn read_allocation(json: &mut Jiter<'_>) -> Result<Allocation, Problem> {
     const MOST: i64 = Profile::MOST as i64;
-    let (mut count, mut size) = (None, None);
-    each_field(json, "allocations", |key, json| {
-        match key {
-            b"size" => size = Some(integer(json, "allocations.size", 1, MOST)? as u64),
-            b"count" => count = Some(integer(json, "allocations.count", 0, MOST)? as u64),
-            _ => return Ok(false),
+    const FIELDS: [&str; 2] = ["allocations.count", "allocations.size"];
+    let allocation = Allocation { count: 0, size: 0 };
+    all_fields(json, "allocations", &FIELDS, "allocation", allocation, |key| match key {
+        "count" => field(1, |of, json| {
+            integer(json, FIELDS[0], 0, MOST).map(|count| of.count = count as u64)
+        }),
+        "size" => {
+            field(2, |of, json| integer(json, FIELDS[1], 1, MOST).map(|size| of.size = size as u64))
         }
-        Ok(true)
-    })?;
-    let missing = |field| Problem::here(field, "the allocation that ends here lacks it", json);
-    Ok(Allocation {
-        count: count.ok_or_else(|| missing("allocations.count"))?,
-        size: size.ok_or_else(|| missing("allocations.size"))?,
+        _ => None,
     })
 }

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use jiter::Jiter;
 
-use super::json_pull::{JsonPull, Problem, each_field, integer, number, of};
+use super::json_pull::{JsonPull, Problem, all_fields, field, integer, number, of};
 use super::nodes::{Ids, read_list};
 use super::{ReadError, ReadOptions};
 use crate::model::{HeapStatistics, Node, NodeId, Sample, SampleId, SamplerOptions, Timestamp};
@@ -130,26 +130,25 @@ const SAMPLE: usize =
     size_of::<Sample>() + size_of::<OrdinalSample>() + size_of::<RowData>() + 16 + 20;
 
 fn read_sample(json: &mut Jiter<'_>) -> Result<Sample, Problem> {
-    let (mut node_id, mut size, mut sample_id, mut is_live) = (None, None, None, None);
-    each_field(json, "samples", |key, json| {
-        match key {
-            b"node_id" => node_id = Some(number(json, "samples.node_id")?),
-            b"size" => size = Some(integer(json, "samples.size", 0, 1 << 53)? as u64),
-            b"sample_id" => {
-                sample_id = Some(integer(json, "samples.sample_id", 0, i64::MAX)? as u64);
-            }
-            b"is_live" => {
-                is_live = Some(json.next_bool().map_err(|e| of("samples.is_live", e))?);
-            }
-            _ => return Ok(false),
+    const FIELDS: [&str; 4] =
+        ["samples.node_id", "samples.size", "samples.sample_id", "samples.is_live"];
+    let sample = Sample::new(NodeId(0), 0, SampleId(0), true);
+    all_fields(json, "samples", &FIELDS, "sample", sample, |key| match key {
+        "node_id" => {
+            field(1, |sample, json| number(json, FIELDS[0]).map(|id| sample.node_id = NodeId(id)))
         }
-        Ok(true)
-    })?;
-    let missing = |field| Problem::here(field, "the sample that ends here lacks it", json);
-    Ok(Sample::new(
-        NodeId(node_id.ok_or_else(|| missing("samples.node_id"))?),
-        size.ok_or_else(|| missing("samples.size"))?,
-        SampleId(sample_id.ok_or_else(|| missing("samples.sample_id"))?),
-        is_live.ok_or_else(|| missing("samples.is_live"))?,
-    ))
+        "size" => field(2, |sample, json| {
+            integer(json, FIELDS[1], 0, 1 << 53).map(|size| sample.size = size as u64)
+        }),
+        "sample_id" => field(4, |sample, json| {
+            let id = integer(json, FIELDS[2], 0, i64::MAX)?;
+            sample.sample_id = SampleId(id as u64);
+            Ok(())
+        }),
+        "is_live" => field(8, |sample, json| {
+            sample.is_live = json.next_bool().map_err(|e| of(FIELDS[3], e))?;
+            Ok(())
+        }),
+        _ => None,
+    })
 }

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use jiter::Jiter;
 
 use super::ReadError;
-use super::json_pull::{JsonPull, Key, Problem, of};
+use super::json_pull::{Field, JsonPull, Problem, field, of};
 use crate::model::ScriptId;
 use crate::profile::{Builder, FunctionParts, push};
 
@@ -14,16 +14,15 @@ use crate::profile::{Builder, FunctionParts, push};
 ///
 /// Some are read at a time: those before the children, and those after. They are noted first, as
 /// reading them can start anew, and then taken over.
-pub(crate) trait NodeFields {
+pub(crate) trait NodeFields: Sized {
     /// The fields that must stand together, on one side of the children.
     const TOGETHER: u16;
 
     /// Forgets what was noted.
     fn clear(&mut self);
 
-    /// Notes the value of a key, and says by which bit that is known; 0 if the key does not matter,
-    /// and its value is still to be skipped.
-    fn note(&mut self, key: &[u8], json: &mut Jiter<'_>) -> Result<u16, Problem>;
+    /// The field of a key, if it matters, which notes its value. The array of child nodes is none.
+    fn field(key: &str) -> Option<Field<Self>>;
 
     /// Takes over what was noted: the fields of the bits in `noted`.
     fn take_over(&mut self, noted: u16, rank: u32, builder: &mut Builder) -> Result<(), ReadError>;
@@ -73,22 +72,21 @@ impl FunctionFields {
     }
 }
 
-/// Notes the value of a field, which is known by `bit`.
-#[inline]
-pub(crate) fn set<T>(field: &mut T, value: T, bit: u16) -> u16 {
-    *field = value;
-    bit
-}
-
 /// The bit of the array of child nodes.
 pub(crate) const CHILDREN: u16 = 1 << 15;
 
+/// As [`NodeFields::field`], with the array of child nodes, which is not read as a field is.
+#[inline]
+fn field_of<F: NodeFields>(key: &str) -> Option<Field<F>> {
+    if key == "children" { field(CHILDREN, |_, _| Ok(())) } else { F::field(key) }
+}
+
 /// Where in a node a part of its fields starts.
 #[derive(Clone, Copy)]
-pub(crate) enum Start {
+pub(crate) enum Start<'k> {
     Object,
     /// The first key has been read.
-    AfterKey(Key),
+    AfterKey(&'k str),
     Middle,
 }
 
@@ -110,7 +108,7 @@ pub(crate) fn read_tree<R: Read, F: NodeFields>(
 ) -> Result<(), ReadError> {
     // The fields that the open nodes have, the innermost last.
     let mut has: Vec<u16> = Vec::new();
-    let mut start = first_key.map_or(Start::Object, |key| Start::AfterKey(Key::of(key)));
+    let mut start = first_key.map_or(Start::Object, Start::AfterKey);
     loop {
         let mut rank = builder.enter()?;
         push(&mut has, 0);
@@ -148,22 +146,19 @@ pub(crate) fn read_tree<R: Read, F: NodeFields>(
 #[inline]
 pub(crate) fn read_fields<F: NodeFields>(
     json: &mut Jiter<'_>,
-    start: Start,
+    start: Start<'_>,
     fields: &mut F,
     known: u16,
 ) -> Result<(End, u16), Problem> {
     fields.clear();
     let mut noted = 0;
     let mut next = match start {
-        Start::AfterKey(key) => Some(key),
-        Start::Object => json.next_object().map_err(|e| of("node", e))?.map(Key::of),
-        Start::Middle => json.next_key()?.map(Key::of),
+        Start::AfterKey(key) => Some(field_of(key)),
+        Start::Object => json.next_object().map_err(|e| of("node", e))?.map(field_of),
+        Start::Middle => json.next_key()?.map(field_of),
     };
-    while let Some(key) = next {
-        let bit = match key.as_bytes() {
-            b"children" => CHILDREN,
-            key => fields.note(key, json)?,
-        };
+    while let Some(field) = next {
+        let bit = field.map_or(0, |(bit, _)| bit);
         if (known | noted) & bit != 0 {
             return Err(Problem::here("node", "the node has the field twice", json));
         }
@@ -172,14 +167,16 @@ pub(crate) fn read_fields<F: NodeFields>(
             return Err(Problem::here("node", problem, json));
         }
         noted |= bit;
-        match bit {
-            0 => json.next_skip()?,
-            CHILDREN if json.next_array().map_err(|e| of("children", e))?.is_some() => {
-                return Ok((End::Children, noted));
+        match field {
+            None => json.next_skip()?,
+            Some((CHILDREN, _)) => {
+                if json.next_array().map_err(|e| of("children", e))?.is_some() {
+                    return Ok((End::Children, noted));
+                }
             }
-            _ => {}
+            Some((_, read)) => read(fields, json)?,
         }
-        next = json.next_key()?.map(Key::of);
+        next = json.next_key()?.map(field_of);
     }
     Ok((End::Node, noted))
 }
