@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use criterion::{Criterion, Throughput};
-use v8_heap_sampler::format::{self, PprofOptions};
+use v8_heap_sampler::format::{self, WriteOptions};
 use v8_heap_sampler::{
     Counted, HeapSampler, KeepDead, Node, NodeId, Profile, Sample, SampleId, SamplerOptions,
 };
@@ -29,7 +29,7 @@ fn typescript() -> Result<Profile, String> {
 
 fn pprof(profile: &Profile) -> Vec<u8> {
     let mut bytes = Vec::new();
-    profile.write_pprof(&mut bytes, PprofOptions::new()).unwrap();
+    profile.write_pprof(&mut bytes, WriteOptions::new()).unwrap();
     bytes
 }
 

@@ -6,7 +6,7 @@ use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 
-use v8_heap_sampler::format::{self, PprofOptions};
+use v8_heap_sampler::format::{self, WriteOptions};
 use v8_heap_sampler::{HeapSampler, SampleType, SamplerOptions};
 
 const SCRIPT: &str = "
@@ -38,7 +38,7 @@ fn serve(listener: &TcpListener) -> Result<(), Box<dyn Error>> {
         let mut body = Vec::new();
         if path == "/debug/pprof/allocs" {
             // V8 keeps samples of the dead till then: take one by time, too, if few will ask.
-            sampler.take_window()?.write_pprof(&mut body, PprofOptions::new())?;
+            sampler.take_window()?.write_pprof(&mut body, WriteOptions::new())?;
         } else {
             v8::scope!(let scope, &mut *sampler);
             let context = v8::Local::new(scope, &context);

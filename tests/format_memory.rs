@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use v8_heap_sampler::format::{self, PprofOptions, ReadError, ReadOptions};
+use v8_heap_sampler::format::{self, ReadError, ReadOptions, WriteOptions};
 use v8_heap_sampler::{Bytes, Counted, Profile, SampleType};
 
 mod counting;
@@ -125,7 +125,7 @@ fn memory_is_bounded() {
         (
             "pprof",
             writing(&profile, |profile, sink| {
-                profile.write_pprof(sink, PprofOptions::new().object_sizes(true)).unwrap();
+                profile.write_pprof(sink, WriteOptions::new().object_sizes(true)).unwrap();
             }),
         ),
         (

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use v8_heap_sampler::format::{FirefoxOptions, FlamegraphOptions, WriteError};
+use v8_heap_sampler::format::{WriteError, WriteOptions};
 use v8_heap_sampler::{Allocation, Bytes, Counted, Node, NodeId, Profile, SampleType};
 
 mod counting;
@@ -52,15 +52,15 @@ fn no_writer_takes_more_memory_than_it_may() {
     type Write = fn(&Profile, Bytes) -> Result<(), WriteError>;
     let writers: [(&str, Write); 3] = [
         ("flame graph", |profile, limit| {
-            let options = FlamegraphOptions::new(SampleType::InuseSpace).memory_limit(limit);
+            let options = WriteOptions::from(SampleType::InuseSpace).limit(limit);
             profile.write_flamegraph(io::sink(), &options)
         }),
         ("difference", |profile, limit| {
-            let options = FlamegraphOptions::new(SampleType::InuseSpace).memory_limit(limit);
+            let options = WriteOptions::from(SampleType::InuseSpace).limit(limit);
             profile.write_flamegraph_diff(io::sink(), profile, &options)
         }),
         ("Firefox", |profile, limit| {
-            profile.write_firefox(io::sink(), FirefoxOptions::new("x").memory_limit(limit))
+            profile.write_firefox(io::sink(), WriteOptions::from("x").limit(limit))
         }),
     ];
     for (what, profile) in [("deep", deep(4000)), ("wide", wide())] {

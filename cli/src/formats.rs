@@ -4,9 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use clap::ValueEnum;
-use v8_heap_sampler::format::{
-    DotOptions, FirefoxOptions, FlamegraphOptions, FoldedOptions, PprofOptions, WriteError,
-};
+use v8_heap_sampler::format::{WriteError, WriteOptions};
 use v8_heap_sampler::{Bytes, Profile, SampleType};
 
 use crate::failure::Failure;
@@ -89,27 +87,17 @@ impl Format {
         sizes: bool,
         limit: Bytes,
     ) -> Result<(), WriteError> {
-        let counted = value.counted();
+        let options = WriteOptions::from(value).title(name).object_sizes(sizes).limit(limit);
         let written = match self {
-            Self::Heapprofile => profile.write_heapprofile(writer, counted),
-            Self::Pprof => {
-                let options = PprofOptions::new().object_sizes(sizes).size_limit(limit);
-                profile.write_pprof(writer, &options)
-            }
-            Self::Speedscope => profile.write_speedscope(writer, name),
-            Self::Folded => {
-                profile.write_folded(writer, FoldedOptions::new(value).size_limit(limit))
-            }
-            Self::Svg => {
-                let options = FlamegraphOptions::new(value).memory_limit(limit);
-                profile.write_flamegraph(writer, &options)
-            }
-            Self::Dot => profile.write_dot(writer, DotOptions::new(value)),
-            Self::Firefox => {
-                profile.write_firefox(writer, FirefoxOptions::new(name).memory_limit(limit))
-            }
-            Self::Nodes => profile.write_nodes(writer, counted),
-            Self::Nested => profile.write_nested_nodes(writer, counted),
+            Self::Heapprofile => profile.write_heapprofile(writer, options),
+            Self::Pprof => profile.write_pprof(writer, options),
+            Self::Speedscope => profile.write_speedscope(writer, options),
+            Self::Folded => profile.write_folded(writer, options),
+            Self::Svg => profile.write_flamegraph(writer, WriteOptions::from(value).limit(limit)),
+            Self::Dot => profile.write_dot(writer, options),
+            Self::Firefox => profile.write_firefox(writer, options),
+            Self::Nodes => profile.write_nodes(writer, options),
+            Self::Nested => profile.write_nested_nodes(writer, options),
         };
         written.map_err(by_argument)
     }
@@ -123,14 +111,10 @@ impl Format {
         value: SampleType,
         limit: Bytes,
     ) -> Result<(), WriteError> {
+        let options = WriteOptions::from(value).limit(limit);
         let written = match self {
-            Self::Pprof => {
-                after.write_pprof_diff(writer, before, PprofOptions::new().size_limit(limit))
-            }
-            Self::Svg => {
-                let options = FlamegraphOptions::new(value).memory_limit(limit);
-                after.write_flamegraph_diff(writer, before, &options)
-            }
+            Self::Pprof => after.write_pprof_diff(writer, before, options),
+            Self::Svg => after.write_flamegraph_diff(writer, before, options),
             _ => Err(WriteError::Format {
                 format: "difference",
                 problem: "only a flame graph (svg) and pprof can show one".to_owned(),

@@ -4,9 +4,7 @@
 use std::num::NonZeroU32;
 
 use v8_heap_sampler::analysis::Pattern;
-use v8_heap_sampler::format::{
-    self, DotOptions, FlamegraphOptions, FoldedOptions, PprofOptions, ReadOptions, WriteError,
-};
+use v8_heap_sampler::format::{self, ReadOptions, WriteError, WriteOptions};
 use v8_heap_sampler::source::{ListOptions, MemorySources};
 use v8_heap_sampler::{Allocation, Bytes, Counted, Node, NodeId, Profile, SampleType};
 
@@ -128,15 +126,15 @@ pub fn check(profile: &Profile) {
             let values = profile.values(sample_type).unwrap();
             let magnitude: f64 = values.iter().map(|value| value.abs()).sum();
             assert!((totals[0] - total).abs() <= 1e-6 * magnitude, "{} {total}", totals[0]);
-            let folded = FoldedOptions::new(sample_type).size_limit(LARGEST);
+            let folded = WriteOptions::from(sample_type).limit(LARGEST);
             let folded = profile.write_folded(std::io::sink(), folded);
             match profile.is_difference(sample_type) {
                 true => assert!(is_difference(&folded)),
                 false => _ = fits(&folded),
             }
-            let flamegraph = FlamegraphOptions::new(sample_type).memory_limit(LARGEST);
+            let flamegraph = WriteOptions::from(sample_type).limit(LARGEST);
             fits(&profile.write_flamegraph(std::io::sink(), &flamegraph));
-            profile.write_dot(std::io::sink(), &DotOptions::new(sample_type)).unwrap();
+            profile.write_dot(std::io::sink(), sample_type).unwrap();
             let graph = profile.callgraph(sample_type).unwrap();
             assert!(graph.graph().node_count() <= profile.len());
         }
@@ -146,17 +144,17 @@ pub fn check(profile: &Profile) {
     assert_eq!(is_difference(&speedscope), types.any(|of| profile.is_difference(of)));
     let mut difference = Vec::new();
     // Both sides together may be more than numbers can say.
-    if profile.write_pprof_diff(&mut difference, profile, &PprofOptions::new()).is_ok() {
+    if profile.write_pprof_diff(&mut difference, profile, &WriteOptions::new()).is_ok() {
         let difference = format::read(&difference[..]).unwrap();
         assert!(profile.sample_types().all(|of| difference.total(of) == Some(0.0)));
     }
 
     let mut pprof = Vec::new();
-    let options = PprofOptions::new().object_sizes(true).size_limit(LARGEST);
+    let options = WriteOptions::new().object_sizes(true).limit(LARGEST);
     if fits(&profile.write_pprof(&mut pprof, &options)) {
         let once = format::read(&pprof[..]).unwrap();
         pprof.clear();
-        once.write_pprof(&mut pprof, &PprofOptions::new().object_sizes(true)).unwrap();
+        once.write_pprof(&mut pprof, &WriteOptions::new().object_sizes(true)).unwrap();
         let twice = format::read(&pprof[..]).unwrap();
         assert!(once == twice);
     }

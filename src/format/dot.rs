@@ -6,67 +6,10 @@ use petgraph::graph::{Graph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
 use super::write_error::WriteError;
+use super::write_options::WriteOptions;
 use crate::graph::{Call, FunctionNode};
-use crate::model::{Function, SampleType, plain_text};
+use crate::model::{SampleType, plain_text};
 use crate::profile::Profile;
-
-/// Options of [`Profile::write_dot`].
-///
-/// ```
-/// use v8_heap_sampler::{SampleType, format::DotOptions};
-/// let options = DotOptions::new(SampleType::InuseSpace).min_share(0.01);
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-pub struct DotOptions {
-    pub(crate) sample_type: SampleType,
-    pub(crate) limit: Option<usize>,
-    pub(crate) min_share: f64,
-    pub(crate) min_edge_share: f64,
-}
-
-impl DotOptions {
-    /// The defaults, for one of the values.
-    #[must_use]
-    pub const fn new(sample_type: SampleType) -> Self {
-        Self { sample_type, limit: Some(80), min_share: 0.005, min_edge_share: 0.001 }
-    }
-
-    /// Sets the number of functions to show at most, those with the highest totals. Default: 80, as
-    /// in pprof.
-    #[must_use]
-    pub fn limit(mut self, functions: impl Into<Option<usize>>) -> Self {
-        self.limit = functions.into();
-        self
-    }
-
-    /// Sets the least share of the whole, from 0 to 1, that a function must have in its total.
-    /// Default: 0.005.
-    #[must_use]
-    pub const fn min_share(mut self, share: f64) -> Self {
-        self.min_share = share;
-        self
-    }
-
-    /// Sets the least share of the whole, from 0 to 1, that must flow through a call. Default:
-    /// 0.001.
-    #[must_use]
-    pub const fn min_edge_share(mut self, share: f64) -> Self {
-        self.min_edge_share = share;
-        self
-    }
-}
-
-impl From<SampleType> for DotOptions {
-    fn from(sample_type: SampleType) -> Self {
-        Self::new(sample_type)
-    }
-}
-
-impl From<&DotOptions> for DotOptions {
-    fn from(options: &DotOptions) -> Self {
-        options.clone()
-    }
-}
 
 impl Profile {
     /// Writes the call graph in Graphviz' language DOT, pruned to what matters: `dot -Tsvg` lays it
@@ -82,16 +25,12 @@ impl Profile {
     /// a buffered writer.
     ///
     /// ```
-    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType,
-    /// #     SamplerOptions};
-    /// # let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
-    /// # nodes[0].child_ids.push(NodeId(2));
-    /// # let samples = [Sample::new(NodeId(2), 64, SampleId(1), true)];
-    /// use v8_heap_sampler::format::DotOptions;
-    ///
+    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions};
+    /// # let nodes = [Node::new(NodeId(1), "main")];
+    /// # let samples = [Sample::new(NodeId(1), 64, SampleId(1), true)];
     /// let profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
     /// let mut dot = Vec::new();
-    /// profile.write_dot(&mut dot, &DotOptions::new(SampleType::InuseSpace))?;
+    /// profile.write_dot(&mut dot, SampleType::InuseSpace)?;
     /// assert!(String::from_utf8(dot)?.contains(r#"label="main\n64 B (100.0 %)""#));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -102,45 +41,52 @@ impl Profile {
     pub fn write_dot(
         &self,
         mut writer: impl Write,
-        options: impl Into<DotOptions>,
+        options: impl Into<WriteOptions>,
     ) -> Result<(), WriteError> {
         let options = &options.into();
-        let callgraph = self.callgraph(options.sample_type)?;
+        let sample_type = options.values_of(self);
+        let callgraph = self.callgraph(sample_type)?;
         let (graph, root) = (callgraph.graph(), callgraph.root());
-        let is_difference = self.is_difference(options.sample_type);
-        let whole = if is_difference {
-            self.magnitudes(options.sample_type).map_or(0.0, |magnitudes| magnitudes[0])
-        } else {
-            graph[root].total.value()
+        let is_difference = self.is_difference(sample_type);
+        let whole = match self.magnitudes(sample_type) {
+            Some(magnitudes) if is_difference => magnitudes[0],
+            _ => graph[root].total.value(),
         };
-        let figures = Figures { sample_type: options.sample_type, is_difference, whole };
+        let figures = Figures { sample_type, is_difference, whole };
         let shown = shown(graph, root, &figures, options);
-        let is_shown = |index: NodeIndex| shown.binary_search(&index).is_ok();
-
-        writeln!(writer, "digraph \"{}\" {{", options.sample_type)?;
-        let (count, of) = (shown.len(), graph.node_count() - usize::from(!is_shown(root)));
-        writeln!(
-            writer,
-            "label=\"{}: {} in all; {count} of {of} functions shown\";",
-            options.sample_type,
-            figures.value(graph[root].total.value()),
-        )?;
-        let font = "fontname=\"sans-serif\"";
-        writeln!(writer, "{font}; labelloc=t; edge [{font}];")?;
-        writeln!(writer, "node [shape=box, style=filled, {font}];")?;
-        for &index in &shown {
-            write_node(&mut writer, index, &graph[index], &figures)?;
-        }
-        for edge in graph.edge_references() {
-            let total = edge.weight().total.value();
-            let is_large = total != 0.0 && figures.share(total) >= options.min_edge_share;
-            if is_large && is_shown(edge.source()) && is_shown(edge.target()) {
-                write_edge(&mut writer, [edge.source(), edge.target()], total, &figures)?;
-            }
-        }
-        writeln!(writer, "}}")?;
+        write_graph(&mut writer, graph, root, &shown, &figures, options.min_edge_share)?;
         Ok(writer.flush()?)
     }
+}
+
+fn write_graph(
+    writer: &mut impl Write,
+    graph: &Graph<FunctionNode, Call>,
+    root: NodeIndex,
+    shown: &[NodeIndex],
+    figures: &Figures,
+    min_edge_share: f64,
+) -> io::Result<()> {
+    let is_shown = |index: NodeIndex| shown.binary_search(&index).is_ok();
+    let sample_type = figures.sample_type;
+    let (count, of) = (shown.len(), graph.node_count() - usize::from(!is_shown(root)));
+    let total = figures.value(graph[root].total.value());
+    let font = "fontname=\"sans-serif\"";
+    writeln!(writer, "digraph \"{sample_type}\" {{")?;
+    writeln!(writer, "label=\"{sample_type}: {total} in all; {count} of {of} functions shown\";")?;
+    writeln!(writer, "{font}; labelloc=t; edge [{font}];")?;
+    writeln!(writer, "node [shape=box, style=filled, {font}];")?;
+    for &index in shown {
+        write_node(writer, index, &graph[index], figures)?;
+    }
+    for edge in graph.edge_references() {
+        let total = edge.weight().total.value();
+        let is_large = total != 0.0 && figures.share(total) >= min_edge_share;
+        if is_large && is_shown(edge.source()) && is_shown(edge.target()) {
+            write_edge(writer, [edge.source(), edge.target()], total, figures)?;
+        }
+    }
+    writeln!(writer, "}}")
 }
 
 /// How values are shown.
@@ -176,19 +122,21 @@ fn shown(
     graph: &Graph<FunctionNode, Call>,
     root: NodeIndex,
     figures: &Figures,
-    options: &DotOptions,
+    options: &WriteOptions,
 ) -> Vec<NodeIndex> {
     let mut shown: Vec<NodeIndex> = graph
         .node_indices()
         .filter(|&index| figures.share(graph[index].total.value()) >= options.min_share)
-        .filter(|&index| index != root || graph[index].own.value() != 0.0)
-        .filter(|&index| graph[index].total.value() != 0.0 || graph[index].own.value() != 0.0)
+        .filter(|&index| {
+            let node = &graph[index];
+            node.own.value() != 0.0 || index != root && node.total.value() != 0.0
+        })
         .collect();
     shown.sort_by(|&one, &other| {
         let [a, b] = [one, other].map(|index| graph[index].total.magnitude());
         b.total_cmp(&a).then(one.cmp(&other))
     });
-    shown.truncate(options.limit.unwrap_or(usize::MAX));
+    shown.truncate(options.most_functions.unwrap_or(usize::MAX));
     shown.sort();
     shown
 }
@@ -201,7 +149,12 @@ fn write_node(
 ) -> io::Result<()> {
     let (own, total) = (node.own.value(), node.total.value());
     write!(writer, "n{} [label=\"", index.index())?;
-    write_label(writer, &node.function)?;
+    // Name, place and value, each on its line.
+    write!(writer, "{}", Escaped(node.function.display_name()))?;
+    let location = node.function.display_location();
+    if !location.is_empty() {
+        write!(writer, "\\n{}", Escaped(&location))?;
+    }
     write!(writer, "\\n{}", figures.value_and_share(own))?;
     if total > own || figures.is_difference && total != own {
         write!(writer, "\\nof {}", figures.value_and_share(total))?;
@@ -232,15 +185,6 @@ fn write_edge(
 /// How many bytes a name or a place may have in a label. Graphviz reads strings of up to 16384
 /// bytes, and a label is both, and numbers.
 const LONGEST: usize = 8000;
-
-/// Name and place, each on its line.
-fn write_label(writer: &mut impl Write, function: &Function) -> io::Result<()> {
-    write!(writer, "{}", Escaped(function.display_name()))?;
-    match &*function.display_location() {
-        "" => Ok(()),
-        location => write!(writer, "\\n{}", Escaped(location)),
-    }
-}
 
 /// Text within quotation marks, where DOT and its labels read `"` and `\` as something else. What
 /// is too long ends in a note that says so.

@@ -7,91 +7,13 @@ use inferno::flamegraph::color::{BasicPalette, Palette};
 use inferno::flamegraph::{Direction, Options, TextTruncateDirection};
 
 use super::folded::{digits, frame};
-use super::stack_walk::{Stack, StackWalk};
-use super::write_error::{DEFAULT_LIMIT, WriteError};
+use super::write_error::WriteError;
+use super::write_options::WriteOptions;
 use crate::model::{AnalysisError, Bytes, Name, SampleType};
 use crate::profile::{FunctionParts, Profile, StackBuilder};
-use crate::tree::TooMany;
+use crate::tree::NONE;
 
 const FORMAT: &str = "flame graph";
-
-/// Options of [`Profile::write_flamegraph`] and [`Profile::write_flamegraph_diff`].
-///
-/// ```
-/// use v8_heap_sampler::{SampleType, format::FlamegraphOptions};
-/// let options = FlamegraphOptions::new(SampleType::AllocSpace)
-///     .title("What the first request allocates")
-///     .icicle(true);
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FlamegraphOptions {
-    pub(crate) sample_type: SampleType,
-    pub(crate) title: Option<String>,
-    pub(crate) icicle: bool,
-    pub(crate) memory_limit: Bytes,
-}
-
-impl FlamegraphOptions {
-    /// The defaults, for one of the values.
-    #[must_use]
-    pub const fn new(sample_type: SampleType) -> Self {
-        Self { sample_type, title: None, icicle: false, memory_limit: DEFAULT_LIMIT }
-    }
-
-    /// Sets the text above. Default: the name of the values.
-    #[must_use]
-    pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.title = Some(title.into());
-        self
-    }
-
-    /// Sets whether the outermost frames are at the top, which is kinder to deep recursion.
-    /// Default: no, as flames burn.
-    #[must_use]
-    pub const fn icicle(mut self, icicle: bool) -> Self {
-        self.icicle = icicle;
-        self
-    }
-
-    /// Sets the most memory that drawing may take. Default: 1 GiB.
-    #[must_use]
-    pub const fn memory_limit(mut self, limit: Bytes) -> Self {
-        self.memory_limit = limit;
-        self
-    }
-
-    fn for_inferno(&self, default_title: String) -> Options<'static> {
-        let mut options = Options::default();
-        options.title = self.title.clone().unwrap_or(default_title);
-        options.count_name = match self.sample_type.unit() {
-            "bytes" => "bytes".to_owned(),
-            _ => "objects".to_owned(),
-        };
-        options.colors = Palette::Basic(BasicPalette::Mem);
-        if self.icicle {
-            options.direction = Direction::Inverted;
-        }
-        // Names come first, and places can be long.
-        options.text_truncate_direction = TextTruncateDirection::Right;
-        // It takes lines as they come, the last one first, and sorts them otherwise.
-        options.flame_chart = true;
-        // The same colour for the same function, in every picture.
-        options.hash = true;
-        options
-    }
-}
-
-impl From<SampleType> for FlamegraphOptions {
-    fn from(sample_type: SampleType) -> Self {
-        Self::new(sample_type)
-    }
-}
-
-impl From<&FlamegraphOptions> for FlamegraphOptions {
-    fn from(options: &FlamegraphOptions) -> Self {
-        options.clone()
-    }
-}
 
 impl Profile {
     /// Draws a flame graph of one of the values as an SVG, which browsers show, search and zoom.
@@ -101,19 +23,16 @@ impl Profile {
     /// it has grown and blue where it has shrunk itself. What is too narrow to be seen is part of
     /// its caller. Memory beyond the profile: the tree of frames, and the folded stacks of what is
     /// drawn. Each of these has all of its frames, so that they grow with the square of the depth,
-    /// up to [`FlamegraphOptions::memory_limit`].
+    /// up to [`WriteOptions::limit`].
     ///
     /// ```
-    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType,
-    /// #     SamplerOptions};
+    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions};
     /// # let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
     /// # nodes[0].child_ids.push(NodeId(2));
     /// # let samples = [Sample::new(NodeId(2), 64, SampleId(1), true)];
-    /// use v8_heap_sampler::format::FlamegraphOptions;
-    ///
     /// let profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
     /// let mut svg = Vec::new();
-    /// profile.write_flamegraph(&mut svg, &FlamegraphOptions::new(SampleType::InuseSpace))?;
+    /// profile.write_flamegraph(&mut svg, SampleType::InuseSpace)?;
     /// assert!(String::from_utf8(svg)?.contains("<title>main (64 bytes, 100.00%)</title>"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -125,15 +44,14 @@ impl Profile {
     pub fn write_flamegraph(
         &self,
         writer: impl Write,
-        options: impl Into<FlamegraphOptions>,
+        options: impl Into<WriteOptions>,
     ) -> Result<(), WriteError> {
         let options = &options.into();
-        let mut flames = Flames::new(options.memory_limit, false);
-        flames.add(self, options.sample_type, NOW)?;
-        if self.is_difference(options.sample_type) {
-            return flames.draw_changes(options, writer);
-        }
-        flames.draw(&mut options.for_inferno(options.sample_type.to_string()), writer)
+        let sample_type = options.values_of(self);
+        let mut flames = Flames::new(options.limit, false);
+        flames.add(self, sample_type, NOW)?;
+        let title = sample_type.to_string();
+        flames.draw(options, sample_type, title, self.is_difference(sample_type), writer)
     }
 
     /// Draws the flame graph of what has changed since `before`: as wide as it is now, red where it
@@ -152,18 +70,35 @@ impl Profile {
         &self,
         writer: impl Write,
         before: &Self,
-        options: impl Into<FlamegraphOptions>,
+        options: impl Into<WriteOptions>,
     ) -> Result<(), WriteError> {
         let options = &options.into();
-        let mut flames = Flames::new(options.memory_limit, true);
-        flames.add(before, options.sample_type, BEFORE)?;
-        flames.add(self, options.sample_type, NOW)?;
-        if [before, self].iter().any(|profile| profile.is_difference(options.sample_type)) {
-            return flames.draw_changes(options, writer);
-        }
-        let title = format!("{}, against before", options.sample_type);
-        flames.draw(&mut options.for_inferno(title), writer)
+        let sample_type = options.values_of(self);
+        let mut flames = Flames::new(options.limit, true);
+        flames.add(before, sample_type, BEFORE)?;
+        flames.add(self, sample_type, NOW)?;
+        let is_change = [before, self].iter().any(|profile| profile.is_difference(sample_type));
+        let title = format!("{sample_type}, against before");
+        flames.draw(options, sample_type, title, is_change, writer)
     }
+}
+
+/// What the options say to `inferno`.
+fn for_inferno(options: &WriteOptions, sample_type: SampleType, title: String) -> Options<'static> {
+    let mut inferno = Options::default();
+    inferno.title = options.title_or(title);
+    inferno.count_name = if sample_type.is_bytes() { "bytes" } else { "objects" }.to_owned();
+    inferno.colors = Palette::Basic(BasicPalette::Mem);
+    if options.icicle {
+        inferno.direction = Direction::Inverted;
+    }
+    // Names come first, and places can be long.
+    inferno.text_truncate_direction = TextTruncateDirection::Right;
+    // It takes lines as they come, the last one first, and sorts them otherwise.
+    inferno.flame_chart = true;
+    // The same colour for the same function, in every picture.
+    inferno.hash = true;
+    inferno
 }
 
 /// Where in a context's values which one stands.
@@ -204,35 +139,73 @@ impl Flames {
     ) -> Result<(), WriteError> {
         profile.require(sample_type)?;
         let Self { tree, values, limit, .. } = self;
+        let (functions, parents) = (profile.function_numbers(), profile.parents());
+        let beside = profile.len() * size_of::<u32>();
+        check(*limit, held(tree, values) + beside)?;
         let frames = profile.functions().iter().map(|function| {
             let name = &frame(function);
             tree.functions.number(FunctionParts { name, ..FunctionParts::default() })
         });
         let frames: Vec<u32> = frames.collect();
-        let mut walk =
-            StackWalk::new(profile, Path { tree, frames, contexts: Vec::new(), failure: None });
+        // The number in the tree of each context on the way to one that has values.
+        let mut numbers = vec![NONE; profile.len()];
+        let mut path = Vec::new();
         for (context, value) in profile.whole_values(sample_type) {
-            let path = walk.go_to(context);
-            let at = path.innermost() as usize;
+            let mut rank = context as usize;
+            // The root is a frame of no other stack than its own.
+            while numbers[rank] == NONE {
+                path.push(rank);
+                if matches!(parents[rank], 0 | NONE) {
+                    break;
+                }
+                rank = parents[rank] as usize;
+            }
+            for rank in path.drain(..).rev() {
+                let caller = match parents[rank] {
+                    0 | NONE => StackBuilder::ROOT,
+                    parent => numbers[parent as usize],
+                };
+                let callee = tree.callee(caller, frames[functions[rank] as usize]);
+                numbers[rank] = callee.map_err(|failure| WriteError::Format {
+                    format: FORMAT,
+                    problem: AnalysisError::from(failure).to_string(),
+                })?;
+            }
+            let at = numbers[context as usize] as usize;
             if values.len() <= at {
                 values.resize(at + 1, [0; 2]);
             }
             values[at][place] += value;
-            check(*limit, held(path.tree, values))?;
-            if let Some(failure) = &walk.stack().failure {
-                let problem = AnalysisError::from(*failure).to_string();
-                return Err(WriteError::Format { format: FORMAT, problem });
-            }
+            check(*limit, held(tree, values) + beside)?;
         }
         Ok(())
     }
 
-    fn draw(mut self, options: &mut Options<'_>, writer: impl Write) -> Result<(), WriteError> {
+    /// Draws the values; if they are differences, how much more or less the second ones are, as
+    /// wide as that is.
+    fn draw(
+        mut self,
+        options: &WriteOptions,
+        sample_type: SampleType,
+        mut title: String,
+        is_difference: bool,
+        writer: impl Write,
+    ) -> Result<(), WriteError> {
+        if is_difference {
+            title = format!("{sample_type}, what has changed");
+            self.is_diff = true;
+            for values in &mut self.values {
+                let change = values[NOW] - values[BEFORE];
+                // Widths are of the second number, and colours of what it is more than the first.
+                *values = [change.abs() - change, change.abs()];
+            }
+        }
+        let mut options = for_inferno(options, sample_type, title);
         let contexts = self.visible(options.min_width);
         let text = self.folded(contexts)?;
         let mut writer = Noting { writer, failure: None };
         // It turns the order round.
-        let drawn = inferno::flamegraph::from_lines(options, text.lines().rev(), &mut writer);
+        let drawn = inferno::flamegraph::from_lines(&mut options, text.lines().rev(), &mut writer);
         match (drawn, writer.failure) {
             (Ok(()), _) => Ok(()),
             // It draws a picture that says so, and says so.
@@ -242,22 +215,6 @@ impl Flames {
                 Err(WriteError::Format { format: FORMAT, problem: error.to_string() })
             }
         }
-    }
-
-    /// Draws how much more or less the second values are, as wide as that is.
-    fn draw_changes(
-        mut self,
-        options: &FlamegraphOptions,
-        writer: impl Write,
-    ) -> Result<(), WriteError> {
-        self.is_diff = true;
-        for values in &mut self.values {
-            let change = values[NOW] - values[BEFORE];
-            // Widths are of the second number, and colours of what it is more than the first.
-            *values = [change.abs() - change, change.abs()];
-        }
-        let title = format!("{}, what has changed", options.sample_type);
-        self.draw(&mut options.for_inferno(title), writer)
     }
 
     /// The contexts that are drawn if the least width is so many per cent. What the others have
@@ -363,41 +320,7 @@ fn held(tree: &StackBuilder, values: &Vec<[i64; 2]>) -> usize {
 
 /// Whether so much memory may be taken.
 fn check(limit: Bytes, needed: usize) -> Result<(), WriteError> {
-    WriteError::check_limit(FORMAT, needed as u64, limit, "FlamegraphOptions::memory_limit")
-}
-
-/// The stack that is open, as contexts of the tree.
-struct Path<'t> {
-    tree: &'t mut StackBuilder,
-    /// By the functions' numbers.
-    frames: Vec<u32>,
-    contexts: Vec<u32>,
-    failure: Option<TooMany>,
-}
-
-impl Path<'_> {
-    fn innermost(&self) -> u32 {
-        self.contexts.last().copied().unwrap_or(StackBuilder::ROOT)
-    }
-}
-
-impl Stack for Path<'_> {
-    fn len(&self) -> usize {
-        self.contexts.len()
-    }
-
-    fn truncate(&mut self, len: usize) {
-        self.contexts.truncate(len);
-    }
-
-    fn push(&mut self, function: u32) {
-        let caller = self.innermost();
-        let callee = self.tree.callee(caller, self.frames[function as usize]);
-        self.contexts.push(callee.unwrap_or_else(|failure| {
-            self.failure = Some(failure);
-            caller
-        }));
-    }
+    WriteError::check_limit(FORMAT, needed as u64, limit)
 }
 
 /// Notes how the writer failed: what comes back through the drawing has lost it.

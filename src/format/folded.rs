@@ -3,48 +3,10 @@
 use std::io::Write;
 
 use super::stack_walk::{Extent, Stack, StackWalk};
-use super::write_error::{DEFAULT_LIMIT, WriteError};
-use crate::model::{Bytes, Function, SampleType, plain_text};
+use super::write_error::WriteError;
+use super::write_options::WriteOptions;
+use crate::model::{Function, plain_text};
 use crate::profile::Profile;
-
-/// Options of folded stacks: see [`Profile::write_folded`].
-///
-/// ```
-/// use v8_heap_sampler::{Bytes, SampleType, format::FoldedOptions};
-/// let options = FoldedOptions::new(SampleType::InuseSpace).size_limit(Bytes(10_000_000));
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FoldedOptions {
-    pub(crate) sample_type: SampleType,
-    pub(crate) size_limit: Bytes,
-}
-
-impl FoldedOptions {
-    /// The defaults, for one of the values.
-    #[must_use]
-    pub const fn new(sample_type: SampleType) -> Self {
-        Self { sample_type, size_limit: DEFAULT_LIMIT }
-    }
-
-    /// Sets the most bytes that may be written. Default: 1 GiB.
-    #[must_use]
-    pub const fn size_limit(mut self, limit: Bytes) -> Self {
-        self.size_limit = limit;
-        self
-    }
-}
-
-impl From<&FoldedOptions> for FoldedOptions {
-    fn from(options: &FoldedOptions) -> Self {
-        options.clone()
-    }
-}
-
-impl From<SampleType> for FoldedOptions {
-    fn from(sample_type: SampleType) -> Self {
-        Self::new(sample_type)
-    }
-}
 
 impl Profile {
     /// Writes folded stacks of one of the values: for each context that has some, a line with its
@@ -55,15 +17,13 @@ impl Profile {
     /// and the space before a number at its end as `_`. The root is written only where it has
     /// values of its own. Contexts of a script that was compiled twice are two lines with the same
     /// stack. Each line has the whole stack, so that the size grows with the square of the depth,
-    /// up to [`FoldedOptions::size_limit`]. Memory beyond the profile: the functions' names, and
+    /// up to [`WriteOptions::limit`]. Memory beyond the profile: the functions' names, and
     /// one line. Pass a buffered writer. The format is that of Brendan Gregg's FlameGraph.
     ///
     /// ```
-    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType,
-    /// #     SamplerOptions};
-    /// # let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
-    /// # nodes[0].child_ids.push(NodeId(2));
-    /// # let samples = [Sample::new(NodeId(2), 64, SampleId(1), true)];
+    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions};
+    /// # let nodes = [Node::new(NodeId(1), "main")];
+    /// # let samples = [Sample::new(NodeId(1), 64, SampleId(1), true)];
     /// let profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
     /// let mut folded = Vec::new();
     /// profile.write_folded(&mut folded, SampleType::InuseSpace)?;
@@ -78,31 +38,22 @@ impl Profile {
     pub fn write_folded(
         &self,
         mut writer: impl Write,
-        options: impl Into<FoldedOptions>,
+        options: impl Into<WriteOptions>,
     ) -> Result<(), WriteError> {
-        let FoldedOptions { sample_type, size_limit } = options.into();
+        let options = options.into();
+        let sample_type = options.values_of(self);
         let frames: Vec<String> = self.functions().iter().map(|function| frame(function)).collect();
-        self.check_folded_size(sample_type, &frames, size_limit)?;
-        let mut walk = StackWalk::new(self, FoldedStack { frames, text: String::new() });
-        for (context, value) in self.unsigned_values(sample_type, FORMAT)? {
-            writeln!(writer, "{} {value}", walk.go_to(context).text)?;
-        }
-        Ok(writer.flush()?)
-    }
-
-    fn check_folded_size(
-        &self,
-        sample_type: SampleType,
-        frames: &[String],
-        limit: Bytes,
-    ) -> Result<(), WriteError> {
         let values = || self.unsigned_values(sample_type, FORMAT);
         // Behind each frame comes a `;` or a space.
         let length = |function: u32| frames[function as usize].len() + 1;
         let stacks = Extent::of(self, values()?.map(|(context, _)| context), length).in_full;
         let rest: u64 = values()?.map(|(_, value)| digits(value) as u64 + 1).sum();
-        let (needed, option) = (stacks.saturating_add(rest), "FoldedOptions::size_limit");
-        WriteError::check_limit(FORMAT, needed, limit, option)
+        WriteError::check_limit(FORMAT, stacks.saturating_add(rest), options.limit)?;
+        let mut walk = StackWalk::new(self, FoldedStack { frames, text: String::new() });
+        for (context, value) in values()? {
+            writeln!(writer, "{} {value}", walk.go_to(context).text)?;
+        }
+        Ok(writer.flush()?)
     }
 }
 

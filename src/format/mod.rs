@@ -51,62 +51,26 @@
 
 mod dot;
 #[cfg(feature = "formats")]
-mod fill;
-#[cfg(feature = "formats")]
 mod firefox;
 #[cfg(feature = "formats")]
 mod flamegraph;
 mod folded;
-#[cfg(feature = "formats")]
-mod gunzip;
 mod heapprofile;
-#[cfg(feature = "formats")]
-mod json_pull;
-#[cfg(feature = "formats")]
-mod limit;
 mod nesting;
 mod nodes;
-#[cfg(feature = "formats")]
-mod other_json;
 #[cfg(feature = "formats")]
 mod pprof;
 #[cfg(feature = "formats")]
 mod read;
-#[cfg(feature = "formats")]
-mod read_error;
-#[cfg(feature = "formats")]
-mod read_heapprofile;
-#[cfg(feature = "formats")]
-mod read_json;
-#[cfg(feature = "formats")]
-mod read_nodes;
-#[cfg(feature = "formats")]
-mod read_options;
-#[cfg(feature = "formats")]
-mod read_profile;
-#[cfg(feature = "formats")]
-mod read_tree;
 mod rounding;
 mod speedscope;
 mod stack_walk;
-#[cfg(feature = "formats")]
-mod utf16;
 mod write_error;
+mod write_options;
 
-pub use dot::DotOptions;
 #[cfg(feature = "formats")]
-pub use firefox::FirefoxOptions;
-#[cfg(feature = "formats")]
-pub use flamegraph::FlamegraphOptions;
-pub use folded::FoldedOptions;
-#[cfg(feature = "formats")]
-pub use pprof::PprofOptions;
-#[cfg(feature = "formats")]
-pub use read::read;
-#[cfg(feature = "formats")]
-pub use read_error::ReadError;
-#[cfg(feature = "formats")]
-pub use read_options::ReadOptions;
+pub use read::{ReadError, ReadOptions, read};
 pub use write_error::WriteError;
+pub use write_options::WriteOptions;
 
 pub use crate::model::plain_text;

@@ -9,8 +9,8 @@ use foldhash::fast::RandomState;
 use super::nesting::{Nesting, write_open};
 use super::rounding::Rounding;
 use super::write_error::WriteError;
-
-use crate::model::{Allocation, Counted, Node};
+use super::write_options::WriteOptions;
+use crate::model::{Allocation, Node};
 use crate::profile::{Profile, RowData};
 
 impl Profile {
@@ -22,14 +22,13 @@ impl Profile {
     ///
     /// ```
     /// # use v8_heap_sampler::{Counted, Node, NodeId, Profile, Sample, SampleId, SamplerOptions};
-    /// # let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
-    /// # nodes[0].child_ids.push(NodeId(2));
-    /// # let samples = [Sample::new(NodeId(2), 64, SampleId(1), true)];
+    /// # let nodes = [Node::new(NodeId(1), "main")];
+    /// # let samples = [Sample::new(NodeId(1), 64, SampleId(1), true)];
     /// let profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
     /// let mut json = Vec::new();
     /// profile.write_nodes(&mut json, Counted::InUse)?;
     /// let nodes: Vec<Node> = serde_json::from_slice(&json)?;
-    /// assert_eq!((nodes[1].allocations[0].count, nodes[1].allocations[0].size), (1, 64));
+    /// assert_eq!((nodes[0].allocations[0].count, nodes[0].allocations[0].size), (1, 64));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -37,9 +36,13 @@ impl Profile {
     ///
     /// [`WriteError`] if the profile does not have the values, has a difference of them, or does
     /// not know how large single objects are, or if `writer` fails.
-    pub fn write_nodes(&self, mut writer: impl Write, counted: Counted) -> Result<(), WriteError> {
+    pub fn write_nodes(
+        &self,
+        mut writer: impl Write,
+        options: impl Into<WriteOptions>,
+    ) -> Result<(), WriteError> {
         let mut separator: &[u8] = b"[";
-        self.for_each_node(counted, |_, node| {
+        self.for_each_node(&options.into(), |_, node| {
             writer.write_all(separator)?;
             separator = b",";
             Ok(serde_json::to_writer(&mut writer, node).map_err(std::io::Error::from)?)
@@ -59,11 +62,11 @@ impl Profile {
     pub fn write_nested_nodes(
         &self,
         mut writer: impl Write,
-        counted: Counted,
+        options: impl Into<WriteOptions>,
     ) -> Result<(), WriteError> {
         let mut nesting = Nesting::default();
         let mut text = Vec::new();
-        self.for_each_node(counted, |rank, node| {
+        self.for_each_node(&options.into(), |rank, node| {
             nesting.enter(rank, self.ends()[rank as usize], &mut writer)?;
             text.clear();
             write_open(node, &mut text)?;
@@ -76,9 +79,10 @@ impl Profile {
     /// Makes the contexts nodes, one after the other.
     fn for_each_node(
         &self,
-        counted: Counted,
+        options: &WriteOptions,
         mut each: impl FnMut(u32, &Node) -> Result<(), WriteError>,
     ) -> Result<(), WriteError> {
+        let counted = options.values_of(self).counted();
         let (objects, space) = (counted.objects(), counted.space());
         self.require_sums(space, "nodes")?;
         if !self.has(objects) {

@@ -1,15 +1,19 @@
 //! Writes speedscope's JSON.
 
 use std::io::{self, Write};
+use std::num::NonZeroU32;
+
+use serde::Serialize;
 
 use super::stack_walk::{Extent, Stack, StackWalk};
 use super::write_error::WriteError;
+use super::write_options::WriteOptions;
 use crate::model::{Function, SampleType};
 use crate::profile::Profile;
 
 impl Profile {
-    /// Writes speedscope's JSON, with one profile for each value that there is, the one that
-    /// [`default_sample_type`](Self::default_sample_type) names in front of the user.
+    /// Writes speedscope's JSON, with one profile for each value that there is, the one that the
+    /// options choose in front of the user.
     ///
     /// Frames are functions, by `name script:line:column`, as speedscope's tables show nothing
     /// else, and with file, line and column. Values are rounded such that the totals are right.
@@ -19,9 +23,8 @@ impl Profile {
     ///
     /// ```
     /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SamplerOptions};
-    /// # let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
-    /// # nodes[0].child_ids.push(NodeId(2));
-    /// # let samples = [Sample::new(NodeId(2), 64, SampleId(1), true)];
+    /// # let nodes = [Node::new(NodeId(1), "main")];
+    /// # let samples = [Sample::new(NodeId(1), 64, SampleId(1), true)];
     /// let profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
     /// let mut json = Vec::new();
     /// profile.write_speedscope(&mut json, "request 17")?;
@@ -34,23 +37,28 @@ impl Profile {
     /// # Errors
     ///
     /// [`WriteError`] if any of the values are a difference, or `writer` fails.
-    pub fn write_speedscope(&self, mut writer: impl Write, name: &str) -> Result<(), WriteError> {
+    pub fn write_speedscope(
+        &self,
+        mut writer: impl Write,
+        options: impl Into<WriteOptions>,
+    ) -> Result<(), WriteError> {
+        let options = options.into();
         let types: Vec<SampleType> = self.sample_types().collect();
         for &sample_type in &types {
             self.require_sums(sample_type, FORMAT)?;
         }
-        let shown = self.default_sample_type();
+        let shown = options.values_of(self);
         let active = types.iter().position(|&sample_type| sample_type == shown).unwrap_or(0);
-        writer.write_all(
-            br#"{"$schema":"https://www.speedscope.app/file-format-schema.json","name":"#,
+        let name = serde_json::to_string(&options.title_or(shown)).map_err(io::Error::from)?;
+        write!(
+            writer,
+            r#"{{"$schema":"https://www.speedscope.app/file-format-schema.json","name":{name},"exporter":"v8-heap-sampler@{}","activeProfileIndex":{active},"shared":{{"frames":["#,
+            env!("CARGO_PKG_VERSION")
         )?;
-        json(&mut writer, name)?;
-        let exporter = concat!("v8-heap-sampler@", env!("CARGO_PKG_VERSION"));
-        write!(writer, r#","exporter":"{exporter}","activeProfileIndex":{active},"#)?;
-        writer.write_all(br#""shared":{"frames":["#)?;
         for (number, function) in self.functions().iter().enumerate() {
             writer.write_all(if number > 0 { b"," } else { b"" })?;
-            frame(&mut writer, function)?;
+            let frame = Frame::of(function);
+            serde_json::to_writer(&mut writer, &frame).map_err(io::Error::from)?;
         }
         writer.write_all(br#"]},"profiles":["#)?;
         for (number, sample_type) in types.into_iter().enumerate() {
@@ -94,10 +102,10 @@ impl Profile {
         values: impl Iterator<Item = (u32, u64)>,
     ) -> io::Result<()> {
         writer.write_all(br#""samples":["#)?;
-        let mut walk = StackWalk::new(self, Functions(Vec::new()));
+        let mut walk = StackWalk::new(self, Vec::new());
         let mut separator = "[";
         for (context, _) in stacks {
-            for function in &walk.go_to(context).0 {
+            for function in walk.go_to(context) {
                 write!(writer, "{separator}{function}")?;
                 separator = ",";
             }
@@ -139,23 +147,6 @@ const FORMAT: &str = "speedscope";
 /// How many frames of stacks take the room of a context in events, which is two of these.
 const FRAMES_A_CONTEXT: u64 = 16;
 
-/// Functions by number, the outermost first.
-struct Functions(Vec<u32>);
-
-impl Stack for Functions {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn truncate(&mut self, len: usize) {
-        self.0.truncate(len);
-    }
-
-    fn push(&mut self, function: u32) {
-        self.0.push(function);
-    }
-}
-
 /// The stack that is open, of which each change is written.
 struct Events<'w, W> {
     writer: &'w mut W,
@@ -196,23 +187,22 @@ impl<W: Write> Stack for Events<'_, W> {
     }
 }
 
-fn json(writer: &mut impl Write, text: &str) -> io::Result<()> {
-    Ok(serde_json::to_writer(writer, text)?)
+/// A function as speedscope shows it.
+#[derive(Serialize)]
+struct Frame<'f> {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'f str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<NonZeroU32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    col: Option<NonZeroU32>,
 }
 
-fn frame(writer: &mut impl Write, function: &Function) -> io::Result<()> {
-    writer.write_all(br#"{"name":"#)?;
-    json(writer, &function.to_string())?;
-    let (file, line_number, column_number) = function.shown_place();
-    if !file.is_empty() {
-        writer.write_all(br#","file":"#)?;
-        json(writer, file)?;
+impl<'f> Frame<'f> {
+    fn of(function: &'f Function) -> Self {
+        let (file, line, column) = function.shown_place();
+        let file = Some(file.as_str()).filter(|file| !file.is_empty());
+        Self { name: function.to_string(), file, line, col: line.and(column) }
     }
-    if let Some(line) = line_number {
-        write!(writer, r#","line":{line}"#)?;
-        if let Some(column) = column_number {
-            write!(writer, r#","col":{column}"#)?;
-        }
-    }
-    writer.write_all(b"}")
 }

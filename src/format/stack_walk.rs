@@ -14,6 +14,21 @@ pub(crate) trait Stack {
     fn push(&mut self, function: u32);
 }
 
+/// Functions by number, the outermost first.
+impl Stack for Vec<u32> {
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.truncate(len);
+    }
+
+    fn push(&mut self, function: u32) {
+        self.push(function);
+    }
+}
+
 /// Goes from context to context in preorder: most of a stack is that of the one before.
 pub(crate) struct StackWalk<'p, S> {
     profile: &'p Profile,

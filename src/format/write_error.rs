@@ -4,9 +4,6 @@ use std::io;
 
 use crate::model::{AnalysisError, Bytes, SampleType, plain_text};
 
-/// The default of writers' limits, of memory and of size: 1 GiB. Few programs open larger files.
-pub(super) const DEFAULT_LIMIT: Bytes = Bytes(1 << 30);
-
 /// A reason why a profile cannot be written.
 ///
 /// The profile is untouched.
@@ -24,7 +21,7 @@ pub enum WriteError {
     /// The format needs to know how large single objects are, and the profile does not.
     #[error(
         "nodes list objects by their size, which the profile does not know: a .heapprofile carries \
-         none, and pprof only if it was written with them (PprofOptions::object_sizes)"
+         none, and pprof only if it was written with them (WriteOptions::object_sizes)"
     )]
     NoSizes,
 
@@ -48,7 +45,7 @@ pub enum WriteError {
     #[error(
         "{format}: that would take {needed} or more, and the limit is {limit}: make stacks \
          shorter or fewer (Profile::query: collapse_recursion, prune_below, trim), or raise the limit \
-         ({option})"
+         (WriteOptions::limit)"
     )]
     TooLarge {
         /// The format.
@@ -57,8 +54,6 @@ pub enum WriteError {
         needed: Bytes,
         /// The limit that was set.
         limit: Bytes,
-        /// The option that sets it.
-        option: &'static str,
     },
 
     /// A library that writes the format gave up.
@@ -72,17 +67,9 @@ pub enum WriteError {
 }
 
 impl WriteError {
-    /// Refuses what needs more memory or room than `option` allows.
-    pub(super) fn check_limit(
-        format: &'static str,
-        needed: u64,
-        limit: Bytes,
-        option: &'static str,
-    ) -> Result<(), Self> {
+    /// Refuses what needs more memory or room than the limit.
+    pub(super) fn check_limit(format: &'static str, needed: u64, limit: Bytes) -> Result<(), Self> {
         let needed = Bytes(needed);
-        if needed <= limit {
-            return Ok(());
-        }
-        Err(Self::TooLarge { format, needed, limit, option })
+        if needed <= limit { Ok(()) } else { Err(Self::TooLarge { format, needed, limit }) }
     }
 }

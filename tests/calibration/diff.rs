@@ -315,7 +315,7 @@ fn what_lives_on_in_a_session_is_no_doubt() {
 #[test]
 fn files_tell_how_sure_their_values_are() {
     use v8_heap_sampler::analysis::TopOptions;
-    use v8_heap_sampler::format::{self, PprofOptions};
+    use v8_heap_sampler::format::{self, WriteOptions};
     use v8_heap_sampler::{Counted, Uncertainty};
 
     let mut random = StdRng::seed_from_u64(19);
@@ -335,7 +335,7 @@ fn files_tell_how_sure_their_values_are() {
         profile.write_heapprofile(&mut heapprofile, Counted::InUse).unwrap();
         let [pprof, with_sizes] = [false, true].map(|object_sizes| {
             let mut bytes = Vec::new();
-            let options = PprofOptions::new().object_sizes(object_sizes);
+            let options = WriteOptions::new().object_sizes(object_sizes);
             profile.write_pprof(&mut bytes, &options).unwrap();
             format::read(&bytes[..]).unwrap()
         });

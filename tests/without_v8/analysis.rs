@@ -1034,10 +1034,10 @@ mod every_answer {
         #[cfg(feature = "formats")]
         #[test]
         fn what_is_not_known_is_not_told(stacks in stacks(ALL)) {
-            use v8_heap_sampler::format::{PprofOptions, ReadOptions};
+            use v8_heap_sampler::format::{ReadOptions, WriteOptions};
 
             let mut pprof = Vec::new();
-            let options = PprofOptions::new().object_sizes(true);
+            let options = WriteOptions::new().object_sizes(true);
             stacks.profile.write_pprof(&mut pprof, &options).unwrap();
             let mut unknown = ReadOptions::new().read(&pprof[..]).unwrap();
             unknown.metadata.interval = None;

@@ -6,9 +6,7 @@ use v8_heap_sampler::analysis::{
     DiffBy, DiffOptions, GroupBy, LeakOptions, Metric, Pattern, Query, TopOptions, TopRow,
     TreeOptions, diff, leaks,
 };
-use v8_heap_sampler::format::{
-    self, DotOptions, FlamegraphOptions, PprofOptions, ReadOptions, WriteError,
-};
+use v8_heap_sampler::format::{self, ReadOptions, WriteError, WriteOptions};
 use v8_heap_sampler::source::{ListOptions, MemorySources};
 use v8_heap_sampler::{
     AnalysisError, Confidence, Context, Counted, Label, Node, NodeId, Profile, Sample, SampleId,
@@ -35,13 +33,13 @@ fn balanced() -> Profile {
 
 fn pprof(profile: &Profile) -> Profile {
     let mut bytes = Vec::new();
-    profile.write_pprof(&mut bytes, PprofOptions::new().object_sizes(true)).unwrap();
+    profile.write_pprof(&mut bytes, WriteOptions::new().object_sizes(true)).unwrap();
     format::read(&bytes[..]).unwrap()
 }
 
 fn changes(before: &Profile, after: &Profile) -> Profile {
     let mut bytes = Vec::new();
-    after.write_pprof_diff(&mut bytes, before, PprofOptions::new()).unwrap();
+    after.write_pprof_diff(&mut bytes, before, WriteOptions::new()).unwrap();
     format::read(&bytes[..]).unwrap()
 }
 
@@ -271,7 +269,7 @@ fn pictures_show_what_has_grown_and_shrunk() {
         draw(&mut svg).unwrap();
         String::from_utf8(svg).unwrap()
     };
-    let options = FlamegraphOptions::new(SPACE);
+    let options = WriteOptions::from(SPACE);
     /// The colour of the box with a title.
     fn fill<'s>(svg: &'s str, title: &str) -> &'s str {
         let at = svg.find(title).unwrap_or_else(|| panic!("{title}: {svg}"));
@@ -290,12 +288,10 @@ fn pictures_show_what_has_grown_and_shrunk() {
     assert!(drawn.contains("<title>grow /a.js:5 (1,001,000 bytes, "), "{drawn}");
     let empty = balanced();
     svg(&|bytes| empty.write_flamegraph_diff(bytes, &empty, &options));
-    let drawn = svg(&|bytes| {
-        profile.write_flamegraph(bytes, FlamegraphOptions::new(SampleType::AllocSpace))
-    });
+    let drawn = svg(&|bytes| profile.write_flamegraph(bytes, SampleType::AllocSpace));
     assert!(drawn.contains("<title>grow /a.js:5 (2,000,000 bytes, 76.92%)</title>"), "{drawn}");
 
-    let dot = svg(&|bytes| profile.write_dot(bytes, DotOptions::new(SPACE)));
+    let dot = svg(&|bytes| profile.write_dot(bytes, SPACE));
     assert!(dot.contains("inuse_space: -990.0 kB in all; 2 of 2 functions"), "{dot}");
     assert!(dot.contains(r#"label="main\n/a.js:1\n+10.0 kB\nof -990.0 kB""#), "{dot}");
     assert!(dot.contains(r#"label="grow\n/a.js:5\n-1.0 MB", fontsize=31.9, fillcolor="0.60 "#));
@@ -486,8 +482,8 @@ proptest! {
                 prop_assert_eq!(is_difference && text.contains('%'), false, "{}", text);
             }
             let mut bytes = Vec::new();
-            profile.write_flamegraph(&mut bytes, FlamegraphOptions::new(sample_type)).unwrap();
-            profile.write_dot(&mut bytes, DotOptions::new(sample_type)).unwrap();
+            profile.write_flamegraph(&mut bytes, sample_type).unwrap();
+            profile.write_dot(&mut bytes, sample_type).unwrap();
         }
         let again = pprof(&profile);
         for sample_type in profile.sample_types() {

@@ -8,12 +8,10 @@ use proptest::prelude::*;
 use prost::Message;
 use serde_json::Value;
 use v8_heap_sampler::analysis::TopOptions;
-use v8_heap_sampler::format::{
-    self, DotOptions, FlamegraphOptions, PprofOptions, ReadOptions, WriteError,
-};
+use v8_heap_sampler::format::{self, ReadOptions, WriteError, WriteOptions};
 use v8_heap_sampler::{
-    Bytes, Counted, KeepDead, Label, Node, NodeId, Profile, ProfileError, Sample, SampleId,
-    SampleType, SamplerOptions, ScriptId,
+    Allocation, Bytes, Counted, KeepDead, Label, Node, NodeId, Original, Profile, ProfileError,
+    Sample, SampleId, SampleType, SamplerOptions, ScriptId,
 };
 
 use crate::support::pprof_messages::{self, Line, Location, of_samples};
@@ -41,7 +39,7 @@ fn written(write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>) -> Vec<u8
 }
 
 fn pprof(profile: &Profile, object_sizes: bool) -> Vec<u8> {
-    let options = PprofOptions::new().object_sizes(object_sizes);
+    let options = WriteOptions::new().object_sizes(object_sizes);
     written(|bytes| profile.write_pprof(bytes, &options))
 }
 
@@ -282,7 +280,7 @@ fn every_format_carries_what_it_can() {
 #[test]
 fn flame_graphs_show_frames_and_growth() {
     let profile = small();
-    let options = FlamegraphOptions::new(SampleType::AllocSpace).title("what & where");
+    let options = WriteOptions::from(SampleType::AllocSpace).title("what & where");
     let svg = String::from_utf8(written(|b| profile.write_flamegraph(b, &options))).unwrap();
     assert!(svg.contains("what &amp; where"));
     assert!(svg.contains("<title>(anonymous) app.js:9:1 (1,200 bytes, 92.59%)</title>"), "{svg}");
@@ -298,13 +296,13 @@ fn flame_graphs_show_frames_and_growth() {
         "{svg:?}"
     );
 
-    let options = FlamegraphOptions::new(SampleType::InuseObjects);
+    let options = WriteOptions::from(SampleType::InuseObjects);
     let svg = String::from_utf8(written(|b| profile.write_flamegraph(b, &options))).unwrap();
     assert!(svg.contains("(2 objects, 66.67%)"), "{svg}");
 
     // Nothing to draw is a picture, not an error.
     let empty = Profile::from_nodes(&[Node::new(NodeId(1), "(root)")], Counted::InUse).unwrap();
-    let options = FlamegraphOptions::new(SampleType::InuseSpace);
+    let options = WriteOptions::from(SampleType::InuseSpace);
     let svg = String::from_utf8(written(|b| empty.write_flamegraph(b, &options))).unwrap();
     assert!(svg.contains("<svg"), "{svg}");
 }
@@ -334,7 +332,7 @@ fn of_stacks(stacks: &[(&[&str], u64)]) -> Profile {
 fn flame_graphs_keep_contexts_whole() {
     // By their bytes, the line of `f1` stands between those of `f` and `f;g`.
     let profile = of_stacks(&[(&["f"], 64), (&["f", "g"], 5), (&["f1"], 7), (&["f1", "g"], 1)]);
-    let options = FlamegraphOptions::new(SampleType::InuseSpace);
+    let options = WriteOptions::from(SampleType::InuseSpace);
     let titles = |svg: Vec<u8>| -> Vec<String> {
         let svg = String::from_utf8(svg).unwrap();
         let titles = svg.split("<title>").skip(1);
@@ -375,17 +373,17 @@ fn call_graphs_are_pruned_and_escaped() {
         nodes.push(node);
     }
     let profile = Profile::from_nodes(&nodes, Counted::InUse).unwrap();
-    let dot = |options: &DotOptions| {
+    let dot = |options: &WriteOptions| {
         String::from_utf8(written(|bytes| profile.write_dot(bytes, options))).unwrap()
     };
     let shown = |dot: &str| dot.lines().filter(|line| line.contains("fontsize")).count();
-    let options = DotOptions::new(SampleType::InuseSpace);
+    let options = WriteOptions::from(SampleType::InuseSpace);
     let pruned = dot(&options);
     assert_eq!(shown(&pruned), 1, "{pruned}");
     assert!(pruned.contains(r#"label="a \"b\" \\ c d\nx.js:2\n8.0 kB (83.5 %)""#), "{pruned}");
     assert!(pruned.contains("1 of 199 functions shown"), "{pruned}");
     assert_eq!(shown(&dot(&options.clone().min_share(0.0))), 80);
-    assert_eq!(shown(&dot(&options.min_share(0.0).limit(500))), 199);
+    assert_eq!(shown(&dot(&options.min_share(0.0).most_functions(500))), 199);
 }
 
 /// What a Firefox profile says was allocated, and what is retained of it.
@@ -495,6 +493,10 @@ fn profiles_are_read_with_their_fields_in_any_order() {
     assert!(sorted.starts_with("{\"collected\""));
     assert_eq!(read(text.as_bytes()), expected);
     assert_eq!(read(sorted.as_bytes()), expected);
+    let mut labelled = expected.clone();
+    labelled.metadata.comments.push("after the third request".to_owned());
+    labelled.add_label(v8_heap_sampler::Label::text("isolate", "3"));
+    assert_eq!(read(&serde_json::to_vec(&labelled).unwrap()), labelled);
     // And with what some programs begin a text with.
     assert_eq!(read(format!("\u{feff}{sorted}").as_bytes()), expected);
 }
@@ -728,14 +730,12 @@ fn a_writer_that_fails_is_an_error_and_loses_nothing() {
     let space = SampleType::InuseSpace;
     let writers: [Write<'_>; 10] = [
         &|profile, room| profile.write_heapprofile(full(room), Counted::InUse),
-        &|profile, room| profile.write_pprof(full(room), PprofOptions::new()),
+        &|profile, room| profile.write_pprof(full(room), WriteOptions::new()),
         &|profile, room| profile.write_folded(full(room), space),
         &|profile, room| profile.write_speedscope(full(room), "x"),
-        &|profile, room| profile.write_dot(full(room), DotOptions::new(space)),
-        &|profile, room| profile.write_flamegraph(full(room), FlamegraphOptions::new(space)),
-        &|profile, room| {
-            profile.write_flamegraph_diff(full(room), profile, FlamegraphOptions::new(space))
-        },
+        &|profile, room| profile.write_dot(full(room), space),
+        &|profile, room| profile.write_flamegraph(full(room), space),
+        &|profile, room| profile.write_flamegraph_diff(full(room), profile, space),
         &|profile, room| profile.write_firefox(full(room), "x"),
         &|profile, room| profile.write_nodes(full(room), Counted::InUse),
         &|profile, room| profile.write_nested_nodes(full(room), Counted::InUse),
@@ -773,7 +773,7 @@ fn a_hundred_thousand_levels_are_read_and_written() {
     assert_eq!(profile.contexts().last().unwrap().depth(), levels - 1);
     let again = written(|bytes| profile.write_heapprofile(bytes, Counted::InUse));
     assert_eq!(read(&again), profile);
-    profile.write_dot(io::sink(), DotOptions::new(SampleType::InuseSpace)).unwrap();
+    profile.write_dot(io::sink(), SampleType::InuseSpace).unwrap();
     profile.write_firefox(io::sink(), "deep").unwrap();
 }
 
@@ -845,4 +845,40 @@ fn functions_of_binaries_are_one_unless_lines_are_asked_for() {
     let found = names(rows(&binary, lines));
     assert_eq!(found[..2], by_line[..2]);
     assert_eq!(found[2].0, "main /a.js");
+}
+
+#[test]
+fn generated_names_survive_pprof() {
+    for (script_name, name) in
+        [("a.js", "f"), ("", ""), (r#"C:\a "b":1:2 c\"#, "get x \" y"), ("scr\u{2028}\0", " ")]
+    {
+        for place in [None, NonZeroU32::new(1), NonZeroU32::new(u32::MAX)] {
+            let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), name)];
+            nodes[0].child_ids.push(NodeId(2));
+            nodes[1].script_name = script_name.into();
+            (nodes[1].line_number, nodes[1].column_number) = (place, place);
+            nodes[1].original = Some(Original::new("src/a.ts").into());
+            nodes[1].allocations.push(Allocation { count: 1, size: 64 });
+            let profile = Profile::from_nodes(&nodes, Counted::InUse).unwrap();
+            assert_eq!(*read(&pprof(&profile, false)).functions()[1], *nodes[1].function);
+        }
+    }
+    for other in [
+        "",
+        "main.main",
+        "generated",
+        "generated \"",
+        "generated \"a\"",
+        "generated \"a\":1:2",
+        "generated \"a\":1:-2 f",
+        "generated \"a\":4294967296:2 f",
+        "generated \"a\\",
+    ] {
+        let mut binary = of_samples(&[(&[1], [1, 100, 1, 100])]);
+        binary.function[0].system_name = binary.string_table.len() as i64;
+        binary.string_table.push(other.to_owned());
+        let profile = read(&binary.encode_to_vec());
+        assert_eq!(profile.functions()[1].name, "grow", "{other}");
+        assert_eq!(profile.functions()[1].original, None, "{other}");
+    }
 }

@@ -8,9 +8,7 @@ use v8_heap_sampler::analysis::{
     DiffBy, DiffOptions, GroupBy, LeakOptions, Pattern, TopOptions, TreeOptions, diff, leaks,
 };
 use v8_heap_sampler::budget::{Budget, FunctionBudget, Measurement};
-use v8_heap_sampler::format::{
-    DotOptions, FlamegraphOptions, PprofOptions, ReadError, WriteError, plain_text, read,
-};
+use v8_heap_sampler::format::{ReadError, WriteError, WriteOptions, plain_text, read};
 use v8_heap_sampler::source::{ListOptions, MemorySources, Script, SourceProvider};
 use v8_heap_sampler::{
     Function, KeepDead, Label, Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions,
@@ -152,8 +150,8 @@ fn lines_and_pictures_are_plain() {
         String::from_utf8(bytes).unwrap()
     };
     check("folded", text(&|bytes| heap.write_folded(bytes, SPACE).unwrap()));
-    check("DOT", text(&|bytes| heap.write_dot(bytes, DotOptions::new(SPACE)).unwrap()));
-    let options = FlamegraphOptions::new(SPACE);
+    check("DOT", text(&|bytes| heap.write_dot(bytes, SPACE).unwrap()));
+    let options = WriteOptions::from(SPACE);
     let svg = text(&|bytes| heap.write_flamegraph(bytes, &options).unwrap());
     for title in svg.split("<title>").skip(1) {
         let title = title.split("</title>").next().unwrap();
@@ -167,7 +165,7 @@ fn what_is_plain_in_errors_and_answers_is_as_it_was_in_formats() {
     heap.add_label(Label::text(ODD, ODD));
     heap.metadata.comments.push(ODD.to_owned());
     let mut pprof = Vec::new();
-    heap.write_pprof(&mut pprof, PprofOptions::new()).unwrap();
+    heap.write_pprof(&mut pprof, WriteOptions::new()).unwrap();
     let again = read(&pprof[..]).unwrap();
     assert_eq!(again.metadata.comments, [ODD]);
     assert_eq!(again.label_sets().last().unwrap(), [Label::text(ODD, ODD)]);
@@ -183,7 +181,7 @@ fn what_is_plain_in_errors_and_answers_is_as_it_was_in_formats() {
     root.child_ids.push(NodeId(2));
     let heap = Profile::from_nodes(&[root, anonymous], v8_heap_sampler::Counted::InUse).unwrap();
     let mut pprof = Vec::new();
-    heap.write_pprof(&mut pprof, PprofOptions::new()).unwrap();
+    heap.write_pprof(&mut pprof, WriteOptions::new()).unwrap();
     let again = read(&pprof[..]).unwrap();
     assert_eq!(again.functions()[1].name, "");
     assert_eq!(again.functions()[1].script_name, heap.functions()[1].script_name);

@@ -12,7 +12,7 @@ use v8_heap_sampler::budget::{
     Amounts, Budget, Exceeded, FunctionAmounts, FunctionBudget, Measurement, Offender, OverBudget,
     Runs, Scope, Usage, Violation,
 };
-use v8_heap_sampler::format::{DotOptions, FoldedOptions, WriteError};
+use v8_heap_sampler::format::{WriteError, WriteOptions};
 use v8_heap_sampler::source::{
     FileSources, ListOptions, ListedFile, ListedFunction, ListedLine, Listing, MemorySources,
     Script,
@@ -47,7 +47,7 @@ fn types_are_shared_and_shown() {
     all!(Top, TopOptions, TopRow, Tree, TreeOptions, TreeRow);
     all!(Amounts, Budget, Exceeded, FunctionAmounts, FunctionBudget, Measurement, Offender);
     all!(OverBudget, Runs, Scope, Usage, Violation);
-    all!(DotOptions, FoldedOptions, WriteError);
+    all!(WriteError, WriteOptions);
     all!(FileSources, ListOptions, ListedFile<u8>, ListedFunction<u8>, ListedLine<u8>);
     all!(Listing<u8>, MemorySources, Script<'_>);
 }
@@ -55,9 +55,8 @@ fn types_are_shared_and_shown() {
 #[cfg(feature = "formats")]
 #[test]
 fn types_of_formats_are_shared_and_shown() {
-    use v8_heap_sampler::format::{FirefoxOptions, FlamegraphOptions, PprofOptions};
     use v8_heap_sampler::format::{ReadError, ReadOptions};
-    all!(FirefoxOptions, FlamegraphOptions, PprofOptions, ReadError, ReadOptions);
+    all!(ReadError, ReadOptions);
 }
 
 #[cfg(feature = "sourcemap")]

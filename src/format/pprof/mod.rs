@@ -7,7 +7,6 @@ mod read;
 mod write;
 
 pub(super) use read::read;
-pub use write::PprofOptions;
 
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
@@ -80,40 +79,4 @@ fn generated_parts<'t>(text: &'t str, script_name: &'t mut String) -> Option<Fun
         column_number: NonZeroU32::new(column.parse().ok()?),
         ..FunctionParts::default()
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn generated_names_are_read_again() {
-        for (script_name, name) in
-            [("a.js", "f"), ("", ""), (r#"C:\a "b":1:2 c\"#, "get x \" y"), ("scr\u{2028}\0", " ")]
-        {
-            let mut function = Function::named(name);
-            function.script_name = script_name.into();
-            for place in [None, NonZeroU32::new(1), NonZeroU32::new(u32::MAX)] {
-                (function.line_number, function.column_number) = (place, place);
-                let text = generated_name(&function);
-                let mut read = String::new();
-                let parts = generated_parts(&text, &mut read).expect(&text);
-                assert_eq!((parts.name, parts.script_name), (name, script_name));
-                assert_eq!((parts.line_number, parts.column_number), (place, place));
-            }
-        }
-        for other in [
-            "",
-            "main.main",
-            "generated",
-            "generated \"",
-            "generated \"a\"",
-            "generated \"a\":1:2",
-            "generated \"a\":1:-2 f",
-            "generated \"a\":4294967296:2 f",
-            "generated \"a\\",
-        ] {
-            assert!(generated_parts(other, &mut String::new()).is_none(), "{other}");
-        }
-    }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, BufRead, Read};
 use std::num::NonZeroU32;
 use std::ops::Range;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use foldhash::fast::RandomState;
 use prost::Message;
@@ -13,9 +13,7 @@ use prost::encoding::decode_varint;
 
 use super::messages::{self, Header, Location, Sample, field};
 use super::{anonymous_name, generated_parts, named_differences};
-use crate::format::limit::{Limit, MOST_TO_CHECK, too_long};
-use crate::format::read_error::ReadError;
-use crate::format::read_options::ReadOptions;
+use crate::format::read::{Limit, MOST_TO_CHECK, ReadError, ReadOptions, too_long};
 use crate::model::{Bytes, Function, SampleType, SampleTypes, ScriptId};
 use crate::profile::{
     FunctionParts, Label, LabelSets, Metadata, OriginalParts, Profile, RowData, StackBuilder, push,
@@ -23,50 +21,16 @@ use crate::profile::{
 
 /// Reads a profile that is not compressed.
 pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<Profile, ReadError> {
-    let limit = options.limit();
-    let mut parts = Parts::read(reader, limit)?;
+    let mut parts = Parts::read(reader, options.limit())?;
     let types = parts.sample_types()?;
-    let mut metadata = parts.metadata(&types, limit)?;
-    let mut differences = Vec::new();
-    metadata.comments.retain(|comment| match named_differences(comment) {
-        Some(named) => {
-            differences.extend(named);
-            false
-        }
-        None => true,
-    });
-    parts.tables += metadata.comments.capacity() * size_of::<String>()
-        + metadata.comments.iter().map(String::capacity).sum::<usize>();
-    let mut stacks = LocationStacks::new(&parts, options.call_lines);
-    let mut labels = Labels::default();
-    let mut totals = [0.0; 4];
+    let (metadata, mut differences) = parts.metadata(&types)?;
+    let mut samples = Samples::new(&parts, options.call_lines);
     for (number, sample) in parts.samples().enumerate() {
-        // What is left for a sample, and then for contexts and labels.
-        let held = parts.bytes() + stacks.bytes() + labels.bytes;
-        limit.check(held + DECODED * sample.len())?;
-        let sample = Sample::decode(sample).map_err(|e| wrong(format!("sample[{number}]"), e))?;
-        let decoded = sample.location_id.capacity() * size_of::<u64>()
-            + sample.value.capacity() * size_of::<i64>()
-            + sample.label.capacity() * size_of::<messages::Label>();
-        let values = values(&sample.value, number, &types, &mut differences)?;
-        for (total, value) in totals.iter_mut().zip(values) {
-            // More and less do not cancel out here, so that no part of the sum can be more.
-            *total += value.abs();
-            ReadError::check_total(*total)?;
-        }
-        if values == [0.0; 4] {
-            continue;
-        }
-        let held = parts.bytes() + labels.bytes + decoded;
-        let context = stacks.context(&sample.location_id, number, held, limit)?;
-        let held = parts.bytes() + stacks.bytes() + decoded;
-        let (label_set, size) = labels.of(&sample.label, number, &parts, held, limit)?;
-        stacks.builder.push_row(RowData::of_values(context, label_set, size, values));
-        limit.check(parts.bytes() + stacks.bytes() + labels.bytes)?;
+        samples.add(number, sample, &types, &mut differences)?;
     }
     let present = SampleTypes::of(types.into_iter().flatten())
         .with_differences(|sample_type| differences.contains(&sample_type));
-    Ok(stacks.builder.finish(present, labels.sets, None, metadata)?)
+    Ok(samples.builder.finish(present, samples.label_sets, None, metadata)?)
 }
 
 /// The values of a sample, by sample type; notes in `differences` of which types one is negative.
@@ -111,7 +75,27 @@ fn wrong(field: impl Into<String>, problem: impl fmt::Display) -> ReadError {
     ReadError::Pprof { field: field.into(), problem: problem.to_string() }
 }
 
+/// A message of a list, which errors name by its place there.
+fn decode<M: Message + Default>(content: &[u8], list: &str, number: usize) -> Result<M, ReadError> {
+    M::decode(content).map_err(|error| wrong(format!("{list}[{number}]"), error))
+}
+
+/// Adds a message to those of its kind, by id.
+fn insert<M>(
+    messages: &mut HashMap<u64, M, RandomState>,
+    list: &str,
+    id: u64,
+    message: M,
+) -> Result<(), ReadError> {
+    let number = messages.len();
+    match messages.insert(id, message) {
+        None => Ok(()),
+        Some(_) => Err(wrong(format!("{list}[{number}].id"), format!("{id} is used twice"))),
+    }
+}
+
 /// A profile in its parts, which refer to each other and can come in any order.
+#[derive(Default)]
 struct Parts {
     header: Header,
     /// The messages of the samples one after the other, and where each starts.
@@ -122,40 +106,26 @@ struct Parts {
     /// The strings one after the other, and where each ends.
     strings: String,
     string_ends: Vec<usize>,
-    /// What locations, functions and the header take.
+    /// What locations, functions, header and comments take.
     tables: usize,
+    limit: Limit,
 }
 
 impl Parts {
     fn read(reader: impl Read, limit: Limit) -> Result<Self, ReadError> {
-        let mut parts = Self {
-            header: Header::default(),
-            samples: Vec::new(),
-            sample_starts: Vec::new(),
-            locations: HashMap::default(),
-            functions: HashMap::default(),
-            strings: String::new(),
-            string_ends: Vec::new(),
-            tables: 0,
-        };
+        let mut parts = Self { limit, ..Self::default() };
         let mut fields = MessageFields::new(reader);
         // The fields that are no lists of any length, with their tags.
         let mut header = Vec::new();
-        let mut message = Vec::new();
-        let mut seen = 0;
-        loop {
-            let next = fields.next(&mut message, limit).and_then(|next| match next {
-                Some((number, start)) => {
-                    parts.take(number, &message, start, fields.offset, &mut header, limit)?;
-                    Ok(true)
-                }
-                None => Ok(false),
-            });
-            if !next.map_err(|error| unknown(error, seen))? {
-                break;
-            }
-            seen += 1;
-            limit.check(parts.bytes() + message.capacity() + DECODED * header.capacity())?;
+        for seen in 0.. {
+            let next = match fields.next(limit) {
+                Ok(None) => break,
+                Ok(Some(field)) => parts.take(&field, &mut header),
+                Err(error) => Err(error),
+            };
+            next.map_err(|error| unknown(error, seen))?;
+            let held = fields.message.capacity() + DECODED * header.capacity();
+            limit.check(parts.bytes() + held)?;
         }
         parts.header = Header::decode(&header[..])
             .map_err(|error| wrong("the profile's own fields", error))?;
@@ -164,74 +134,45 @@ impl Parts {
         Ok(parts)
     }
 
-    /// Takes over a field, whose content starts at `start` of its message.
-    fn take(
-        &mut self,
-        number: u32,
-        message: &[u8],
-        start: usize,
-        offset: u64,
-        header: &mut Vec<u8>,
-        limit: Limit,
-    ) -> Result<(), ReadError> {
+    /// Takes over a field; `header` is for those that are no lists of any length.
+    fn take(&mut self, field: &Field<'_>, header: &mut Vec<u8>) -> Result<(), ReadError> {
+        let &Field { number, wire_type, message, content, end } = field;
         let is_list = (field::SAMPLE..=field::STRING_TABLE).contains(&number);
-        if is_list && message[0] & 7 != LENGTH_DELIMITED {
-            let problem = format!("field {number} has wire type {}", message[0] & 7);
-            return Err(wrong(format!("byte {offset}"), problem));
+        if is_list && wire_type != LENGTH_DELIMITED {
+            let problem = format!("field {number} has wire type {wire_type}");
+            return Err(wrong(format!("byte {end}"), problem));
         }
-        let content = &message[start..];
         match number {
             field::SAMPLE => {
                 push(&mut self.sample_starts, self.samples.len());
-                reserve(&mut self.samples, content.len());
-                self.samples.extend_from_slice(content);
+                append(&mut self.samples, content);
             }
-            field::LOCATION => self.take_location(content, limit)?,
-            field::FUNCTION => self.take_function(content)?,
-            field::STRING_TABLE => self.take_string(content)?,
+            field::LOCATION => {
+                self.limit.check(self.bytes() + DECODED * content.len())?;
+                let location: Location = decode(content, "location", self.locations.len())?;
+                self.tables += 2 * size_of::<(u64, Location)>()
+                    + location.line.capacity() * size_of::<messages::Line>();
+                insert(&mut self.locations, "location", location.id, location)?;
+            }
+            field::FUNCTION => {
+                let function: messages::Function =
+                    decode(content, "function", self.functions.len())?;
+                self.tables += 2 * size_of::<(u64, messages::Function)>();
+                insert(&mut self.functions, "function", function.id, function)?;
+            }
+            field::STRING_TABLE => {
+                let text = std::str::from_utf8(content).map_err(|error| {
+                    wrong(format!("string_table[{}]", self.string_ends.len()), error)
+                })?;
+                if self.strings.capacity() - self.strings.len() < text.len() {
+                    self.strings.reserve_exact(text.len().max(self.strings.len() / 4));
+                }
+                self.strings.push_str(text);
+                push(&mut self.string_ends, self.strings.len());
+            }
             field::MAPPING => {}
-            _ => {
-                reserve(header, message.len());
-                header.extend_from_slice(message);
-            }
+            _ => append(header, message),
         }
-        Ok(())
-    }
-
-    fn take_location(&mut self, content: &[u8], limit: Limit) -> Result<(), ReadError> {
-        let field = || format!("location[{}]", self.locations.len());
-        limit.check(self.bytes() + DECODED * content.len())?;
-        let location = Location::decode(content).map_err(|e| wrong(field(), e))?;
-        self.tables += 2 * size_of::<(u64, Location)>()
-            + location.line.capacity() * size_of::<messages::Line>();
-        let id = location.id;
-        if self.locations.contains_key(&id) {
-            return Err(wrong(field() + ".id", format!("{id} is used twice")));
-        }
-        self.locations.insert(id, location);
-        Ok(())
-    }
-
-    fn take_function(&mut self, content: &[u8]) -> Result<(), ReadError> {
-        let field = || format!("function[{}]", self.functions.len());
-        let function = messages::Function::decode(content).map_err(|e| wrong(field(), e))?;
-        self.tables += 2 * size_of::<(u64, messages::Function)>();
-        let id = function.id;
-        if self.functions.contains_key(&id) {
-            return Err(wrong(field() + ".id", format!("{id} is used twice")));
-        }
-        self.functions.insert(id, function);
-        Ok(())
-    }
-
-    fn take_string(&mut self, content: &[u8]) -> Result<(), ReadError> {
-        let text = std::str::from_utf8(content)
-            .map_err(|error| wrong(format!("string_table[{}]", self.string_ends.len()), error))?;
-        if self.strings.capacity() - self.strings.len() < text.len() {
-            self.strings.reserve_exact(text.len().max(self.strings.len() / 4));
-        }
-        self.strings.push_str(text);
-        push(&mut self.string_ends, self.strings.len());
         Ok(())
     }
 
@@ -300,43 +241,49 @@ impl Parts {
         Err(ReadError::UnknownFormat { found })
     }
 
-    fn metadata(&self, types: &[Option<SampleType>], limit: Limit) -> Result<Metadata, ReadError> {
+    /// What is said of the whole, and of which types it is said that they are differences.
+    fn metadata(
+        &mut self,
+        types: &[Option<SampleType>],
+    ) -> Result<(Metadata, Vec<SampleType>), ReadError> {
         let header = &self.header;
-        let mut metadata = Metadata::default();
-        let mut bytes = 0;
-        if header.time_nanos != 0 {
-            let distance = Duration::from_nanos(header.time_nanos.unsigned_abs());
-            let started: Option<SystemTime> = match header.time_nanos {
-                0.. => UNIX_EPOCH.checked_add(distance),
-                _ => UNIX_EPOCH.checked_sub(distance),
-            };
-            metadata.started = started;
-        }
-        if header.duration_nanos != 0 {
-            let nanos = u64::try_from(header.duration_nanos).map_err(|_| {
-                wrong("duration_nanos", format!("{} is negative", header.duration_nanos))
-            })?;
-            metadata.duration = Some(Duration::from_nanos(nanos));
-        }
+        let (mut metadata, mut differences) = (Metadata::default(), Vec::new());
+        let nanos = Duration::from_nanos(header.time_nanos.unsigned_abs());
+        metadata.started = match header.time_nanos {
+            0 => None,
+            1.. => UNIX_EPOCH.checked_add(nanos),
+            _ => UNIX_EPOCH.checked_sub(nanos),
+        };
+        let unsigned = |number: i64, field: &str| {
+            u64::try_from(number).map_err(|_| wrong(field, format!("{number} is negative")))
+        };
+        // 0 says that it is not known.
+        let duration = unsigned(header.duration_nanos, "duration_nanos")?;
+        metadata.duration = (duration > 0).then(|| Duration::from_nanos(duration));
         if let Some(period_type) = &header.period_type
             && is_space(self.string(period_type.kind, || "period_type.type".to_owned())?)
             && self.string(period_type.unit, || "period_type.unit".to_owned())? == "bytes"
         {
-            // A period of 0 says that it is not known.
-            let period = u64::try_from(header.period)
-                .map_err(|_| wrong("period", format!("{} is negative", header.period)))?;
+            let period = unsigned(header.period, "period")?;
             metadata.interval = (period > 0).then_some(Bytes(period));
         }
+        let mut bytes = 0;
         for (number, &comment) in header.comment.iter().enumerate() {
             let comment = self.string(comment, || format!("comment[{number}]"))?;
+            if let Some(named) = named_differences(comment) {
+                differences.extend(named);
+                continue;
+            }
+            // The list may be twice as long while it grows.
             bytes += comment.len() + 3 * size_of::<String>();
-            limit.check(self.bytes() + bytes)?;
+            self.limit.check(self.bytes() + bytes)?;
             metadata.comments.push(comment.to_owned());
         }
         let default = self.text(header.default_sample_type, || "default_sample_type".to_owned())?;
         metadata.default_sample_type =
             sample_type(default).filter(|named| types.contains(&Some(*named)));
-        Ok(metadata)
+        self.tables += bytes;
+        Ok((metadata, differences))
     }
 }
 
@@ -355,14 +302,17 @@ fn sample_type(name: &str) -> Option<SampleType> {
     }
 }
 
-fn reserve(bytes: &mut Vec<u8>, more: usize) {
-    if bytes.capacity() - bytes.len() < more {
-        bytes.reserve_exact(more.max(bytes.len() / 4));
+fn append(bytes: &mut Vec<u8>, more: &[u8]) {
+    if bytes.capacity() - bytes.len() < more.len() {
+        bytes.reserve_exact(more.len().max(bytes.len() / 4));
     }
+    bytes.extend_from_slice(more);
 }
 
-/// Builds contexts of stacks of locations.
-struct LocationStacks<'p> {
+/// Builds a profile of samples: contexts of stacks of locations, and sets of labels.
+struct Samples<'p> {
+    parts: &'p Parts,
+    call_lines: bool,
     builder: StackBuilder,
     /// The frames of each location: functions by number, the innermost first.
     frames: HashMap<u64, Range<usize>, RandomState>,
@@ -373,51 +323,85 @@ struct LocationStacks<'p> {
     root: u32,
     /// The bytes of the names of all functions so far.
     name_bytes: u64,
-    parts: &'p Parts,
-    call_lines: bool,
+    label_sets: LabelSets,
+    /// By the labels as they stand in the file.
+    label_numbers: HashMap<Vec<messages::Label>, u32, RandomState>,
+    label_bytes: usize,
+    /// The bytes of the sample that is being added.
+    decoded: usize,
+    totals: [f64; 4],
 }
 
-impl<'p> LocationStacks<'p> {
+impl<'p> Samples<'p> {
     fn new(parts: &'p Parts, call_lines: bool) -> Self {
         let root = FunctionParts { name: "(root)", ..FunctionParts::default() };
         let mut builder = StackBuilder::new(root);
         let root = builder.functions.number(root);
         Self {
+            parts,
+            call_lines,
             builder,
             frames: HashMap::default(),
             functions: Vec::new(),
             steps: HashMap::default(),
             root,
             name_bytes: 0,
-            parts,
-            call_lines,
+            label_sets: LabelSets::default(),
+            label_numbers: HashMap::default(),
+            label_bytes: 0,
+            decoded: 0,
+            totals: [0.0; 4],
         }
     }
 
-    fn bytes(&self) -> usize {
-        self.builder.bytes()
+    /// Whether so many bytes more may be held.
+    fn check(&self, more: usize) -> Result<(), ReadError> {
+        let held = self.parts.bytes()
+            + self.builder.bytes()
             + self.frames.capacity() * 2 * size_of::<(u64, Range<usize>)>()
             + self.functions.capacity() * size_of::<u32>()
             + self.steps.capacity() * 2 * size_of::<((u32, u64), u32)>()
+            + self.label_bytes
+            + self.decoded;
+        self.parts.limit.check(held + more)
     }
 
-    /// The context of a sample's stack, whose innermost location comes first; `held` is what others
-    /// hold.
-    fn context(
+    /// Adds a sample, by its number.
+    fn add(
         &mut self,
-        locations: &[u64],
-        sample: usize,
-        held: usize,
-        limit: Limit,
-    ) -> Result<u32, ReadError> {
+        number: usize,
+        sample: &[u8],
+        types: &[Option<SampleType>],
+        differences: &mut Vec<SampleType>,
+    ) -> Result<(), ReadError> {
+        self.decoded = 0;
+        self.check(DECODED * sample.len())?;
+        let sample: Sample = decode(sample, "sample", number)?;
+        self.decoded = sample.location_id.capacity() * size_of::<u64>()
+            + sample.value.capacity() * size_of::<i64>()
+            + sample.label.capacity() * size_of::<messages::Label>();
+        let values = values(&sample.value, number, types, differences)?;
+        for (total, value) in self.totals.iter_mut().zip(values) {
+            // More and less do not cancel out here, so that no part of the sum can be more.
+            *total += value.abs();
+            ReadError::check_total(*total)?;
+        }
+        if values == [0.0; 4] {
+            return Ok(());
+        }
+        let context = self.context(&sample.location_id, number)?;
+        let (labels, size) = self.labels(&sample.label, number)?;
+        self.builder.push_row(RowData::of_values(context, labels, size, values));
+        self.check(0)
+    }
+
+    /// The context of a sample's stack, whose innermost location comes first.
+    fn context(&mut self, locations: &[u64], sample: usize) -> Result<u32, ReadError> {
         let mut context = StackBuilder::ROOT;
         for (place, &id) in locations.iter().enumerate().rev() {
             let frames = match self.frames.get(&id) {
                 Some(frames) => frames.clone(),
-                None => {
-                    let field = || format!("sample[{sample}].location_id[{place}]");
-                    self.resolve(id, field, held, limit)?
-                }
+                None => self.resolve(id, || format!("sample[{sample}].location_id[{place}]"))?,
             };
             // A location of many frames in stack after stack must cost no more than one of one.
             let is_step = frames.len() > 1;
@@ -430,12 +414,12 @@ impl<'p> LocationStacks<'p> {
                 let function = self.functions[at];
                 if function != self.root || context != StackBuilder::ROOT {
                     context = self.builder.callee(context, function)?;
-                    limit.check(held + self.bytes())?;
+                    self.check(0)?;
                 }
             }
             if is_step {
                 self.steps.insert((from, id), context);
-                limit.check(held + self.bytes())?;
+                self.check(0)?;
             }
         }
         Ok(context)
@@ -447,22 +431,19 @@ impl<'p> LocationStacks<'p> {
         &mut self,
         id: u64,
         field: impl FnOnce() -> String,
-        held: usize,
-        limit: Limit,
     ) -> Result<Range<usize>, ReadError> {
         let Some(location) = self.parts.locations.get(&id) else {
             return Err(wrong(field(), format!("location {id} is not there")));
         };
         let start = self.functions.len();
         for line in &location.line {
-            let of_location = || format!("location with id {id}");
             let Some(function) = self.parts.functions.get(&line.function_id) else {
                 let problem = format!("function {} is not there", line.function_id);
-                return Err(wrong(format!("{}, line.function_id", of_location()), problem));
+                return Err(wrong(format!("location with id {id}, line.function_id"), problem));
             };
             let number = self.function(function, line, location)?;
             push(&mut self.functions, number);
-            limit.check(held + self.bytes())?;
+            self.check(0)?;
         }
         if location.line.is_empty() {
             // Not symbolised: there is an address, and no name.
@@ -474,6 +455,58 @@ impl<'p> LocationStacks<'p> {
         let frames = start..self.functions.len();
         self.frames.insert(id, frames.clone());
         Ok(frames)
+    }
+
+    /// The label set of a sample, without the size of its objects, and that size, or 0.
+    fn labels(
+        &mut self,
+        labels: &[messages::Label],
+        sample: usize,
+    ) -> Result<(u32, u64), ReadError> {
+        let parts = self.parts;
+        let field = |place: usize, name: &str| format!("sample[{sample}].label[{place}].{name}");
+        self.check(size_of_val(labels))?;
+        let (mut size, mut set, mut texts) = (0, Vec::new(), 0);
+        for (place, label) in labels.iter().enumerate() {
+            let key = parts.string(label.key, || field(place, "key"))?;
+            let text = parts.text(label.str, || field(place, "str"))?;
+            let unit = parts.text(label.num_unit, || field(place, "num_unit"))?;
+            // Without a text the label is a number.
+            let is_size = label.str == 0 && key == "bytes" && matches!(unit, "" | "bytes");
+            if is_size && label.num > 0 && size == 0 {
+                size = label.num.unsigned_abs();
+            } else {
+                texts += key.len() + text.len() + unit.len();
+                if set.is_empty() {
+                    set.reserve_exact(labels.len());
+                }
+                set.push(*label);
+            }
+        }
+        if set.is_empty() {
+            return Ok((LabelSets::NONE, size));
+        }
+        if let Some(&number) = self.label_numbers.get(&set) {
+            return Ok((number, size));
+        }
+        let each = size_of::<Label>() + size_of::<messages::Label>();
+        self.label_bytes += texts + set.capacity() * each + 16 * size_of::<usize>();
+        self.check(0)?;
+        let text = |index| parts.text(index, String::new).map(str::to_owned);
+        let read = |label: &messages::Label| -> Result<Label, ReadError> {
+            let key = text(label.key)?;
+            Ok(match label.str {
+                0 => Label::number(key, label.num, text(label.num_unit)?),
+                index => Label::text(key, text(index)?),
+            })
+        };
+        let mut texts = Vec::with_capacity(set.len());
+        for label in &set {
+            texts.push(read(label)?);
+        }
+        let number = self.label_sets.push(texts);
+        self.label_numbers.insert(set, number);
+        Ok((number, size))
     }
 
     /// The number of a function, at the line where it starts; where it calls from is kept only if
@@ -627,74 +660,6 @@ fn is_anonymous(parts: &FunctionParts<'_>) -> bool {
         || format!("(anonymous:L#{line}:C#{column})") == parts.name
 }
 
-/// Numbers label sets.
-#[derive(Default)]
-struct Labels {
-    sets: LabelSets,
-    /// By the labels as they stand in the file.
-    numbers: HashMap<Vec<messages::Label>, u32, RandomState>,
-    bytes: usize,
-}
-
-impl Labels {
-    /// The label set of a sample, without the size of its objects, and that size, or 0; `held` is
-    /// what others hold.
-    fn of(
-        &mut self,
-        labels: &[messages::Label],
-        sample: usize,
-        parts: &Parts,
-        held: usize,
-        limit: Limit,
-    ) -> Result<(u32, u64), ReadError> {
-        let field = |place: usize, name: &str| format!("sample[{sample}].label[{place}].{name}");
-        let mut size = 0;
-        limit.check(held + self.bytes + size_of_val(labels))?;
-        let mut set = Vec::new();
-        let mut texts = 0;
-        for (place, label) in labels.iter().enumerate() {
-            let key = parts.string(label.key, || field(place, "key"))?;
-            let text = parts.text(label.str, || field(place, "str"))?;
-            let unit = parts.text(label.num_unit, || field(place, "num_unit"))?;
-            // Without a text the label is a number.
-            let is_size = label.str == 0 && key == "bytes" && matches!(unit, "" | "bytes");
-            if is_size && label.num > 0 && size == 0 {
-                size = label.num.unsigned_abs();
-            } else {
-                texts += key.len() + text.len() + unit.len();
-                if set.is_empty() {
-                    set.reserve_exact(labels.len());
-                }
-                set.push(*label);
-            }
-        }
-        if set.is_empty() {
-            return Ok((LabelSets::NONE, size));
-        }
-        if let Some(&number) = self.numbers.get(&set) {
-            return Ok((number, size));
-        }
-        let each = size_of::<Label>() + size_of::<messages::Label>();
-        self.bytes += texts + set.capacity() * each + 16 * size_of::<usize>();
-        limit.check(held + self.bytes)?;
-        let text = |index| parts.text(index, String::new).map(str::to_owned);
-        let read = |label: &messages::Label| -> Result<Label, ReadError> {
-            let key = text(label.key)?;
-            Ok(match label.str {
-                0 => Label::number(key, label.num, text(label.num_unit)?),
-                index => Label::text(key, text(index)?),
-            })
-        };
-        let mut texts = Vec::with_capacity(set.len());
-        for label in &set {
-            texts.push(read(label)?);
-        }
-        let number = self.sets.push(texts);
-        self.numbers.insert(set, number);
-        Ok((number, size))
-    }
-}
-
 /// How many bytes one byte of a message is decoded into, at most. An empty label has two, and 32 in
 /// a list, whose capacity may be twice as much; a number has one, and 8 there.
 const DECODED: usize = 32;
@@ -702,82 +667,94 @@ const DECODED: usize = 32;
 /// The wire type of strings and messages.
 const LENGTH_DELIMITED: u8 = 2;
 
+/// A field of a message.
+struct Field<'m> {
+    number: u32,
+    wire_type: u8,
+    /// The field as a whole, and what is in it.
+    message: &'m [u8],
+    content: &'m [u8],
+    /// Where it ends in the file.
+    end: u64,
+}
+
 /// The fields of a message, one after the other.
 struct MessageFields<R> {
     reader: io::BufReader<R>,
+    message: Vec<u8>,
     /// Where the next field starts.
     offset: u64,
 }
 
 impl<R: Read> MessageFields<R> {
     fn new(reader: R) -> Self {
-        Self { reader: io::BufReader::with_capacity(64 * 1024, reader), offset: 0 }
+        let reader = io::BufReader::with_capacity(64 * 1024, reader);
+        Self { reader, message: Vec::new(), offset: 0 }
     }
 
-    /// Reads the next field into `message`: its number, and where in `message` its content starts.
-    fn next(
-        &mut self,
-        message: &mut Vec<u8>,
-        limit: Limit,
-    ) -> Result<Option<(u32, usize)>, ReadError> {
-        message.clear();
-        let Some(key) = self.varint(message)? else { return Ok(None) };
-        let start = message.len();
-        let number = u32::try_from(key >> 3).unwrap_or(u32::MAX);
-        let len = match key & 7 {
+    fn next(&mut self, limit: Limit) -> Result<Option<Field<'_>>, ReadError> {
+        self.message.clear();
+        let Some(key) = self.varint()? else { return Ok(None) };
+        let (number, wire_type) = (u32::try_from(key >> 3).unwrap_or(u32::MAX), (key & 7) as u8);
+        let mut start = self.message.len();
+        let len = match wire_type {
             0 => {
-                let start = message.len();
-                self.varint(message)?.ok_or_else(|| self.cut())?;
-                return Ok(Some((number, start)));
+                self.varint()?.ok_or_else(|| self.cut())?;
+                0
             }
             1 => 8,
-            2 => self.varint(message)?.ok_or_else(|| self.cut())?,
-            5 => 4,
-            other => {
-                let problem = format!("wire type {other}");
-                return Err(wrong(format!("byte {}", self.offset), problem));
+            LENGTH_DELIMITED => {
+                let len = self.varint()?.ok_or_else(|| self.cut())?;
+                start = self.message.len();
+                len
             }
+            5 => 4,
+            other => return Err(self.wrong(format!("wire type {other}"))),
         };
-        let content = if key & 7 == 2 { message.len() } else { start };
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         // The message, and what it becomes.
         let times = if number == field::STRING_TABLE { 4 } else { DECODED };
+        let cut = |fields: &Self| {
+            fields.wrong(format!("the profile is cut off here, in field {number} of {len} bytes"))
+        };
         if let Err(error) = limit.check(len.saturating_mul(times)) {
             // The length may be wrong, and then more memory does not help.
             let most = MOST_TO_CHECK.min(len as u64);
             let read = io::copy(&mut self.reader.by_ref().take(most), &mut io::sink())?;
             self.offset += read;
-            return Err(if read < most { self.cut_in(number, len) } else { error });
+            return Err(if read < most { cut(self) } else { error });
         }
-        let read = self.reader.by_ref().take(len as u64).read_to_end(message)?;
+        let read = self.reader.by_ref().take(len as u64).read_to_end(&mut self.message)?;
         self.offset += read as u64;
-        if read < len { Err(self.cut_in(number, len)) } else { Ok(Some((number, content))) }
+        if read < len {
+            return Err(cut(self));
+        }
+        let (message, end) = (&self.message[..], self.offset);
+        Ok(Some(Field { number, wire_type, message, content: &message[start..], end }))
     }
 
-    fn cut_in(&self, number: u32, len: usize) -> ReadError {
-        let problem = format!("the profile is cut off here, in field {number} of {len} bytes");
+    /// An error about what was just read.
+    fn wrong(&self, problem: impl fmt::Display) -> ReadError {
         wrong(format!("byte {}", self.offset), problem)
     }
 
     fn cut(&self) -> ReadError {
-        wrong(format!("byte {}", self.offset), "the profile is cut off here")
+        self.wrong("the profile is cut off here")
     }
 
-    /// A number of variable length, also appended to `message`; `None` at the end.
-    fn varint(&mut self, message: &mut Vec<u8>) -> Result<Option<u64>, ReadError> {
-        let start = message.len();
+    /// A number of variable length, also appended to the message; `None` at the end.
+    fn varint(&mut self) -> Result<Option<u64>, ReadError> {
+        let start = self.message.len();
         loop {
             let Some(&byte) = self.reader.fill_buf()?.first() else {
-                return if message.len() == start { Ok(None) } else { Err(self.cut()) };
+                return if self.message.len() == start { Ok(None) } else { Err(self.cut()) };
             };
             self.reader.consume(1);
             self.offset += 1;
-            message.push(byte);
-            if byte < 0x80 || message.len() - start == 10 {
-                let number = decode_varint(&mut &message[start..]);
-                return number
-                    .map(Some)
-                    .map_err(|error| wrong(format!("byte {}", self.offset), error));
+            self.message.push(byte);
+            if byte < 0x80 || self.message.len() - start == 10 {
+                let number = decode_varint(&mut &self.message[start..]);
+                return number.map(Some).map_err(|error| self.wrong(error));
             }
         }
     }

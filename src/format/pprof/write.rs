@@ -13,72 +13,16 @@ use super::messages::{EncodedSample, Function, Header, Label, Line, Location, Va
 use super::{anonymous_name, differences_comment, generated_name};
 use crate::format::rounding::Rounding;
 use crate::format::stack_walk::{Extent, Stack, StackWalk};
-use crate::format::write_error::{DEFAULT_LIMIT, WriteError};
-use crate::model::{Bytes, SampleType, written_line};
+use crate::format::write_error::WriteError;
+use crate::format::write_options::WriteOptions;
+use crate::model::{SampleType, written_line};
 use crate::profile::{LabelValue, Profile, RowData};
 
-/// Options of [`Profile::write_pprof`] and [`Profile::write_pprof_diff`].
-///
-/// ```
-/// use v8_heap_sampler::format::PprofOptions;
-/// let options = PprofOptions::new().object_sizes(true);
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PprofOptions {
-    pub(crate) object_sizes: bool,
-    pub(crate) compression: u32,
-    pub(crate) size_limit: Bytes,
-}
-
-impl PprofOptions {
-    /// The defaults.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { object_sizes: false, compression: 1, size_limit: DEFAULT_LIMIT }
-    }
-
-    /// Sets whether objects of different sizes are samples of their own, with the size as the
-    /// numeric label `bytes`, as in Go's profiles. Default: no; it makes files larger. Sizes that
-    /// the profile does not know are left out.
-    #[must_use]
-    pub const fn object_sizes(mut self, wanted: bool) -> Self {
-        self.object_sizes = wanted;
-        self
-    }
-
-    /// Sets the level of gzip's compression, from 0 (none) to 9; above 9 is 9. Default: 1, as in
-    /// Go's runtime.
-    #[must_use]
-    pub const fn compression(mut self, level: u32) -> Self {
-        self.compression = if level > 9 { 9 } else { level };
-        self
-    }
-
-    /// Sets the most bytes that the samples may have before they are compressed. Default: 1 GiB.
-    #[must_use]
-    pub const fn size_limit(mut self, limit: Bytes) -> Self {
-        self.size_limit = limit;
-        self
-    }
-}
-
-impl From<&PprofOptions> for PprofOptions {
-    fn from(options: &PprofOptions) -> Self {
-        options.clone()
-    }
-}
-
-impl PprofOptions {
+impl WriteOptions {
     /// Whether rows are one sample, which are sorted by context, labels and size.
     fn are_one_sample(&self, one: &RowData, other: &RowData) -> bool {
         (one.context, one.labels) == (other.context, other.labels)
             && (!self.object_sizes || one.raw_size() == other.raw_size())
-    }
-}
-
-impl Default for PprofOptions {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -101,20 +45,18 @@ impl Profile {
     /// Memory beyond the profile: the table of strings, a buffer, and what gzip takes. Pass a file
     /// or socket as it is: what is written is compressed and in blocks. Each sample has its whole
     /// stack, so that what readers unpack grows with the square of the depth, up to
-    /// [`PprofOptions::size_limit`].
+    /// [`WriteOptions::limit`].
     ///
     /// ```
-    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType,
-    /// #     SamplerOptions};
-    /// # let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main")];
-    /// # nodes[0].child_ids.push(NodeId(2));
-    /// # let samples = [Sample::new(NodeId(2), 64, SampleId(1), true)];
-    /// use v8_heap_sampler::{Label, format::{self, PprofOptions}};
+    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions};
+    /// # let nodes = [Node::new(NodeId(1), "main")];
+    /// # let samples = [Sample::new(NodeId(1), 64, SampleId(1), true)];
+    /// use v8_heap_sampler::{Label, format::{self, WriteOptions}};
     ///
     /// let mut profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
     /// profile.add_label(Label::text("isolate", "worker 3"));
     /// let mut pprof = Vec::new();
-    /// profile.write_pprof(&mut pprof, &PprofOptions::new())?;
+    /// profile.write_pprof(&mut pprof, WriteOptions::new())?;
     /// let again = format::read(&pprof[..])?;
     /// assert_eq!(again.total(SampleType::InuseSpace), Some(64.0));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -126,12 +68,12 @@ impl Profile {
     pub fn write_pprof(
         &self,
         writer: impl Write,
-        options: impl Into<PprofOptions>,
+        options: impl Into<WriteOptions>,
     ) -> Result<(), WriteError> {
         let options = &options.into();
         let types: Vec<SampleType> = self.sample_types().collect();
         self.check_pprof_size(&types, options)?;
-        let gzip = GzEncoder::new(writer, Compression::new(options.compression.min(9)));
+        let gzip = GzEncoder::new(writer, Compression::new(options.compression));
         let mut encoder = Encoder::new(gzip);
         encoder.string("")?;
         encoder.header(self, &types)?;
@@ -151,15 +93,14 @@ impl Profile {
     /// a copy of both.
     ///
     /// ```
-    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType,
-    /// #     SamplerOptions};
+    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SamplerOptions};
     /// # let nodes = [Node::new(NodeId(1), "(root)")];
     /// # let samples = [Sample::new(NodeId(1), 64, SampleId(1), true)];
     /// # let before = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
     /// # let after = before.clone();
-    /// use v8_heap_sampler::format::PprofOptions;
+    /// use v8_heap_sampler::format::WriteOptions;
     /// let mut pprof = Vec::new();
-    /// after.write_pprof_diff(&mut pprof, &before, &PprofOptions::new())?;
+    /// after.write_pprof_diff(&mut pprof, &before, WriteOptions::new())?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -171,7 +112,7 @@ impl Profile {
         &self,
         writer: impl Write,
         before: &Self,
-        options: impl Into<PprofOptions>,
+        options: impl Into<WriteOptions>,
     ) -> Result<(), WriteError> {
         let options = &options.into();
         let mut base = before.clone().negated();
@@ -186,7 +127,7 @@ impl Profile {
     fn check_pprof_size(
         &self,
         types: &[SampleType],
-        options: &PprofOptions,
+        options: &WriteOptions,
     ) -> Result<(), WriteError> {
         let labels: Vec<u64> = self
             .label_sets()
@@ -205,8 +146,7 @@ impl Profile {
         let length = |function: u32| prost::length_delimiter_len(function as usize + 1);
         let stacks = Extent::of(self, samples().map(|row| row.context), length).in_full;
         let labels: u64 = samples().map(|row| LABEL * labels[row.labels as usize]).sum();
-        let (needed, option) = (stacks.saturating_add(labels), "PprofOptions::size_limit");
-        WriteError::check_limit("pprof", needed, options.size_limit, option)
+        WriteError::check_limit("pprof", stacks.saturating_add(labels), options.limit)
     }
 }
 
@@ -322,7 +262,7 @@ impl<W: Write> Encoder<W> {
         &mut self,
         profile: &Profile,
         types: &[SampleType],
-        options: &PprofOptions,
+        options: &WriteOptions,
     ) -> io::Result<()> {
         let mut label_sets = Vec::new();
         for labels in profile.label_sets() {

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 
 use proptest::prelude::*;
 use prost::Message;
-use v8_heap_sampler::format::{self, PprofOptions, ReadError, ReadOptions};
+use v8_heap_sampler::format::{self, ReadError, ReadOptions, WriteOptions};
 use v8_heap_sampler::{Bytes, Counted, ProfileError};
 
 use crate::format::small;
@@ -497,7 +497,7 @@ fn files() -> Vec<Vec<u8>> {
     let [mut heapprofile, mut pprof, mut nodes, mut nested] = [const { Vec::new() }; 4];
     let profile = small();
     profile.write_heapprofile(&mut heapprofile, Counted::InUse).unwrap();
-    profile.write_pprof(&mut pprof, PprofOptions::new().object_sizes(true)).unwrap();
+    profile.write_pprof(&mut pprof, WriteOptions::new().object_sizes(true)).unwrap();
     let mut plain = Vec::new();
     flate2::read::GzDecoder::new(&pprof[..]).read_to_end(&mut plain).unwrap();
     profile.write_nodes(&mut nodes, Counted::InUse).unwrap();

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::Value;
-use v8_heap_sampler::format::{self, PprofOptions};
+use v8_heap_sampler::format::{self, WriteOptions};
 use v8_heap_sampler::{Counted, Profile, SampleType};
 
 use crate::support::answers;
@@ -32,7 +32,7 @@ fn heapprofile(profile: &Profile, bytes: &mut Vec<u8>) {
 }
 
 fn pprof(profile: &Profile, bytes: &mut Vec<u8>) {
-    profile.write_pprof(bytes, PprofOptions::new().object_sizes(true)).unwrap();
+    profile.write_pprof(bytes, WriteOptions::new().object_sizes(true)).unwrap();
 }
 
 #[test]

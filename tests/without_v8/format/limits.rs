@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
 use serde_json::Value;
-use v8_heap_sampler::format::{
-    DotOptions, FirefoxOptions, FlamegraphOptions, FoldedOptions, PprofOptions, WriteError,
-};
+use v8_heap_sampler::format::{WriteError, WriteOptions};
 use v8_heap_sampler::{Allocation, Bytes, Counted, Node, NodeId, Profile, SampleType};
 
 const SPACE: SampleType = SampleType::InuseSpace;
@@ -59,12 +57,12 @@ fn folded_stacks_know_their_size_beforehand() {
         let mut folded = Vec::new();
         profile.write_folded(&mut folded, SPACE).unwrap();
         let len = folded.len() as u64;
-        let options = FoldedOptions::new(SPACE);
-        let limit = |bytes| options.clone().size_limit(Bytes(bytes));
+        let options = WriteOptions::from(SPACE);
+        let limit = |bytes| options.clone().limit(Bytes(bytes));
         profile.write_folded(io::sink(), limit(len)).unwrap();
         let (needed, text) = refused(profile.write_folded(Untouched, limit(len - 1)));
         assert_eq!(needed.0, len);
-        assert!(text.contains("or raise the limit (FoldedOptions::size_limit)"), "{text}");
+        assert!(text.contains("or raise the limit (WriteOptions::limit)"), "{text}");
     }
 }
 
@@ -72,7 +70,7 @@ fn folded_stacks_know_their_size_beforehand() {
 fn what_is_too_large_is_refused_before_it_is_written() {
     let profile = comb(2000);
     let limit = Bytes(100_000);
-    let options = PprofOptions::new().size_limit(limit);
+    let options = WriteOptions::new().limit(limit);
     let (needed, text) = refused(profile.write_pprof(Untouched, &options));
     assert!(
         text.starts_with("pprof: that would take 4.0 MB or more, and the limit is 100.0 kB: make "),
@@ -80,21 +78,21 @@ fn what_is_too_large_is_refused_before_it_is_written() {
     );
     // As large as it is said to be, but for what each sample has beside its stack.
     let mut pprof = Vec::new();
-    profile.write_pprof(&mut pprof, PprofOptions::new()).unwrap();
+    profile.write_pprof(&mut pprof, WriteOptions::new()).unwrap();
     let unpacked =
         io::copy(&mut flate2::read::GzDecoder::new(&pprof[..]).by_ref(), &mut io::sink());
     let beside = unpacked.unwrap() - needed.0;
     assert!(beside < 4001 * 40, "{beside}");
     refused(profile.write_pprof_diff(Untouched, &profile, &options));
 
-    let options = FlamegraphOptions::new(SPACE).memory_limit(limit);
+    let options = WriteOptions::from(SPACE).limit(limit);
     let (_, text) = refused(profile.write_flamegraph(Untouched, &options));
-    assert!(text.contains("FlamegraphOptions::memory_limit"), "{text}");
+    assert!(text.contains("WriteOptions::limit"), "{text}");
     refused(profile.write_flamegraph_diff(Untouched, &profile, &options));
 
     let (_, text) =
-        refused(profile.write_firefox(Untouched, FirefoxOptions::new("deep").memory_limit(limit)));
-    assert!(text.contains("FirefoxOptions::memory_limit"), "{text}");
+        refused(profile.write_firefox(Untouched, WriteOptions::from("deep").limit(limit)));
+    assert!(text.contains("WriteOptions::limit"), "{text}");
 }
 
 #[test]
@@ -103,10 +101,10 @@ fn labels_count_as_samples_repeat_them() {
     for number in 0..500 {
         profile.add_label(v8_heap_sampler::Label::number(format!("key{number}"), 1, ""));
     }
-    let options = PprofOptions::new().size_limit(Bytes(4_000_000));
+    let options = WriteOptions::new().limit(Bytes(4_000_000));
     let (needed, _) = refused(profile.write_pprof(Untouched, &options));
     let mut pprof = Vec::new();
-    profile.write_pprof(&mut pprof, PprofOptions::new()).unwrap();
+    profile.write_pprof(&mut pprof, WriteOptions::new()).unwrap();
     let unpacked =
         io::copy(&mut flate2::read::GzDecoder::new(&pprof[..]).by_ref(), &mut io::sink()).unwrap();
     assert!(needed.0 <= unpacked && needed.0 > unpacked / 2, "{needed:?} of {unpacked}");
@@ -170,7 +168,7 @@ fn what_is_linear_in_contexts_is_written_however_deep_it_is() {
         ("nested nodes", |profile, bytes| profile.write_nested_nodes(bytes, Counted::InUse)),
         ("speedscope", |profile, bytes| profile.write_speedscope(bytes, "x")),
         ("Firefox", |profile, bytes| profile.write_firefox(bytes, "x")),
-        ("DOT", |profile, bytes| profile.write_dot(bytes, DotOptions::new(SPACE))),
+        ("DOT", |profile, bytes| profile.write_dot(bytes, SPACE)),
     ];
     let of = move |levels: u32| {
         let profile = comb(levels);
@@ -186,8 +184,8 @@ fn what_is_linear_in_contexts_is_written_however_deep_it_is() {
         .spawn(move || {
             let profile = comb(100_000);
             refused(profile.write_folded(Untouched, SPACE));
-            refused(profile.write_pprof(Untouched, PprofOptions::new()));
-            refused(profile.write_flamegraph(Untouched, FlamegraphOptions::new(SPACE)));
+            refused(profile.write_pprof(Untouched, WriteOptions::new()));
+            refused(profile.write_flamegraph(Untouched, SPACE));
             (of(10_000), of(100_000))
         })
         .unwrap()
@@ -226,7 +224,7 @@ fn what_is_too_narrow_to_be_seen_is_part_of_its_caller() {
     }
     let profile = Profile::from_nodes(&nodes, Counted::InUse).unwrap();
     let mut svg = Vec::new();
-    let options = FlamegraphOptions::new(SPACE).memory_limit(Bytes(30_000_000));
+    let options = WriteOptions::from(SPACE).limit(Bytes(30_000_000));
     profile.write_flamegraph(&mut svg, &options).unwrap();
     let drawn = titles(svg);
     for expected in [
@@ -255,7 +253,7 @@ fn colours_are_relative_to_the_largest_change_though_it_is_not_seen() {
     };
     let drawn = |before: &Profile| {
         let mut svg = Vec::new();
-        let options = FlamegraphOptions::new(SPACE);
+        let options = WriteOptions::from(SPACE);
         profile(20, 0).write_flamegraph_diff(&mut svg, before, &options).unwrap();
         let svg = String::from_utf8(svg).unwrap();
         let at = svg.find("<title>grown (20 bytes, 100.00%; +50.00%)").expect(&svg);
@@ -275,7 +273,7 @@ fn names_that_graphviz_cannot_read_are_cut() {
         root.child_ids.push(NodeId(2));
         let profile = Profile::from_nodes(&[root, node], Counted::InUse).unwrap();
         let mut dot = Vec::new();
-        profile.write_dot(&mut dot, DotOptions::new(SPACE)).unwrap();
+        profile.write_dot(&mut dot, SPACE).unwrap();
         let dot = String::from_utf8(dot).unwrap();
         let label = dot.lines().find(|line| line.contains("fontsize=")).unwrap();
         let end = |of: &str| label.find(of).unwrap_or_else(|| panic!("{letter}: no {of}"));

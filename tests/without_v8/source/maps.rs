@@ -690,7 +690,7 @@ fn views_and_graphs_carry_the_original() {
 #[cfg(feature = "formats")]
 #[test]
 fn files_carry_both_places() {
-    use v8_heap_sampler::format::{self, PprofOptions};
+    use v8_heap_sampler::format::{self, WriteOptions};
 
     let text = "function a(n){}var b=()=>[];x(()=>[])";
     let segments: Vec<Segment> = vec![
@@ -712,7 +712,7 @@ fn files_carry_both_places() {
     let functions = &mapped.functions()[1..];
 
     let mut pprof = Vec::new();
-    mapped.write_pprof(&mut pprof, PprofOptions::new()).unwrap();
+    mapped.write_pprof(&mut pprof, WriteOptions::new()).unwrap();
     assert_eq!(&format::read(&pprof[..]).unwrap().functions()[1..], functions);
     let mut json = Vec::new();
     mapped.write_nodes(&mut json, Counted::InUse).unwrap();

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use serde_json::{Value, json};
 use v8_heap_sampler::analysis::{Pattern, PeekedCall, Query};
-use v8_heap_sampler::format::{self, PprofOptions, WriteError};
+use v8_heap_sampler::format::{self, WriteError, WriteOptions};
 use v8_heap_sampler::{Counted, HeapSampler, KeepDead, Label, Profile, SampleType, SamplerOptions};
 
 /// Samples a script twice and writes what was collected in every format.
@@ -88,7 +88,7 @@ fn write_all(
     let path = |name: &str| folder.join(name);
     let value = SampleType::InuseSpace;
 
-    let pprof = PprofOptions::new();
+    let pprof = WriteOptions::new();
     write(&path("before.pb.gz"), |file| before.write_pprof(file, &pprof))?;
     write(&path("after.pb.gz"), |file| after.write_pprof(file, &pprof))?;
     let sizes = pprof.object_sizes(true);

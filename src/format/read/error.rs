@@ -86,7 +86,7 @@ pub enum ReadError {
 
 impl ReadError {
     /// Sums beyond what numbers can say exactly are refused.
-    pub(super) fn check_total(total: f64) -> Result<(), Self> {
+    pub(crate) fn check_total(total: f64) -> Result<(), Self> {
         if total <= Profile::MOST as f64 {
             return Ok(());
         }

@@ -3,14 +3,12 @@
 use std::io::Read;
 
 use jiter::Jiter;
-use serde::de::DeserializeOwned;
 
-use super::json_pull::{JsonPull, Problem, each_field, integer, of};
-use super::read_error::ReadError;
-use super::read_nodes::{Ids, read_list};
-use super::read_options::ReadOptions;
+use super::json_pull::{JsonPull, Problem, all_fields, field, integer, number, of};
+use super::nodes::{Ids, read_list};
+use super::{ReadError, ReadOptions};
 use crate::model::{HeapStatistics, Node, NodeId, Sample, SampleId, SamplerOptions, Timestamp};
-use crate::profile::{AllOptions, Collection, OrdinalSample, OwnWork, Profile, RowData, push};
+use crate::profile::{AllOptions, Collection, Label, OrdinalSample, OwnWork, Profile, RowData};
 
 /// Reads the rest of the object whose first key has been read.
 pub(crate) fn read<R: Read>(
@@ -42,6 +40,7 @@ struct Members {
     heap: Option<HeapStatistics>,
     own_work: Option<OwnWork>,
     comments: Option<Vec<String>>,
+    labels: Option<Vec<Label>>,
     nodes: Option<Vec<Node>>,
     samples: Option<Vec<Sample>>,
     /// What nodes and samples hold, and what the heap profile of them will.
@@ -62,15 +61,16 @@ impl Members {
                 std::mem::replace(&mut self.has_version, true)
             }
             "options" => {
-                let all = value::<_, AllOptions>(json, "options")?;
+                let all = json.value::<AllOptions>("options")?;
                 self.options.replace(all.into()).is_some()
             }
-            "started" => self.started.replace(value(json, "started")?).is_some(),
-            "collected" => self.collected.replace(value(json, "collected")?).is_some(),
-            "heap_at_start" => self.heap_at_start.replace(value(json, "heap_at_start")?).is_some(),
-            "heap" => self.heap.replace(value(json, "heap")?).is_some(),
-            "own_work" => self.own_work.replace(value(json, "own_work")?).is_some(),
-            "comments" => self.comments.replace(value(json, "comments")?).is_some(),
+            "started" => self.started.replace(json.value("started")?).is_some(),
+            "collected" => self.collected.replace(json.value("collected")?).is_some(),
+            "heap_at_start" => self.heap_at_start.replace(json.value("heap_at_start")?).is_some(),
+            "heap" => self.heap.replace(json.value("heap")?).is_some(),
+            "own_work" => self.own_work.replace(json.value("own_work")?).is_some(),
+            "comments" => self.comments.replace(json.value("comments")?).is_some(),
+            "labels" => self.labels.replace(json.value("labels")?).is_some(),
             "nodes" => {
                 let list = read_list(json, "nodes", options, self.held, false)?;
                 if list.ids == Ids::Texts {
@@ -80,7 +80,7 @@ impl Members {
                 self.nodes.replace(list.nodes).is_some()
             }
             "samples" => {
-                let list = read_samples(json, self.held)?;
+                let list = json.list("samples", self.held, SAMPLE, read_sample)?;
                 self.held += list.capacity() * SAMPLE;
                 self.samples.replace(list).is_some()
             }
@@ -108,12 +108,13 @@ impl Members {
         collection.own_work = self.own_work.ok_or_else(|| missing("own_work"))?;
         let mut profile = Profile::of_nodes_and_samples(&nodes, samples, collection)?;
         profile.metadata.comments = self.comments.unwrap_or_default();
+        self.labels.into_iter().flatten().for_each(|label| profile.add_label(label));
         Ok(profile)
     }
 }
 
 fn check_version<R: Read>(json: &mut JsonPull<R>) -> Result<(), ReadError> {
-    let version = json.integer("version", 0, i64::MAX)?;
+    let version = json.parse(|json| integer(json, "version", 0, i64::MAX))?;
     if version == i64::from(Profile::VERSION) {
         return Ok(());
     }
@@ -124,52 +125,30 @@ fn check_version<R: Read>(json: &mut JsonPull<R>) -> Result<(), ReadError> {
     Err(ReadError::UnknownFormat { found })
 }
 
-/// A value that is small.
-fn value<R: Read, T: DeserializeOwned>(
-    json: &mut JsonPull<R>,
-    field: &'static str,
-) -> Result<T, ReadError> {
-    json.raw(|text| serde_json::from_slice(text).map_err(|error| error.to_string()), field)
-}
-
 /// What a sample takes, with those of the heap profile, its values, and the check of its number.
 const SAMPLE: usize =
     size_of::<Sample>() + size_of::<OrdinalSample>() + size_of::<RowData>() + 16 + 20;
 
-fn read_samples<R: Read>(json: &mut JsonPull<R>, held: usize) -> Result<Vec<Sample>, ReadError> {
-    let mut samples = Vec::new();
-    let mut more = json.enter_array("samples")?;
-    while more {
-        let sample = json.parse(read_sample)?;
-        push(&mut samples, sample);
-        json.check(held + samples.capacity() * SAMPLE)?;
-        more = json.next_element()?;
-    }
-    Ok(samples)
-}
-
 fn read_sample(json: &mut Jiter<'_>) -> Result<Sample, Problem> {
     const FIELDS: [&str; 4] =
         ["samples.node_id", "samples.size", "samples.sample_id", "samples.is_live"];
-    fn field_of(key: &str) -> Option<usize> {
-        FIELDS.iter().position(|field| field["samples.".len()..] == *key)
-    }
-    let (mut node_id, mut size, mut sample_id, mut is_live) = (None, None, None, None);
-    each_field(json, "samples", field_of, |field, json| {
-        match field {
-            0 => node_id = Some(integer(json, FIELDS[0], 0, u32::MAX.into())?),
-            1 => size = Some(integer(json, FIELDS[1], 0, 1 << 53)?),
-            2 => sample_id = Some(integer(json, FIELDS[2], 0, i64::MAX)?),
-            _ => is_live = Some(json.next_bool().map_err(|e| of(FIELDS[3], e))?),
+    let sample = Sample::new(NodeId(0), 0, SampleId(0), true);
+    all_fields(json, "samples", &FIELDS, "sample", sample, |key| match key {
+        "node_id" => {
+            field(1, |sample, json| number(json, FIELDS[0]).map(|id| sample.node_id = NodeId(id)))
         }
-        Ok(())
-    })?;
-    let missing =
-        |field: usize| Problem::here(FIELDS[field], "the sample that ends here lacks it", json);
-    Ok(Sample::new(
-        NodeId(node_id.ok_or_else(|| missing(0))? as u32),
-        size.ok_or_else(|| missing(1))? as u64,
-        SampleId(sample_id.ok_or_else(|| missing(2))? as u64),
-        is_live.ok_or_else(|| missing(3))?,
-    ))
+        "size" => field(2, |sample, json| {
+            integer(json, FIELDS[1], 0, 1 << 53).map(|size| sample.size = size as u64)
+        }),
+        "sample_id" => field(4, |sample, json| {
+            let id = integer(json, FIELDS[2], 0, i64::MAX)?;
+            sample.sample_id = SampleId(id as u64);
+            Ok(())
+        }),
+        "is_live" => field(8, |sample, json| {
+            sample.is_live = json.next_bool().map_err(|e| of(FIELDS[3], e))?;
+            Ok(())
+        }),
+        _ => None,
+    })
 }

@@ -1,11 +1,13 @@
 //! JSON as a stream of tokens, from a reader, in bounded memory.
 
 use std::io::Read;
+use std::num::NonZeroU32;
 
 use jiter::{Jiter, JiterErrorType, JsonErrorType, NumberAny, NumberInt, Peek};
+use serde::de::DeserializeOwned;
 
+use super::ReadError;
 use super::limit::{Limit, too_long};
-use super::read_error::ReadError;
 use crate::profile::{Profile, push};
 
 /// JSON from a reader, token by token: `jiter` on a window that moves over the text.
@@ -157,32 +159,41 @@ impl<R: Read> JsonPull<R> {
         self.parse(|json| take_key(json.next_key()?, key))
     }
 
-    /// A whole number in bounds.
-    pub(crate) fn integer(
+    /// A value that is small, as serde reads it.
+    pub(crate) fn value<T: DeserializeOwned>(
         &mut self,
-        field: &'static str,
-        least: i64,
-        most: i64,
-    ) -> Result<i64, ReadError> {
-        self.parse(|json| integer(json, field, least, most))
-    }
-
-    /// The text of a value, whatever it is.
-    pub(crate) fn raw<T>(
-        &mut self,
-        mut take: impl FnMut(&[u8]) -> Result<T, String>,
         field: &'static str,
     ) -> Result<T, ReadError> {
         self.parse(|json| {
             json.peek()?;
-            let start = json.current_index();
+            let index = json.current_index();
             json.next_skip()?;
-            take(json.slice_to_current(start)).map_err(|problem| Problem::Value {
+            serde_json::from_slice(json.slice_to_current(index)).map_err(|error| Problem::Value {
                 field,
-                problem,
-                index: start,
+                problem: error.to_string(),
+                index,
             })
         })
+    }
+
+    /// An array of small values, each of which comes to so many bytes in the end, where others hold
+    /// `held`.
+    pub(crate) fn list<T>(
+        &mut self,
+        field: &'static str,
+        held: usize,
+        each: usize,
+        read: impl Fn(&mut Jiter<'_>) -> Result<T, Problem>,
+    ) -> Result<Vec<T>, ReadError> {
+        let mut list = Vec::new();
+        let mut more = self.enter_array(field)?;
+        while more {
+            let value = self.parse(&read)?;
+            push(&mut list, value);
+            self.check(held + list.capacity() * each)?;
+            more = self.next_element()?;
+        }
+        Ok(list)
     }
 
     /// Skips a value, of any size and depth.
@@ -450,28 +461,76 @@ pub(crate) fn text(
     Ok(())
 }
 
-/// Reads the fields of a small object, each once: what `key_of` does not know is skipped.
+/// A whole number of 32 bits.
 #[inline]
-pub(crate) fn each_field<K: Copy + PartialEq>(
+pub(crate) fn number(json: &mut Jiter<'_>, field: &'static str) -> Result<u32, Problem> {
+    Ok(integer(json, field, 0, u32::MAX.into())? as u32)
+}
+
+/// A line or column, counted from 1; 0 where it is unknown.
+#[inline]
+pub(crate) fn place(
+    json: &mut Jiter<'_>,
+    field: &'static str,
+) -> Result<Option<NonZeroU32>, Problem> {
+    Ok(NonZeroU32::new(number(json, field)?))
+}
+
+/// Reads the value of a field into what holds it.
+pub(crate) type ReadField<T> = fn(&mut T, &mut Jiter<'_>) -> Result<(), Problem>;
+
+/// A field that is known by its key: a bit that stands for it, and what reads its value.
+pub(crate) type Field<T> = (u16, ReadField<T>);
+
+/// A field, for the functions that look one up by its key.
+#[inline]
+pub(crate) fn field<T>(bit: u16, read: ReadField<T>) -> Option<Field<T>> {
+    Some((bit, read))
+}
+
+/// Reads the fields of a small object, each once, and says by their bits which there were: what
+/// `field_of` does not know is skipped.
+#[inline]
+pub(crate) fn each_field<T>(
     json: &mut Jiter<'_>,
     object: &'static str,
-    key_of: impl Fn(&str) -> Option<K>,
-    mut read: impl FnMut(K, &mut Jiter<'_>) -> Result<(), Problem>,
-) -> Result<(), Problem> {
-    let mut seen = [None; 8];
-    let mut next = 0;
-    let mut key = json.next_object().map_err(|e| of(object, e))?.map(&key_of);
+    into: &mut T,
+    field_of: impl Fn(&str) -> Option<Field<T>>,
+) -> Result<u16, Problem> {
+    let mut has = 0;
+    let mut key = json.next_object().map_err(|e| of(object, e))?.map(&field_of);
     while let Some(found) = key {
-        if found.is_none() {
-            json.next_skip()?;
-        } else if seen.contains(&found) {
-            return Err(Problem::here(object, "the object has a field twice", json));
-        } else if let Some(key) = found {
-            seen[next] = found;
-            next += 1;
-            read(key, json)?;
+        match found {
+            None => json.next_skip()?,
+            Some((bit, _)) if has & bit != 0 => {
+                return Err(Problem::here(object, "the object has a field twice", json));
+            }
+            Some((bit, read)) => {
+                has |= bit;
+                read(into, json)?;
+            }
         }
-        key = json.next_key()?.map(&key_of);
+        key = json.next_key()?.map(&field_of);
     }
-    Ok(())
+    Ok(has)
+}
+
+/// As [`each_field`], of an `element` of a list that has all of `fields`, the first one by the
+/// lowest bit.
+#[inline]
+pub(crate) fn all_fields<T>(
+    json: &mut Jiter<'_>,
+    list: &'static str,
+    fields: &[&'static str],
+    element: &str,
+    mut into: T,
+    field_of: impl Fn(&str) -> Option<Field<T>>,
+) -> Result<T, Problem> {
+    let has = each_field(json, list, &mut into, field_of)?;
+    match fields.get(has.trailing_ones() as usize) {
+        None => Ok(into),
+        Some(field) => {
+            Err(Problem::here(field, &format!("the {element} that ends here lacks it"), json))
+        }
+    }
 }

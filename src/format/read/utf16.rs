@@ -26,16 +26,14 @@ impl<R: Read> Utf16<R> {
         if let Some(unit) = self.unit.take() {
             return Ok(Some(unit));
         }
-        let mut bytes = [0; 2];
-        match super::fill::read_up_to(&mut self.reader, &mut bytes)? {
-            0 => Ok(None),
-            1 => Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "the text in UTF-16 ends within a character",
-            )),
-            _ if self.is_big_endian => Ok(Some(u16::from_be_bytes(bytes))),
-            _ => Ok(Some(u16::from_le_bytes(bytes))),
-        }
+        let mut bytes = self.reader.by_ref().bytes();
+        let Some(first) = bytes.next().transpose()? else { return Ok(None) };
+        let second = bytes.next().transpose()?.ok_or_else(|| {
+            let problem = "the text in UTF-16 ends within a character";
+            io::Error::new(io::ErrorKind::UnexpectedEof, problem)
+        })?;
+        let unit = if self.is_big_endian { u16::from_be_bytes } else { u16::from_le_bytes };
+        Ok(Some(unit([first, second])))
     }
 
     /// The next character; `None` at the end.

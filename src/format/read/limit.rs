@@ -1,11 +1,11 @@
 //! How much reading may take.
 
-use super::read_error::ReadError;
+use super::ReadError;
 use crate::model::Bytes;
 
 /// How much memory may be held: so much that all of it can be one list that grows by a quarter, old
 /// and new at a time, within what may be taken.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Limit {
     pub(super) bytes: usize,
     /// What may be taken.
@@ -38,9 +38,9 @@ impl Limit {
 const LONGEST_NAME: usize = 1 << 24;
 
 /// What is wrong with a name of so many bytes, if that is too long.
-pub(super) fn too_long(len: usize) -> Option<String> {
+pub(crate) fn too_long(len: usize) -> Option<String> {
     (len > LONGEST_NAME).then(|| format!("{len} bytes, and {LONGEST_NAME} are supported"))
 }
 
 /// How much of a file is read on to see whether it is damaged.
-pub(super) const MOST_TO_CHECK: u64 = 1 << 28;
+pub(crate) const MOST_TO_CHECK: u64 = 1 << 28;

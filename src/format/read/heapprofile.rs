@@ -5,15 +5,14 @@ use std::num::NonZeroU32;
 
 use jiter::{Jiter, JsonType, NumberInt, Peek};
 
-use super::json_pull::{JsonPull, Problem, amount, each_field, integer, text};
-use super::other_json::{CPU_PROFILE, check_member};
-use super::read_error::ReadError;
-use super::read_options::ReadOptions;
-use super::read_tree::{CHILDREN, NodeFields, read_tree};
-use crate::model::{Bytes, Counted, NodeId, ScriptId};
-use crate::profile::{
-    Builder, FunctionParts, LabelSets, Metadata, OrdinalSample, Profile, RowData, push,
+use super::json::{CPU_PROFILE, check_member};
+use super::json_pull::{
+    Field, JsonPull, Problem, all_fields, amount, each_field, field, integer, number, text,
 };
+use super::tree::{FunctionFields, NodeFields, read_tree};
+use super::{ReadError, ReadOptions};
+use crate::model::{Bytes, Counted, NodeId, ScriptId};
+use crate::profile::{Builder, LabelSets, Metadata, OrdinalSample, Profile, RowData};
 use crate::tree::IdIndex;
 
 /// Reads the rest of the object whose first key, `key`, has been read, and of those `around` it.
@@ -24,7 +23,7 @@ pub(crate) fn read<R: Read>(
     options: &ReadOptions,
 ) -> Result<Profile, ReadError> {
     let mut builder = Builder::default();
-    let mut fields = ProtocolFields::new(options.unnamed);
+    let mut fields = ProtocolFields { counted: options.unnamed, ..ProtocolFields::default() };
     // With node ids in place of ranks, as they can come before the nodes.
     let mut samples: Option<Vec<OrdinalSample>> = None;
     loop {
@@ -36,7 +35,11 @@ pub(crate) fn read<R: Read>(
                 }
                 read?;
             }
-            "samples" if samples.is_none() => samples = Some(read_samples(json, &builder)?),
+            "samples" if samples.is_none() => {
+                // Once more for the builder's own.
+                let each = 2 * size_of::<OrdinalSample>();
+                samples = Some(json.list("samples", builder.bytes(), each, read_sample)?);
+            }
             "head" | "samples" => return Err(json.field_error(key, "it is there twice")),
             _ => {
                 check_member(json, &key)?;
@@ -51,17 +54,14 @@ pub(crate) fn read<R: Read>(
     if builder.len() == 0 {
         return Err(json.field_error("head", "the profile lacks it"));
     }
-
-    let has_ids = fields.ids == builder.len();
-    if !has_ids && fields.ids > 0 {
-        return Err(json.field_error("id", "some nodes have one and some have not"));
-    }
     // An empty list stands for none, as writers put it where they have none.
     let samples = samples.unwrap_or_default();
     let has_samples = !samples.is_empty();
     let mut metadata = Metadata::default();
-    if has_ids {
+    if fields.ids == builder.len() {
         metadata.unattributed_samples = add_samples(json, samples, &mut builder, fields.total)?;
+    } else if fields.ids > 0 {
+        return Err(json.field_error("id", "some nodes have one and some have not"));
     } else if has_samples {
         return Err(json.field_error("samples", "they name nodes by id, and the nodes have none"));
     }
@@ -160,64 +160,31 @@ fn check_sampled<R: Read>(
 /// How many bytes of samples V8 may take while it writes the nodes.
 const MOST_LATE: f64 = 4_194_304.0;
 
-fn read_samples<R: Read>(
-    json: &mut JsonPull<R>,
-    builder: &Builder,
-) -> Result<Vec<OrdinalSample>, ReadError> {
-    let mut samples = Vec::new();
-    let held = builder.bytes();
-    let mut more = json.enter_array("samples")?;
-    while more {
-        let sample = json.parse(read_sample)?;
-        push(&mut samples, sample);
-        // Once more for the builder's own.
-        json.check(held + 2 * samples.capacity() * size_of::<OrdinalSample>())?;
-        more = json.next_element()?;
-    }
-    Ok(samples)
-}
-
 fn read_sample(json: &mut Jiter<'_>) -> Result<OrdinalSample, Problem> {
-    #[derive(Clone, Copy, PartialEq)]
-    enum SampleKey {
-        Size,
-        NodeId,
-        Ordinal,
-    }
-    fn key_of(key: &str) -> Option<SampleKey> {
-        match key {
-            "size" => Some(SampleKey::Size),
-            "nodeId" => Some(SampleKey::NodeId),
-            "ordinal" => Some(SampleKey::Ordinal),
-            _ => None,
-        }
-    }
-    let (mut size, mut node, mut ordinal) = (None, None, None);
-    each_field(json, "samples", key_of, |key, json| {
-        match key {
-            SampleKey::Size => size = Some(amount(json, "samples.size")?),
-            SampleKey::NodeId => node = Some(integer(json, "samples.nodeId", 0, u32::MAX.into())?),
-            SampleKey::Ordinal => ordinal = Some(integer(json, "samples.ordinal", 0, i64::MAX)?),
-        }
-        Ok(())
-    })?;
-    let missing = |field| Problem::here(field, "the sample that ends here lacks it", json);
-    let context = node.ok_or_else(|| missing("samples.nodeId"))? as u32;
-    let ordinal = ordinal.ok_or_else(|| missing("samples.ordinal"))? as u64;
-    // It is what the sample stands for; how large its object was is not in the file.
-    let bytes = size.ok_or_else(|| missing("samples.size"))?;
-    Ok(OrdinalSample::new(context, false, ordinal, 0, bytes))
+    const FIELDS: [&str; 3] = ["samples.nodeId", "samples.ordinal", "samples.size"];
+    let sample = OrdinalSample::new(0, false, 0, 0, 0.0);
+    all_fields(json, "samples", &FIELDS, "sample", sample, |key| match key {
+        "nodeId" => field(1, |sample, json| number(json, FIELDS[0]).map(|id| sample.context = id)),
+        "ordinal" => field(2, |sample, json| {
+            integer(json, FIELDS[1], 0, i64::MAX).map(|ordinal| sample.ordinal = ordinal as u64)
+        }),
+        // It is what the sample stands for; how large its object was is not in the file.
+        "size" => field(4, |sample, json| amount(json, FIELDS[2]).map(|size| sample.bytes = size)),
+        _ => None,
+    })
 }
 
 /// The fields of a node: `SamplingHeapProfileNode` in V8's `js_protocol.pdl`.
 ///
 /// The npm module `heap-profile` writes nodes that have the fields of their call frame themselves.
+#[derive(Default)]
 struct ProtocolFields {
-    frame: Frame,
-    /// The fields of the call frame that stand in the node.
-    flat: Frame,
+    /// Those of the call frame, `Runtime.CallFrame`.
+    frame: FunctionFields,
+    /// Those of a call frame that stand in the node.
+    flat: FunctionFields,
     self_size: f64,
-    id: NodeId,
+    id: u32,
     /// How many nodes have an id.
     ids: usize,
     /// The sum of all `self_size`s.
@@ -225,16 +192,6 @@ struct ProtocolFields {
     counted: Counted,
     /// Whether a node was one of a CPU profile.
     is_of_cpu: bool,
-}
-
-/// `Runtime.CallFrame`.
-#[derive(Default)]
-struct Frame {
-    function_name: String,
-    url: String,
-    script_id: Option<ScriptId>,
-    line_number: Option<NonZeroU32>,
-    column_number: Option<NonZeroU32>,
 }
 
 const CALL_FRAME: u16 = 1;
@@ -245,43 +202,32 @@ const SCRIPT_ID: u16 = 1 << 4;
 const URL: u16 = 1 << 5;
 const LINE_NUMBER: u16 = 1 << 6;
 const COLUMN_NUMBER: u16 = 1 << 7;
-/// The fields of a call frame that stand in the node.
-const FLAT: u16 = NAME | SCRIPT_ID | URL | LINE_NUMBER | COLUMN_NUMBER;
 /// What the nodes of CPU profiles have.
-const OF_CPU_NODE: u16 = 1 << 8;
+const OF_CPU: u16 = 1 << 8;
 
-impl ProtocolFields {
-    fn new(counted: Counted) -> Self {
-        Self {
-            frame: Frame::default(),
-            flat: Frame::default(),
-            self_size: 0.0,
-            id: NodeId(0),
-            ids: 0,
-            total: 0.0,
-            counted,
-            is_of_cpu: false,
+/// A field of `Runtime.CallFrame`.
+#[inline]
+fn frame_field(key: &str) -> Option<Field<FunctionFields>> {
+    match key {
+        "functionName" => {
+            field(NAME, |frame, json| text(json, &mut frame.name, "callFrame.functionName"))
         }
+        "scriptId" => {
+            field(SCRIPT_ID, |frame, json| script_id(json).map(|id| frame.script_id = id))
+        }
+        "url" => field(URL, |frame, json| text(json, &mut frame.script_name, "callFrame.url")),
+        "lineNumber" => field(LINE_NUMBER, |frame, json| {
+            place_from_0(json, "callFrame.lineNumber").map(|line| frame.line_number = line)
+        }),
+        "columnNumber" => field(COLUMN_NUMBER, |frame, json| {
+            place_from_0(json, "callFrame.columnNumber").map(|column| frame.column_number = column)
+        }),
+        _ => None,
     }
 }
 
 impl NodeFields for ProtocolFields {
-    #[inline]
-    fn bit(key: &str) -> u16 {
-        match key {
-            "callFrame" => CALL_FRAME,
-            "selfSize" => SELF_SIZE,
-            "id" => ID,
-            "children" => CHILDREN,
-            "functionName" => NAME,
-            "scriptId" => SCRIPT_ID,
-            "url" => URL,
-            "lineNumber" => LINE_NUMBER,
-            "columnNumber" => COLUMN_NUMBER,
-            "hitCount" => OF_CPU_NODE,
-            _ => 0,
-        }
-    }
+    const TOGETHER: u16 = CALL_FRAME | NAME | SCRIPT_ID | URL | LINE_NUMBER | COLUMN_NUMBER;
 
     #[inline]
     fn clear(&mut self) {
@@ -289,43 +235,42 @@ impl NodeFields for ProtocolFields {
     }
 
     #[inline]
-    fn note(&mut self, bit: u16, json: &mut Jiter<'_>) -> Result<(), Problem> {
-        match bit {
-            CALL_FRAME => self.frame.read(json)?,
-            SELF_SIZE => self.self_size = amount(json, "selfSize")?,
-            ID => self.id = NodeId(integer(json, "id", 0, u32::MAX.into())? as u32),
-            NAME => text(json, &mut self.flat.function_name, "functionName")?,
-            URL => text(json, &mut self.flat.url, "url")?,
-            SCRIPT_ID => self.flat.script_id = script_id(json)?,
-            LINE_NUMBER => self.flat.line_number = flat_place(json, "lineNumber")?,
-            COLUMN_NUMBER => self.flat.column_number = flat_place(json, "columnNumber")?,
-            _ => {
-                self.is_of_cpu = true;
-                json.next_skip()?;
+    fn field(key: &str) -> Option<Field<Self>> {
+        match key {
+            "callFrame" => field(CALL_FRAME, |node, json| {
+                node.frame.clear();
+                each_field(json, "callFrame", &mut node.frame, frame_field).map(drop)
+            }),
+            "selfSize" => field(SELF_SIZE, |node, json| {
+                amount(json, "selfSize").map(|size| node.self_size = size)
+            }),
+            "id" => field(ID, |node, json| number(json, "id").map(|id| node.id = id)),
+            "functionName" => {
+                field(NAME, |node, json| text(json, &mut node.flat.name, "functionName"))
             }
+            "scriptId" => {
+                field(SCRIPT_ID, |node, json| script_id(json).map(|id| node.flat.script_id = id))
+            }
+            "url" => field(URL, |node, json| text(json, &mut node.flat.script_name, "url")),
+            "lineNumber" => field(LINE_NUMBER, |node, json| {
+                flat_place(json, "lineNumber").map(|line| node.flat.line_number = line)
+            }),
+            "columnNumber" => field(COLUMN_NUMBER, |node, json| {
+                flat_place(json, "columnNumber").map(|column| node.flat.column_number = column)
+            }),
+            "hitCount" => field(OF_CPU, |node, json| {
+                node.is_of_cpu = true;
+                Ok(json.next_skip()?)
+            }),
+            _ => None,
         }
-        Ok(())
     }
-
-    const TOGETHER: u16 = CALL_FRAME | FLAT;
 
     #[inline]
     fn take_over(&mut self, noted: u16, rank: u32, builder: &mut Builder) -> Result<(), ReadError> {
-        if noted & (CALL_FRAME | FLAT) != 0 {
+        if noted & Self::TOGETHER != 0 {
             let frame = if noted & CALL_FRAME != 0 { &self.frame } else { &self.flat };
-            let Frame { function_name, url, script_id, line_number, column_number } = frame;
-            builder.set_function(
-                rank,
-                FunctionParts {
-                    name: function_name,
-                    script_name: url,
-                    script_id: *script_id,
-                    line_number: *line_number,
-                    column_number: *column_number,
-                    start_position: None,
-                    original: None,
-                },
-            );
+            builder.set_function(rank, frame.parts());
         }
         if noted & SELF_SIZE != 0 {
             self.total += self.self_size;
@@ -335,7 +280,7 @@ impl NodeFields for ProtocolFields {
         }
         if noted & ID != 0 {
             self.ids += 1;
-            builder.set_id(rank, self.id);
+            builder.set_id(rank, NodeId(self.id));
         }
         Ok(())
     }
@@ -351,56 +296,6 @@ impl NodeFields for ProtocolFields {
 
     fn bytes(&self) -> usize {
         self.frame.bytes() + self.flat.bytes()
-    }
-}
-
-impl Frame {
-    fn bytes(&self) -> usize {
-        self.function_name.capacity() + self.url.capacity()
-    }
-
-    fn clear(&mut self) {
-        self.function_name.clear();
-        self.url.clear();
-        (self.script_id, self.line_number, self.column_number) = (None, None, None);
-    }
-
-    #[inline]
-    fn read(&mut self, json: &mut Jiter<'_>) -> Result<(), Problem> {
-        #[derive(Clone, Copy, PartialEq)]
-        enum FrameKey {
-            FunctionName,
-            ScriptId,
-            Url,
-            LineNumber,
-            ColumnNumber,
-        }
-        #[inline]
-        fn key_of(key: &str) -> Option<FrameKey> {
-            match key {
-                "functionName" => Some(FrameKey::FunctionName),
-                "scriptId" => Some(FrameKey::ScriptId),
-                "url" => Some(FrameKey::Url),
-                "lineNumber" => Some(FrameKey::LineNumber),
-                "columnNumber" => Some(FrameKey::ColumnNumber),
-                _ => None,
-            }
-        }
-        self.clear();
-        each_field(json, "callFrame", key_of, |key, json| {
-            match key {
-                FrameKey::FunctionName => {
-                    text(json, &mut self.function_name, "callFrame.functionName")?;
-                }
-                FrameKey::Url => text(json, &mut self.url, "callFrame.url")?,
-                FrameKey::ScriptId => self.script_id = script_id(json)?,
-                FrameKey::LineNumber => self.line_number = place(json, "callFrame.lineNumber")?,
-                FrameKey::ColumnNumber => {
-                    self.column_number = place(json, "callFrame.columnNumber")?
-                }
-            }
-            Ok(())
-        })
     }
 }
 
@@ -423,7 +318,7 @@ fn script_id(json: &mut Jiter<'_>) -> Result<Option<ScriptId>, Problem> {
 
 /// A line or column, which the protocol counts from 0, with -1 where it is unknown.
 #[inline]
-fn place(json: &mut Jiter<'_>, field: &'static str) -> Result<Option<NonZeroU32>, Problem> {
+fn place_from_0(json: &mut Jiter<'_>, field: &'static str) -> Result<Option<NonZeroU32>, Problem> {
     let from_0 = integer(json, field, -1, i64::from(u32::MAX) - 1)?;
     Ok(NonZeroU32::new((from_0 + 1) as u32))
 }
