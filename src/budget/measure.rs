@@ -166,6 +166,7 @@ impl MeasureOptions {
         mut work: impl FnMut(&mut v8::Isolate) -> R,
     ) -> Result<(R, Runs)> {
         // Work is only run once it is known that sampling can be started.
+        refuse_in_callbacks(isolate)?;
         drop(self.start(isolate)?);
         for _ in 0..self.warm_up {
             work(isolate);
@@ -193,7 +194,6 @@ impl MeasureOptions {
         isolate: &mut v8::Isolate,
         work: &mut impl FnMut(&mut v8::Isolate) -> R,
     ) -> Result<(R, Measurement)> {
-        refuse_in_callbacks(isolate)?;
         if self.collect_before {
             collect_garbage(isolate)?;
         }
