@@ -3,7 +3,7 @@
 //! Prints what was measured, and the message with which the test would fail: the script's cache
 //! keeps every page that was ever rendered.
 
-use v8_heap_sampler::budget::{Budget, FunctionBudget, MeasureOptions, STABLE_FLAGS};
+use v8_heap_sampler::budget::{Budget, MeasureOptions};
 
 const SCRIPT: &str = "
     const cache = new Map();
@@ -32,7 +32,7 @@ fn load(isolate: &mut v8::Isolate) -> (v8::Global<v8::Context>, v8::Global<v8::F
 
 fn main() -> Result<(), v8_heap_sampler::Error> {
     // In a test binary of its own: flags are the process's, and must be set before V8 starts.
-    v8::V8::set_flags_from_string(STABLE_FLAGS);
+    v8::V8::set_flags_from_string(MeasureOptions::STABLE_FLAGS);
     v8::V8::initialize_platform(v8::new_default_platform(0, false).make_shared());
     v8::V8::initialize();
     let mut isolate = v8::Isolate::new(Default::default());
@@ -50,13 +50,13 @@ fn main() -> Result<(), v8_heap_sampler::Error> {
     })?;
     println!("{measurement}\n");
 
-    let budget = Budget::new()
-        .allocated_bytes(500_000)
-        .retained_bytes(10_000)
-        .function(FunctionBudget::total("render").retained_objects(0))
-        .function(FunctionBudget::own("renderRow").allocated_objects(3 * 1000));
-    // In a test: `measurement.assert(&budget)`, which panics with this message.
-    match measurement.check(&budget) {
+    let budgets = [
+        Budget::all().allocated_bytes(500_000).retained_bytes(10_000),
+        Budget::total("render").retained_objects(0),
+        Budget::own("renderRow").allocated_objects(3 * 1000),
+    ];
+    // In a test: `measurement.assert(budgets)`, which panics with this message.
+    match measurement.check(budgets) {
         Ok(()) => println!("within budget"),
         Err(over) => println!("{over}"),
     }

@@ -11,16 +11,19 @@ use std::process::Command;
 use fixtures::Realm;
 use v8_heap_sampler::analysis::Pattern;
 use v8_heap_sampler::budget::{
-    Amounts, Budget, FunctionBudget, MeasureOptions, Measurement, OPTIMIZING_FLAGS, Runs,
-    STABLE_FLAGS, Scope, Usage, Violation, measure,
+    Amounts, Budget, MeasureOptions, Measurement, Runs, Scope, Violation,
 };
-use v8_heap_sampler::{Bytes, Confidence, Error, HeapSampler, Objects, PseudoFrame, SampleType};
+use v8_heap_sampler::{
+    Bytes, Confidence, Error, Estimate, HeapSampler, Objects, PseudoFrame, SampleType,
+};
 
 /// Holds V8's flags, for the process that this one starts.
 const FLAGS: &str = "BUDGET_TEST_FLAGS";
 
 fn init() {
-    fixtures::init_with_flags(&std::env::var(FLAGS).unwrap_or_else(|_| STABLE_FLAGS.to_owned()));
+    fixtures::init_with_flags(
+        &std::env::var(FLAGS).unwrap_or_else(|_| MeasureOptions::STABLE_FLAGS.to_owned()),
+    );
 }
 
 fn isolate_with(source: &str) -> (v8::OwnedIsolate, Realm, v8::Global<v8::Function>) {
@@ -38,9 +41,9 @@ fn measured(source: &str) -> Measurement {
     options.measure(&mut isolate, |isolate| realm.call(isolate, &work)).unwrap().1
 }
 
-/// The bytes of a usage, counted.
-fn bytes(usage: Usage) -> u64 {
-    usage.space.exact().unwrap()
+/// An amount that is counted.
+fn number(estimate: Estimate) -> u64 {
+    estimate.exact().unwrap()
 }
 
 /// What is kept and what is dropped, of objects with room for four properties: 56 bytes.
@@ -57,17 +60,18 @@ const KEPT_AND_DROPPED: &str = "
 fn counts_are_those_of_the_script() {
     let measurement = measured(KEPT_AND_DROPPED);
     let amounts = |name: &str| measurement.function(name).unwrap_or_else(|| panic!("no {name}"));
-    let numbers = |usage: Usage| (usage.objects.exact().unwrap(), bytes(usage));
+    let allocated = |of: Amounts| (number(of.allocated_objects), number(of.allocated_bytes));
+    let retained = |of: Amounts| (number(of.retained_objects), number(of.retained_bytes));
     let (keep, drop, both) = (amounts("keep"), amounts("drop"), amounts("both"));
-    assert_eq!(numbers(keep.own.allocated), (1000, 56_000));
-    assert_eq!(numbers(keep.own.retained), (1000, 56_000));
-    assert_eq!(numbers(drop.own.allocated), (1000, 56_000));
-    assert_eq!(numbers(drop.own.retained), (0, 0));
-    assert_eq!(numbers(both.own.allocated), (0, 0));
-    assert_eq!(numbers(both.total.allocated), (2000, 112_000));
+    assert_eq!(allocated(keep.own), (1000, 56_000));
+    assert_eq!(retained(keep.own), (1000, 56_000));
+    assert_eq!(allocated(drop.own), (1000, 56_000));
+    assert_eq!(retained(drop.own), (0, 0));
+    assert_eq!(allocated(both.own), (0, 0));
+    assert_eq!(allocated(both.total), (2000, 112_000));
     // And the array, with its elements in one go: 32 bytes, 16 and 8 for each.
-    assert_eq!(numbers(measurement.allocated()), (2001, 112_000 + 8048));
-    assert_eq!(numbers(measurement.retained()), (1001, 56_000 + 8048));
+    assert_eq!(allocated(measurement.total()), (2001, 112_000 + 8048));
+    assert_eq!(retained(measurement.total()), (1001, 56_000 + 8048));
     assert_eq!(measurement.javascript(), measurement.total());
     assert_eq!(measurement.not_sampled(), Some(Bytes(0)));
 }
@@ -76,26 +80,27 @@ fn counts_are_those_of_the_script() {
 fn a_first_run_has_v8_s_work_in_it() {
     let (mut isolate, realm, work) = isolate_with(KEPT_AND_DROPPED);
     let call = |isolate: &mut v8::Isolate| realm.call(isolate, &work);
-    let (_, first) = measure(&mut isolate, call).unwrap();
-    assert!(bytes(first.allocated()) > 112_000 + 8048);
+    let (_, first) = MeasureOptions::exact().measure(&mut isolate, call).unwrap();
+    assert!(number(first.total().allocated_bytes) > 112_000 + 8048);
     assert_eq!(first.not_sampled(), Some(Bytes(0)));
     // Compiling what a script calls is the script's, the script itself nobody's.
     let script = |isolate: &mut v8::Isolate| {
         realm.run(isolate, "other.js", "function other() { return [1, 2]; } other(); ''")
     };
-    let (_, compiled) = measure(&mut isolate, script).unwrap();
-    let compiler = compiled.pseudo_frame(PseudoFrame::BytecodeCompiler).allocated;
-    assert!(bytes(compiler) > 0, "{compiled}");
-    assert!(bytes(compiled.function("other").unwrap().own.allocated) > 0);
+    let (_, compiled) = MeasureOptions::exact().measure(&mut isolate, script).unwrap();
+    let compiler = compiled.pseudo_frame(PseudoFrame::BytecodeCompiler).allocated_bytes;
+    assert!(number(compiler) > 0, "{compiled}");
+    assert!(number(compiled.function("other").unwrap().own.allocated_bytes) > 0);
     let (all, of_javascript) = (compiled.total(), compiled.javascript());
     let outside = compiled.outside_javascript();
-    for of in [|amounts: &Amounts| amounts.allocated, |amounts: &Amounts| amounts.retained] {
-        assert_eq!(bytes(of(&of_javascript)) + bytes(of(&outside)), bytes(of(&all)));
+    for what in [SampleType::AllocSpace, SampleType::InuseSpace] {
+        let of = |amounts: Amounts| number(amounts.of(what));
+        assert_eq!(of(of_javascript) + of(outside), of(all));
     }
-    let most = bytes(of_javascript.allocated);
-    assert!(most < bytes(all.allocated));
-    compiled.assert(&Budget::new().javascript_only().allocated_bytes(most));
-    assert!(compiled.check(&Budget::new().allocated_bytes(most)).is_err());
+    let most = number(of_javascript.allocated_bytes);
+    assert!(most < number(all.allocated_bytes));
+    compiled.assert(Budget::javascript().allocated_bytes(most));
+    assert!(compiled.check(Budget::all().allocated_bytes(most)).is_err());
 }
 
 /// Work of many kinds, of which each run of `work` does the same.
@@ -159,7 +164,9 @@ fn figures() {
     // Without a warm-up, too.
     for (name, source) in WORK {
         let (mut isolate, realm, work) = isolate_with(source);
-        let (_, cold) = measure(&mut isolate, |isolate| realm.call(isolate, &work)).unwrap();
+        let (_, cold) = MeasureOptions::exact()
+            .measure(&mut isolate, |isolate| realm.call(isolate, &work))
+            .unwrap();
         println!("figure {name}, cold: {}", digest(&cold));
     }
 }
@@ -179,9 +186,9 @@ fn in_process(test: &str, flags: &str, of: &str) -> Vec<String> {
 
 #[test]
 fn other_processes_see_the_same() {
-    let first = in_process("figures", STABLE_FLAGS, "figure ");
+    let first = in_process("figures", MeasureOptions::STABLE_FLAGS, "figure ");
     assert_eq!(first.len(), 2 * WORK.len(), "{first:#?}");
-    assert_eq!(in_process("figures", STABLE_FLAGS, "figure "), first);
+    assert_eq!(in_process("figures", MeasureOptions::STABLE_FLAGS, "figure "), first);
 }
 
 /// Prints by how much ten runs in each of three isolates differ.
@@ -209,12 +216,15 @@ fn spread() {
 
 #[test]
 fn other_flags_vary() {
-    for flags in [STABLE_FLAGS, OPTIMIZING_FLAGS, ""] {
+    for flags in [MeasureOptions::STABLE_FLAGS, MeasureOptions::OPTIMIZING_FLAGS, ""] {
         println!("V8's flags: {flags}");
         for line in in_process("spread", flags, "spread ") {
             println!("  {line}");
             let is_same = line.ends_with(": allocated 0.00 %, 0.00 % of objects; retained 0.00 %");
-            assert!(is_same || flags != STABLE_FLAGS || line.contains("chance"), "{line}");
+            assert!(
+                is_same || flags != MeasureOptions::STABLE_FLAGS || line.contains("chance"),
+                "{line}"
+            );
         }
     }
 }
@@ -227,17 +237,20 @@ fn estimates_hold_the_counts() {
     let call = |isolate: &mut v8::Isolate| realm.call(isolate, &work);
     let (_, runs) = options.measure_runs(&mut isolate, 20, call).unwrap();
     let sure = Confidence::new(0.9999).unwrap();
-    let retained = bytes(truth.retained());
+    let retained = number(truth.total().retained_bytes);
     for run in runs.measurements() {
-        assert!(run.retained().space.interval(sure).unwrap().contains(retained as f64), "{run}");
-        run.assert(&Budget::new().retained_bytes(retained).confidence(sure));
-        assert!(run.check(&Budget::new().retained_bytes(retained / 2)).is_err());
         assert!(
-            run.check(&Budget::new().retained_bytes(retained).confidence(sure).strict()).is_err()
+            run.total().retained_bytes.interval(sure).unwrap().contains(retained as f64),
+            "{run}"
+        );
+        run.assert(Budget::all().retained_bytes(retained).confidence(sure));
+        assert!(run.check(Budget::all().retained_bytes(retained / 2)).is_err());
+        assert!(
+            run.check(Budget::all().retained_bytes(retained).confidence(sure).strict()).is_err()
         );
     }
     assert!(runs.spread(SampleType::InuseSpace) < 0.5 && runs.steady(2).is_none());
-    assert!(runs.check(&Budget::new().retained_bytes(2 * retained).strict()).is_ok());
+    assert!(runs.check(Budget::all().retained_bytes(2 * retained).strict()).is_ok());
 }
 
 #[test]
@@ -249,14 +262,14 @@ fn with_the_flags_the_same_objects_are_sampled_in_fresh_isolates() {
         options.measure(&mut isolate, call).unwrap().1.total()
     });
     assert_eq!(first, second);
-    assert!(first.allocated.space.samples() > Some(50));
+    assert!(first.allocated_bytes.samples() > Some(50));
 }
 
 #[test]
 fn a_panic_in_the_work_stops_the_sampler() {
     let (mut isolate, realm, work) = isolate_with(KEPT_AND_DROPPED);
     let panics = std::panic::AssertUnwindSafe(|| {
-        measure(&mut isolate, |isolate| {
+        MeasureOptions::exact().measure(&mut isolate, |isolate| {
             realm.call(isolate, &work);
             panic!("of the work's own");
         })
@@ -284,7 +297,7 @@ fn runs_are_as_many_as_asked_for_and_hand_back_what_the_work_returned() {
         1
     );
     // Nothing was done.
-    assert_eq!(runs.steady(5).unwrap().allocated().objects, Objects(0));
+    assert_eq!(runs.steady(5).unwrap().total().allocated_objects, Objects(0));
     assert_eq!(runs.spread(SampleType::AllocSpace), 0.0);
     assert!(runs.steady(6).is_none() && Runs::new(vec![]).is_none());
 
@@ -296,7 +309,10 @@ fn runs_are_as_many_as_asked_for_and_hand_back_what_the_work_returned() {
     ));
     assert!(MeasureOptions::sampled(0).measure(&mut isolate, |_| ran = true).is_err());
     let mut sampler = HeapSampler::new(&mut isolate, 1024, 64).unwrap();
-    assert!(matches!(measure(&mut sampler, |_| ran = true), Err(Error::AlreadySampling)));
+    assert!(matches!(
+        MeasureOptions::exact().measure(&mut sampler, |_| ran = true),
+        Err(Error::AlreadySampling)
+    ));
     let warm = MeasureOptions::exact().warm_up(1);
     assert!(matches!(warm.measure(&mut sampler, |_| ran = true), Err(Error::AlreadySampling)));
     sampler.collect_nodes().unwrap();
@@ -304,12 +320,33 @@ fn runs_are_as_many_as_asked_for_and_hand_back_what_the_work_returned() {
 }
 
 #[test]
+fn options_come_back_from_json() {
+    let options = MeasureOptions::sampled(4096).stack_depth(64).warm_up(20).collect_before(false);
+    let json = serde_json::to_string(&options).unwrap();
+    assert_eq!(serde_json::from_str::<MeasureOptions>(&json).unwrap(), options, "{json}");
+    let read = |json| serde_json::from_str::<MeasureOptions>(json);
+    assert_eq!(read(r#"{"warm_up":20}"#).unwrap(), MeasureOptions::exact().warm_up(20));
+    for (json, problem) in [
+        (r#"{"warmup":20}"#, "unknown field `warmup`"),
+        (r#"{"warm_up":-1}"#, "-1"),
+        (r#"{"collect_before":1}"#, "expected a boolean"),
+    ] {
+        let error = read(json).unwrap_err().to_string();
+        assert!(error.contains(problem), "{error}");
+    }
+    // What is out of bounds is refused when work is measured, as it is of the setters.
+    init();
+    let none = read(r#"{"interval_bytes":0}"#).unwrap();
+    assert!(none.measure(&mut fixtures::isolate(), |_| ()).is_err());
+}
+
+#[test]
 fn an_isolate_that_is_not_the_current_one_can_be_measured() {
     init();
     let mut isolate = fixtures::isolate();
     let other = fixtures::isolate();
-    let ((), measurement) = measure(&mut isolate, |_| ()).unwrap();
-    assert_eq!(measurement.allocated().objects, Objects(0));
+    let ((), measurement) = MeasureOptions::exact().measure(&mut isolate, |_| ()).unwrap();
+    assert_eq!(measurement.total().allocated_objects, Objects(0));
     drop(other);
 }
 
@@ -322,8 +359,9 @@ fn what_callers_on_deep_stacks_called_is_theirs() {
     assert!(!measurement.has_cut_stacks());
     let [outer, walk] = ["outer", "walk"].map(|name| measurement.function(name).unwrap());
     // Arrays with an element are two objects, the innermost is one.
-    assert_eq!(walk.own.retained.objects, Objects(2001));
-    assert_eq!(outer.total.retained, walk.total.retained);
+    assert_eq!(walk.own.retained_objects, Objects(2001));
+    assert_eq!(outer.total.retained_objects, walk.total.retained_objects);
+    assert_eq!(outer.total.retained_bytes, walk.total.retained_bytes);
     assert_eq!(walk.contexts, 1001);
 
     let (mut isolate, realm, work) = isolate_with(source);
@@ -331,8 +369,7 @@ fn what_callers_on_deep_stacks_called_is_theirs() {
     let call = |isolate: &mut v8::Isolate| realm.call(isolate, &work);
     let (_, cut) = options.measure(&mut isolate, call).unwrap();
     assert!(cut.has_cut_stacks());
-    let budget = Budget::new().function(FunctionBudget::total("outer").retained_bytes(1 << 30));
-    let over = cut.check(&budget).unwrap_err();
+    let over = cut.check(Budget::total("outer").retained_bytes(1 << 30)).unwrap_err();
     assert!(matches!(over.violations[..], [Violation::CutStacks { stack_depth: 64, .. }]));
 }
 
@@ -372,16 +409,15 @@ fn acorn_s_syntax_tree() {
             Pattern::new("the makers of nodes", |function| function.name.contains(".startNode"));
         let made = steady.function(&makers);
         let made = made.unwrap().own;
-        assert_eq!(made.retained.objects, Objects(nodes));
-        assert_eq!(made.allocated.objects.exact(), made.retained.objects.exact());
-        assert_eq!(bytes(made.allocated), bytes(made.retained));
+        assert_eq!(made.retained_objects, Objects(nodes));
+        assert_eq!(made.allocated_objects.exact(), made.retained_objects.exact());
+        assert_eq!(number(made.allocated_bytes), number(made.retained_bytes));
 
-        let nodes_made = FunctionBudget::own(makers);
-        let budget = Budget::new()
-            .retained_bytes(450_000)
-            .function(nodes_made.retained_objects(nodes))
-            .function(FunctionBudget::own("Scope").allocated_bytes(30_000).retained_bytes(0));
-        steady.assert(&budget);
+        steady.assert([
+            Budget::all().retained_bytes(450_000),
+            Budget::own(makers).retained_objects(nodes),
+            Budget::own("Scope").allocated_bytes(30_000).retained_bytes(0),
+        ]);
         the_message_says_who_it_was(steady);
         seen.push(digest(steady));
     }
@@ -390,12 +426,13 @@ fn acorn_s_syntax_tree() {
 }
 
 fn the_message_says_who_it_was(measurement: &Measurement) {
-    let budget = Budget::new()
-        .retained_objects(5000)
-        .function(FunctionBudget::total("pp$5.parseBindingAtom").may_be_absent().retained_bytes(0))
-        .function(FunctionBudget::total("pp$8.parseReturnStatement").retained_bytes(200_000))
-        .function(FunctionBudget::own("startNodeAr").retained_bytes(0));
-    let over = measurement.check(&budget).unwrap_err();
+    let budgets = [
+        Budget::all().retained_objects(5000),
+        Budget::total("pp$5.parseBindingAtom").may_be_absent().retained_bytes(0),
+        Budget::total("pp$8.parseReturnStatement").retained_bytes(200_000),
+        Budget::own("startNodeAr").retained_bytes(0),
+    ];
+    let over = measurement.check(budgets).unwrap_err();
     let message = "heap budget not kept\n\
         - retained in all: 5,366 objects of 418,576 bytes, budget 5,000 objects\n\
         \x20   2,401 objects of 211,288 bytes  pp$2.startNode acorn.js:3858:28\n\
@@ -434,9 +471,9 @@ fn the_message_says_who_it_was(measurement: &Measurement) {
         nothing, nor did what it called, or it has another name; \
         there is pp$2.startNodeAt acorn.js:3862:30, pp$2.startNode acorn.js:3858:28 (may_be_absent() allows for it)";
     assert_eq!(over.to_string(), message);
-    let Violation::Exceeded(exceeded) = &over.violations[1] else { panic!("{over}") };
-    assert_eq!(exceeded.scope, Scope::Total("pp$8.parseReturnStatement".to_owned()));
-    assert_eq!(exceeded.limit, 200_000);
+    let Violation::Exceeded { scope, limit, .. } = &over.violations[1] else { panic!("{over}") };
+    assert_eq!(*scope, Scope::Total("pp$8.parseReturnStatement".to_owned()));
+    assert_eq!(*limit, 200_000);
     let Violation::Absent { near, .. } = &over.violations[2] else { panic!("{over}") };
     assert_eq!(near[0].name, "pp$2.startNodeAt");
 }
@@ -444,8 +481,8 @@ fn the_message_says_who_it_was(measurement: &Measurement) {
 #[test]
 #[ignore = "needs acorn: run `bash .ci/fixtures` first"]
 fn other_processes_see_the_same_of_acorn() {
-    let [first, second] =
-        [(); 2].map(|()| in_process("acorn_s_syntax_tree", STABLE_FLAGS, "figure "));
+    let [first, second] = [(); 2]
+        .map(|()| in_process("acorn_s_syntax_tree", MeasureOptions::STABLE_FLAGS, "figure "));
     assert_eq!(first.len(), 1);
     assert_eq!(first, second);
 }

@@ -2,16 +2,20 @@
 
 use std::fmt;
 
-use crate::estimate::Estimate;
-use crate::model::{Counted, SampleType};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
-/// Objects and their bytes, counted or estimated from the same samples.
+use crate::estimate::Estimate;
+use crate::model::SampleType;
+
+/// The objects that were allocated and those of them that are retained, with their bytes: counted,
+/// or estimated from the same samples.
 ///
 /// Objects are *allocations*: optimised code can allocate neighbouring objects in one go, and V8
 /// samples such a group as one object. Bytes are not affected.
 ///
-/// Displayed as `1,203,456 bytes in 14,003 objects` if they are counts, to the last digit; as
-/// `1.20 MB ± 0.17 in 14003 objects ± 900` if they are estimates.
+/// Displayed as `1,203,456 bytes in 14,003 objects allocated, 0 bytes in 0 objects retained` if
+/// they are counts, to the last digit; as `1.20 MB ± 0.17 in 14003 objects ± 900 allocated, ...` if
+/// they are estimates.
 ///
 /// ```
 /// use v8_heap_sampler::budget::Measurement;
@@ -20,37 +24,60 @@ use crate::model::{Counted, SampleType};
 /// };
 ///
 /// # let nodes = [Node::new(NodeId(1), "(root)")];
-/// let samples = (1..=1000).map(|id| Sample::new(NodeId(1), 64, SampleId(id), true));
+/// let samples = (1..=1000).map(|id| Sample::new(NodeId(1), 64, SampleId(id), id == 1));
 /// let options = SamplerOptions::exact().keep_dead(KeepDead::Both);
-/// let measurement = Measurement::new(Profile::from_samples(&nodes, samples, &options)?)?;
-/// assert_eq!(measurement.allocated().space, Bytes(64_000));
-/// assert_eq!(measurement.allocated().objects, Objects(1000));
-/// assert_eq!(measurement.allocated().to_string(), "64,000 bytes in 1,000 objects");
+/// let total = Measurement::new(Profile::from_samples(&nodes, samples, &options)?)?.total();
+/// assert_eq!(total.allocated_bytes, Bytes(64_000));
+/// assert_eq!(total.allocated_objects, Objects(1000));
+/// assert_eq!(
+///     total.to_string(),
+///     "64,000 bytes in 1,000 objects allocated, 64 bytes in 1 object retained"
+/// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Usage {
-    /// The number of objects, as V8 allocated them.
-    pub objects: Estimate,
+pub struct Amounts {
+    /// The number of objects that were allocated, dead or alive, as V8 allocated them.
+    #[serde(deserialize_with = "estimate_of::<0, _>")]
+    pub allocated_objects: Estimate,
     /// Their bytes.
-    pub space: Estimate,
+    #[serde(deserialize_with = "estimate_of::<1, _>")]
+    pub allocated_bytes: Estimate,
+    /// The number of those that were still alive after a full garbage collection at the end.
+    #[serde(deserialize_with = "estimate_of::<2, _>")]
+    pub retained_objects: Estimate,
+    /// Their bytes.
+    #[serde(deserialize_with = "estimate_of::<3, _>")]
+    pub retained_bytes: Estimate,
 }
 
-impl Usage {
-    pub(super) const fn new(objects: Estimate, space: Estimate) -> Self {
-        Self { objects, space }
+impl Amounts {
+    /// Of estimates in the order of [`SampleType::ALL`].
+    pub(super) const fn new(estimates: [Estimate; 4]) -> Self {
+        let [allocated_objects, allocated_bytes, retained_objects, retained_bytes] = estimates;
+        Self { allocated_objects, allocated_bytes, retained_objects, retained_bytes }
     }
 
-    pub(super) const fn of(&self, what: SampleType) -> Estimate {
-        if what.is_bytes() { self.space } else { self.objects }
+    /// The amount of a sample type: `Inuse...` is what is retained.
+    pub const fn of(&self, what: SampleType) -> Estimate {
+        match what {
+            SampleType::AllocObjects => self.allocated_objects,
+            SampleType::AllocSpace => self.allocated_bytes,
+            SampleType::InuseObjects => self.retained_objects,
+            SampleType::InuseSpace => self.retained_bytes,
+        }
     }
 
-    /// The text for people: what is asked for first, then the other.
+    pub(super) fn is_nothing(&self) -> bool {
+        SampleType::ALL.iter().all(|&what| self.of(what).value() == 0.0)
+    }
+
+    /// The text for people: what is asked for first, then the objects or bytes beside it.
     pub(super) fn shown(&self, what: SampleType) -> String {
-        let [space, objects] = [self.space, self.objects].map(|estimate| match estimate.exact() {
-            Some(number) => in_full(number, estimate.sample_type()),
-            None => estimate.to_string(),
+        let [objects, space] = [what.counted().objects(), what.counted().space()].map(|what| {
+            let estimate = self.of(what);
+            estimate.exact().map_or_else(|| estimate.to_string(), |number| in_full(number, what))
         });
         if what.is_bytes() {
             format!("{space} in {objects}")
@@ -60,76 +87,42 @@ impl Usage {
     }
 }
 
-impl fmt::Display for Usage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.shown(SampleType::AllocSpace))
-    }
-}
-
-/// The objects that were allocated, and those of them that were alive in the end.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Amounts {
-    /// All that was allocated, dead or alive.
-    pub allocated: Usage,
-    /// The part of it that was still alive after a full garbage collection at the end.
-    pub retained: Usage,
-}
-
-impl Amounts {
-    pub(super) const fn new(allocated: Usage, retained: Usage) -> Self {
-        Self { allocated, retained }
-    }
-
-    pub(super) const fn of(&self, what: SampleType) -> Usage {
-        match what.counted() {
-            Counted::Allocated => self.allocated,
-            Counted::InUse => self.retained,
-        }
+/// Reads the estimate of a sample type, by its place in [`SampleType::ALL`].
+fn estimate_of<'de, const WHAT: usize, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Estimate, D::Error> {
+    let estimate = Estimate::deserialize(deserializer)?;
+    let (found, wanted) = (estimate.sample_type(), SampleType::ALL[WHAT]);
+    if found == wanted {
+        Ok(estimate)
+    } else {
+        Err(de::Error::custom(format_args!("an estimate of {found} in the place of {wanted}")))
     }
 }
 
 impl fmt::Display for Amounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} allocated, {} retained", self.allocated, self.retained)
+        let [allocated, retained] =
+            [SampleType::AllocSpace, SampleType::InuseSpace].map(|what| self.shown(what));
+        write!(f, "{allocated} allocated, {retained} retained")
     }
 }
 
-/// A limit or a count in the unit of `what`, to the last digit.
+/// A limit or a count in the unit of `what`, to the last digit, with a comma before every third
+/// digit from the end.
 pub(super) fn in_full(number: u64, what: SampleType) -> String {
-    let unit = match (what.is_bytes(), number) {
-        (true, 1) => "byte",
-        (true, _) => "bytes",
-        (false, 1) => "object",
-        (false, _) => "objects",
-    };
-    format!("{} {unit}", grouped(number))
-}
-
-/// The digits, with a comma before every third from the end.
-fn grouped(number: u64) -> String {
     let digits = number.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
+            text.push(',');
         }
-        grouped.push(digit);
+        text.push(digit);
     }
-    grouped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counts_are_shown_to_the_last_digit() {
-        for (number, shown) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
-            assert_eq!(grouped(number), shown);
-        }
-        assert_eq!(in_full(1, SampleType::AllocSpace), "1 byte");
-        assert_eq!(in_full(1, SampleType::InuseObjects), "1 object");
-        assert_eq!(in_full(2000, SampleType::InuseObjects), "2,000 objects");
+    text + match (what.is_bytes(), number) {
+        (true, 1) => " byte",
+        (true, _) => " bytes",
+        (false, 1) => " object",
+        (false, _) => " objects",
     }
 }

@@ -1,65 +1,13 @@
 //! Runs work in an isolate and measures it.
 
+use serde::{Deserialize, Serialize};
+
 use super::measurement::Measurement;
 use super::runs::Runs;
 use crate::model::{KeepDead, Result, SamplerOptions};
 use crate::sampler::HeapSampler;
 use crate::sys::{collect_garbage, refuse_in_callbacks};
 use crate::v8;
-
-/// V8 flags with which the same work allocates the same, to the byte: in the same isolate once it
-/// is warm, in fresh isolates, and in another process.
-///
-/// To be set before V8 starts, and so in a test binary that needs nothing else:
-/// `v8::V8::set_flags_from_string(budget::STABLE_FLAGS)`. See the [module](super) for what each is
-/// for, and for work that must be measured as it is optimised.
-///
-/// `--single-threaded --disable-optimizing-compilers --random-seed=1`
-pub const STABLE_FLAGS: &str = "--single-threaded --disable-optimizing-compilers --random-seed=1";
-
-/// V8 flags to measure optimised code with: all that V8 allocates is counted, compiled code
-/// included, and each object by itself.
-///
-/// To be set before V8 starts. Amounts are as stable as optimising is: see the [module](super).
-///
-/// `--single-threaded --no-turbo-allocation-folding --maglev-allocation-folding=0 --random-seed=1`
-pub const OPTIMIZING_FLAGS: &str = "--single-threaded --no-turbo-allocation-folding \
-    --maglev-allocation-folding=0 --random-seed=1";
-
-/// Runs `work` with every allocation counted, and says what it allocated and what it retains.
-///
-/// [`MeasureOptions::exact`] has the same with a warm-up and more; these are its defaults. Hands
-/// back what `work` returned.
-///
-/// ```
-/// # let (mut isolate, realm) = fixtures::realm();
-/// # realm.run(&mut isolate, "app.js", "function rows(n) {
-/// #     return Array.from({ length: n }, (_, i) => [i]); }");
-/// use v8_heap_sampler::budget::{Budget, measure};
-///
-/// let (title, measurement) = measure(&mut isolate, |isolate| {
-///     // ... run JavaScript in `isolate` ...
-/// #   realm.run(isolate, "main.js", "globalThis.kept = rows(1000); ''");
-///     "rows"
-/// })?;
-/// println!("{title}: {measurement}");
-/// measurement.assert(&Budget::new().retained_bytes(200_000));
-/// # Ok::<(), v8_heap_sampler::Error>(())
-/// ```
-///
-/// # Errors
-///
-/// As [`MeasureOptions::measure`].
-///
-/// # Panics
-///
-/// If `work` does; sampling stops then.
-pub fn measure<R>(
-    isolate: &mut v8::Isolate,
-    work: impl FnOnce(&mut v8::Isolate) -> R,
-) -> Result<(R, Measurement)> {
-    MeasureOptions::exact().measure_once(isolate, work)
-}
 
 /// Options of measuring work: exactly or sampled, after how much warm-up.
 ///
@@ -76,7 +24,7 @@ pub fn measure<R>(
 ///     // ... call a function of JavaScript's ...
 /// #   realm.call(isolate, &work);
 /// })?;
-/// let exactly: u64 = measurement.retained().space.exact().expect("every object was sampled");
+/// let exactly: u64 = measurement.total().retained_bytes.exact().expect("every object was sampled");
 /// println!("{} bytes, counted", exactly);
 ///
 /// let options = MeasureOptions::sampled(4096).warm_up(20);
@@ -84,43 +32,69 @@ pub fn measure<R>(
 ///     // ... the same ...
 /// #   realm.call(isolate, &work);
 /// })?;
-/// println!("{}", runs.median(SampleType::InuseSpace).retained().space); // ... ± ...
+/// println!("{}", runs.median(SampleType::InuseSpace).total().retained_bytes); // ... ± ...
 /// # Ok::<(), v8_heap_sampler::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Read by serde with the default, that of [`exact`](Self::exact), for what is not written; keys
+/// that mean nothing are refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[must_use]
 pub struct MeasureOptions {
-    sampler: SamplerOptions,
+    interval_bytes: u64,
+    stack_depth: u32,
     warm_up: u32,
     collect_before: bool,
 }
 
+impl Default for MeasureOptions {
+    fn default() -> Self {
+        Self::exact()
+    }
+}
+
 impl MeasureOptions {
+    /// V8 flags with which the same work allocates the same, to the byte: in the same isolate once
+    /// it is warm, in fresh isolates, and in another process.
+    ///
+    /// To be set before V8 starts, and so in a test binary that needs nothing else:
+    /// `v8::V8::set_flags_from_string(MeasureOptions::STABLE_FLAGS)`. See the [module](super) for
+    /// what each is for, and for work that must be measured as it is optimised.
+    ///
+    /// `--single-threaded --disable-optimizing-compilers --random-seed=1`
+    pub const STABLE_FLAGS: &str =
+        "--single-threaded --disable-optimizing-compilers --random-seed=1";
+
+    /// V8 flags to measure optimised code with: all that V8 allocates is counted, compiled code
+    /// included, and each object by itself.
+    ///
+    /// To be set before V8 starts. Amounts are as stable as optimising is: see the
+    /// [module](super).
+    ///
+    /// `--single-threaded --no-turbo-allocation-folding --maglev-allocation-folding=0
+    /// --random-seed=1`
+    pub const OPTIMIZING_FLAGS: &str = "--single-threaded --no-turbo-allocation-folding \
+        --maglev-allocation-folding=0 --random-seed=1";
+
     /// Counts every allocation. JavaScript that allocates much runs 20 to 50 times slower.
     pub const fn exact() -> Self {
-        Self::new(SamplerOptions::MIN_INTERVAL_BYTES)
+        Self::sampled(SamplerOptions::MIN_INTERVAL_BYTES)
     }
 
     /// Takes one sample per so many bytes allocated on average; amounts are estimates. For work
     /// that is too much to be counted.
     pub const fn sampled(interval_bytes: u64) -> Self {
-        Self::new(interval_bytes)
-    }
-
-    const fn new(interval_bytes: u64) -> Self {
         // Whole stacks: where a function's frame is cut off, its total lacks what it called.
-        let sampler = SamplerOptions::new()
-            .interval_bytes(interval_bytes)
-            .stack_depth(SamplerOptions::MAX_STACK_DEPTH)
-            .keep_dead(KeepDead::Both);
-        Self { sampler, warm_up: 0, collect_before: true }
+        let stack_depth = SamplerOptions::MAX_STACK_DEPTH;
+        Self { interval_bytes, stack_depth, warm_up: 0, collect_before: true }
     }
 
     /// Sets the number of topmost frames of a stack that are kept. Default: 2048, the most that
     /// there can be. Where stacks are cut, functions at the bottom lack what they called
     /// ([`Measurement::has_cut_stacks`]).
     pub const fn stack_depth(mut self, frames: u32) -> Self {
-        self.sampler = self.sampler.stack_depth(frames);
+        self.stack_depth = frames;
         self
     }
 
@@ -128,7 +102,7 @@ impl MeasureOptions {
     /// and learnt about it. Default: not at all.
     ///
     /// What V8 learns and compiles is part of what a first run allocates and retains. With
-    /// [`STABLE_FLAGS`] ten to twenty runs are enough; to find out for some work, look at
+    /// [`STABLE_FLAGS`](Self::STABLE_FLAGS) ten to twenty runs are enough; to find out for some work, look at
     /// [`Runs::steady`].
     pub const fn warm_up(mut self, times: u32) -> Self {
         self.warm_up = times;
@@ -166,10 +140,10 @@ impl MeasureOptions {
     pub fn measure<R>(
         &self,
         isolate: &mut v8::Isolate,
-        mut work: impl FnMut(&mut v8::Isolate) -> R,
+        work: impl FnMut(&mut v8::Isolate) -> R,
     ) -> Result<(R, Measurement)> {
-        self.prepare(isolate, &mut work)?;
-        self.measure_once(isolate, work)
+        let (result, Runs(mut runs)) = self.measure_runs(isolate, 1, work)?;
+        Ok((result, runs.swap_remove(0)))
     }
 
     /// Warms up once, then runs `work` `runs` times, once at least, and measures each run. Hands
@@ -191,40 +165,39 @@ impl MeasureOptions {
         runs: u32,
         mut work: impl FnMut(&mut v8::Isolate) -> R,
     ) -> Result<(R, Runs)> {
-        self.prepare(isolate, &mut work)?;
-        let (mut result, first) = self.measure_once(isolate, &mut work)?;
-        let mut measurements = vec![first];
-        for _ in 1..runs {
-            let (next, measurement) = self.measure_once(isolate, &mut work)?;
-            result = next;
-            measurements.push(measurement);
-        }
-        Ok((result, Runs::new(measurements).expect("at least one run")))
-    }
-
-    /// Warms up, once it is known that sampling can be started.
-    fn prepare<R>(
-        &self,
-        isolate: &mut v8::Isolate,
-        work: &mut impl FnMut(&mut v8::Isolate) -> R,
-    ) -> Result<()> {
-        drop(HeapSampler::with_options(isolate, self.sampler.clone())?);
+        // Work is only run once it is known that sampling can be started.
+        refuse_in_callbacks(isolate)?;
+        drop(self.start(isolate)?);
         for _ in 0..self.warm_up {
             work(isolate);
         }
-        Ok(())
+        let mut measurements = Vec::new();
+        loop {
+            let (result, measurement) = self.measure_once(isolate, &mut work)?;
+            measurements.push(measurement);
+            if measurements.len() >= runs as usize {
+                return Ok((result, Runs(measurements)));
+            }
+        }
+    }
+
+    fn start<'i>(&self, isolate: &'i mut v8::Isolate) -> Result<HeapSampler<'i>> {
+        let options = SamplerOptions::new()
+            .interval_bytes(self.interval_bytes)
+            .stack_depth(self.stack_depth)
+            .keep_dead(KeepDead::Both);
+        HeapSampler::with_options(isolate, options)
     }
 
     fn measure_once<R>(
         &self,
         isolate: &mut v8::Isolate,
-        work: impl FnOnce(&mut v8::Isolate) -> R,
+        work: &mut impl FnMut(&mut v8::Isolate) -> R,
     ) -> Result<(R, Measurement)> {
-        refuse_in_callbacks(isolate)?;
         if self.collect_before {
             collect_garbage(isolate)?;
         }
-        let mut sampler = HeapSampler::with_options(isolate, self.sampler.clone())?;
+        let mut sampler = self.start(isolate)?;
         let result = work(&mut sampler);
         // V8's caches are emptied as well: they would keep alive what the program does not.
         collect_garbage(&mut sampler)?;

@@ -4,13 +4,16 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::amounts::{Amounts, Usage};
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use super::amounts::Amounts;
 use super::check::{OverBudget, check};
 use super::limits::Budget;
 use crate::analysis::{Pattern, Table};
-use crate::estimate::{Sum, Uncertainty};
-use crate::model::{AnalysisError, Bytes, Counted, Function, PseudoFrame, SampleType};
-use crate::profile::{Context, Evidence, GroupSums, Profile, of_groups};
+use crate::estimate::Uncertainty;
+use crate::model::{AnalysisError, Bytes, Function, PseudoFrame, SampleType};
+use crate::profile::{Context, Evidence, Profile, group_sums};
+use crate::tree::NONE;
 
 /// The objects that some work allocated, and those of them that are alive after a full garbage
 /// collection: in all, and by function.
@@ -18,7 +21,8 @@ use crate::profile::{Context, Evidence, GroupSums, Profile, of_groups};
 /// In exact mode amounts are counts ([`Estimate::exact`](crate::Estimate::exact)); in sampled mode
 /// they are estimates.
 ///
-/// Displayed as the two totals and the functions that allocated most.
+/// Displayed as the two totals and the functions that allocated most. Written by serde as its
+/// profile, if that is a whole one that was collected.
 ///
 /// ```
 /// use v8_heap_sampler::budget::Measurement;
@@ -26,26 +30,27 @@ use crate::profile::{Context, Evidence, GroupSums, Profile, of_groups};
 ///     Bytes, KeepDead, Node, NodeId, Objects, Profile, Sample, SampleId, SamplerOptions,
 /// };
 ///
-/// // Of a profile that comes from elsewhere; `measure` makes one of an isolate.
+/// // Of a profile that comes from elsewhere; `MeasureOptions` make one of an isolate.
 /// let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "render")];
 /// nodes[0].child_ids.push(NodeId(2));
 /// let samples = (1..=3).map(|id| Sample::new(NodeId(2), 64, SampleId(id), id == 1));
 /// let options = SamplerOptions::exact().keep_dead(KeepDead::Both);
 /// let measurement = Measurement::new(Profile::from_samples(&nodes, samples, &options)?)?;
 ///
-/// assert_eq!(measurement.allocated().objects, Objects(3));
-/// assert_eq!(measurement.retained().space, Bytes(64));
+/// assert_eq!(measurement.total().allocated_objects, Objects(3));
+/// assert_eq!(measurement.total().retained_bytes, Bytes(64));
 /// let render = measurement.function("render").expect("it allocated");
-/// assert_eq!(render.own.allocated.space, Bytes(192));
+/// assert_eq!(render.own.allocated_bytes, Bytes(192));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(transparent)]
 pub struct Measurement {
     profile: Profile,
 }
 
 /// The amounts of one function in all its contexts, or of several functions together.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FunctionAmounts {
     /// The function; of several, the one that comes first in preorder.
@@ -80,20 +85,10 @@ impl Measurement {
         Ok(Self { profile })
     }
 
-    /// All that was allocated: by JavaScript, and by V8 and the embedder with no JavaScript
+    /// The amounts of everything: by JavaScript, and by V8 and the embedder with no JavaScript
     /// running.
-    pub fn allocated(&self) -> Usage {
-        self.total().allocated
-    }
-
-    /// The part of it that is alive.
-    pub fn retained(&self) -> Usage {
-        self.total().retained
-    }
-
-    /// The amounts allocated and retained in all.
     pub fn total(&self) -> Amounts {
-        self.amounts(|_| true)
+        self.amounts_of(|_| true)
     }
 
     /// Tells whether every object was sampled, so that all amounts are counts.
@@ -106,13 +101,13 @@ impl Measurement {
     /// time, V8 compiles it and makes room for what it will learn about it, and that is the
     /// function's or its caller's.
     pub fn javascript(&self) -> Amounts {
-        self.amounts(|context| !is_outside_javascript(context.function()))
+        self.amounts_of(|function| !is_outside_javascript(function))
     }
 
     /// The objects that were allocated with no JavaScript function on the stack: compiling scripts,
     /// parsing, what the embedder made through V8's API.
     pub fn outside_javascript(&self) -> Amounts {
-        self.amounts(|context| is_outside_javascript(context.function()))
+        self.amounts_of(is_outside_javascript)
     }
 
     /// The part of a pseudo frame, such as `(BYTECODE_COMPILER)`.
@@ -120,7 +115,7 @@ impl Measurement {
     /// The parts of all but [`PseudoFrame::Deopt`], which belongs to the function that was
     /// deoptimised, add up to [`outside_javascript`](Self::outside_javascript).
     pub fn pseudo_frame(&self, frame: PseudoFrame) -> Amounts {
-        self.amounts(|context| context.function().pseudo_frame() == Some(frame))
+        self.amounts_of(|function| function.pseudo_frame() == Some(frame))
     }
 
     /// The amounts of each function, pseudo frames included, in the order in which a preorder walk
@@ -128,28 +123,7 @@ impl Measurement {
     ///
     /// A function that allocated nothing, nor anything that it called, is not among them.
     pub fn functions(&self) -> Vec<FunctionAmounts> {
-        let functions = self.profile.functions();
-        let numbers: Vec<u32> = (0..functions.len() as u32).collect();
-        let [alloc_objects, alloc_space, inuse_objects, inuse_space] =
-            SampleType::ALL.map(|sample_type| {
-                let evidence = self.evidence(sample_type);
-                let sums = of_groups(&self.profile, &evidence, functions.len(), &numbers);
-                let estimates = sums.into_iter().map(move |GroupSums { own, total, contexts }| {
-                    (evidence.estimate(own), evidence.estimate(total), contexts)
-                });
-                estimates.collect::<Vec<_>>()
-            });
-        let of_function = |at: usize| {
-            let [ao, aspace, io, is] =
-                [&alloc_objects, &alloc_space, &inuse_objects, &inuse_space].map(|of| of[at]);
-            FunctionAmounts {
-                function: Arc::clone(&functions[at]),
-                own: Amounts::new(Usage::new(ao.0, aspace.0), Usage::new(io.0, is.0)),
-                total: Amounts::new(Usage::new(ao.1, aspace.1), Usage::new(io.1, is.1)),
-                contexts: ao.2,
-            }
-        };
-        (0..functions.len()).map(of_function).collect()
+        self.by_function(&self.rows(|_| true))
     }
 
     /// The functions of a name, or those that a pattern selects, taken together; `None` if there is
@@ -159,26 +133,12 @@ impl Measurement {
     #[must_use]
     pub fn function(&self, functions: impl Into<Pattern>) -> Option<FunctionAmounts> {
         let pattern = functions.into();
-        let is_picked: Vec<bool> =
-            self.profile.functions().iter().map(|of| pattern.matches(of)).collect();
-        let is_picked = |context: Context<'_>| is_picked[context.function_number()];
-        let has_values =
-            |context: Context<'_>| !self.profile.rows_of(context.index()..context.end()).is_empty();
-        let is_found = |context: &Context<'_>| is_picked(*context) && has_values(*context);
-        let first = self.profile.contexts().find(is_found)?;
-        let mut covered = 0;
-        let total = self.amounts(|context| {
-            if is_picked(context) {
-                covered = covered.max(context.end());
-            }
-            context.index() < covered
-        });
-        Some(FunctionAmounts {
-            function: Arc::clone(first.function()),
-            own: self.amounts(is_picked),
-            total,
-            contexts: self.profile.contexts().filter(is_found).count() as u32,
-        })
+        let functions = self.profile.functions().iter();
+        let group_of: Vec<u32> =
+            functions.map(|function| if pattern.matches(function) { 0 } else { NONE }).collect();
+        let first = group_of.iter().position(|&group| group == 0)?;
+        let first = &self.profile.functions()[first..=first];
+        self.by_group(first, &group_of, &self.rows(|_| true)).pop()
     }
 
     /// The profile, to be analysed, or written in a [format](mod@crate::format) and looked at
@@ -197,12 +157,12 @@ impl Measurement {
     /// allocated, compiled code mostly. Nothing where V8 runs on one thread; `None` unless amounts
     /// are counts of what was collected here.
     pub fn not_sampled(&self) -> Option<Bytes> {
-        let sampled = self.allocated().space.exact()?;
+        let sampled = self.total().allocated_bytes.exact()?;
         let collection = self.profile.collection().filter(|_| !self.profile.is_part())?;
         collection.is_of_v8().then(|| Bytes(collection.allocated().0.saturating_sub(sampled)))
     }
 
-    /// Checks the measurement against a budget.
+    /// Checks the measurement against a [`Budget`], or an array or a slice of them.
     ///
     /// In exact mode an amount must not be above its limit. In sampled mode it fails where it is
     /// surely above: where the lower limit of the interval at the budget's
@@ -212,18 +172,18 @@ impl Measurement {
     /// # Errors
     ///
     /// [`OverBudget`] lists all limits that were not kept, and who is to blame.
-    pub fn check(&self, budget: &Budget) -> Result<(), OverBudget> {
-        check(self, budget)
+    pub fn check(&self, budgets: impl AsRef<[Budget]>) -> Result<(), OverBudget> {
+        check(self, budgets.as_ref())
     }
 
-    /// Fails the test if the measurement is not within a budget: [`check`](Self::check), for tests.
+    /// Fails the test if a budget is not kept: [`check`](Self::check), for tests.
     ///
     /// # Panics
     ///
-    /// With the message of [`OverBudget`], if it is not.
+    /// With the message of [`OverBudget`].
     #[track_caller]
-    pub fn assert(&self, budget: &Budget) {
-        if let Err(over) = self.check(budget) {
+    pub fn assert(&self, budgets: impl AsRef<[Budget]>) {
+        if let Err(over) = self.check(budgets) {
             panic!("{over}");
         }
     }
@@ -233,29 +193,63 @@ impl Measurement {
         Evidence::new(&self.profile, sample_type).expect("a measurement has all four values")
     }
 
-    /// The amounts of what no sample was seen of.
-    pub(super) fn nothing(&self) -> Amounts {
-        self.amounts(|_| false)
+    /// The places of the rows of the contexts that `is_in` picks, by context; it is asked about each
+    /// in preorder.
+    pub(super) fn rows(&self, mut is_in: impl FnMut(Context<'_>) -> bool) -> Vec<Range<usize>> {
+        let contexts = self.profile.contexts_with_rows();
+        contexts.map(|(context, rows)| if is_in(context) { rows } else { 0..0 }).collect()
     }
 
-    /// The amounts of the contexts that `is_in` picks; it is asked about each in preorder.
-    fn amounts(&self, mut is_in: impl FnMut(Context<'_>) -> bool) -> Amounts {
-        let mut rows: Vec<Range<usize>> = Vec::new();
-        for (context, of_context) in self.profile.contexts_with_rows() {
-            if is_in(context) && !of_context.is_empty() {
-                match rows.last_mut() {
-                    Some(last) if last.end == of_context.start => last.end = of_context.end,
-                    _ => rows.push(of_context),
-                }
-            }
-        }
-        let of = |sample_type: SampleType| {
+    /// The amounts of rows.
+    pub(super) fn amounts(&self, rows: &[Range<usize>]) -> Amounts {
+        Amounts::new(SampleType::ALL.map(|sample_type| {
             let evidence = self.evidence(sample_type);
-            let sum: Sum = evidence.of_rows(rows.iter().cloned().flatten());
-            evidence.estimate(sum)
-        };
-        let usage = |counted: Counted| Usage::new(of(counted.objects()), of(counted.space()));
-        Amounts::new(usage(Counted::Allocated), usage(Counted::InUse))
+            evidence.estimate(evidence.of_rows(rows.iter().cloned().flatten()))
+        }))
+    }
+
+    /// What functions allocated themselves, of those that `is_in` picks.
+    fn amounts_of(&self, is_in: impl Fn(&Function) -> bool) -> Amounts {
+        self.amounts(&self.rows(|context| is_in(context.function())))
+    }
+
+    /// The parts of functions in the amounts of rows; those that have none are left out.
+    pub(super) fn by_function(&self, rows: &[Range<usize>]) -> Vec<FunctionAmounts> {
+        let functions = self.profile.functions();
+        let numbers: Vec<u32> = (0..functions.len() as u32).collect();
+        self.by_group(functions, &numbers, rows)
+    }
+
+    /// The same by groups, of which the first functions are given, and the numbers by function.
+    fn by_group(
+        &self,
+        firsts: &[Arc<Function>],
+        group_of: &[u32],
+        rows: &[Range<usize>],
+    ) -> Vec<FunctionAmounts> {
+        let sums = SampleType::ALL.map(|sample_type| {
+            let evidence = self.evidence(sample_type);
+            let own = |rank: u32| evidence.of_rows(rows[rank as usize].clone());
+            let sums = group_sums(&self.profile, firsts.len(), group_of, own);
+            let estimates = sums
+                .into_iter()
+                .map(|of| (evidence.estimate(of.own), evidence.estimate(of.total), of.contexts));
+            estimates.collect::<Vec<_>>()
+        });
+        let functions = firsts.iter().enumerate().map(|(group, function)| FunctionAmounts {
+            function: Arc::clone(function),
+            own: Amounts::new(sums.each_ref().map(|of| of[group].0)),
+            total: Amounts::new(sums.each_ref().map(|of| of[group].1)),
+            contexts: sums[0][group].2,
+        });
+        functions.filter(|function| !function.total.is_nothing()).collect()
+    }
+}
+
+impl<'de> Deserialize<'de> for Measurement {
+    /// Reads a profile, with the checks of [`Measurement::new`].
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(Profile::deserialize(deserializer)?).map_err(de::Error::custom)
     }
 }
 
@@ -270,9 +264,10 @@ const SHOWN: usize = 10;
 
 impl fmt::Display for Measurement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "allocated {}", self.allocated())?;
-        writeln!(f, "retained  {}", self.retained())?;
-        let value = |of: &FunctionAmounts| of.own.allocated.space.value();
+        let total = self.total();
+        writeln!(f, "allocated {}", total.shown(SampleType::AllocSpace))?;
+        writeln!(f, "retained  {}", total.shown(SampleType::InuseSpace))?;
+        let value = |of: &FunctionAmounts| of.own.allocated_bytes.value();
         let mut functions = self.functions();
         functions.retain(|function| value(function) > 0.0);
         // By name where they are equal, so that the table is the same each time.
@@ -281,10 +276,10 @@ impl fmt::Display for Measurement {
             value(other).total_cmp(&value(one)).then_with(by_name)
         });
         let mut table = Table::new(["allocated itself", "of it retained", "function"]);
-        for FunctionAmounts { function, own: Amounts { allocated, retained }, .. } in
-            functions.iter().take(SHOWN)
-        {
-            table.push([allocated.to_string(), retained.to_string(), function.to_string()]);
+        for FunctionAmounts { function, own, .. } in functions.iter().take(SHOWN) {
+            let [allocated, retained] =
+                [SampleType::AllocSpace, SampleType::InuseSpace].map(|what| own.shown(what));
+            table.push([allocated, retained, function.to_string()]);
         }
         f.write_str(table.to_string().trim_end())?;
         match functions.len().saturating_sub(SHOWN) {

@@ -1,15 +1,16 @@
 //! Heap tests: what a script may allocate and retain, as a test that fails with the names of those
 //! who took more.
 //!
-//! [`measure`] runs work in an isolate and counts what it allocates, and what of that is alive after
-//! a full garbage collection; a [`Budget`] says how much that may be; [`Measurement::assert`] fails
-//! the test if it is more, and [`Measurement::check`] tells as an error what is over and by whom.
+//! [`MeasureOptions::measure`] runs work in an isolate and counts what it allocates, and what of that
+//! is alive after a full garbage collection; a [`Budget`] says how much that may be;
+//! [`Measurement::assert`] fails the test if it is more, and [`Measurement::check`] tells as an error
+//! what is over and by whom. All of it can be written by serde and read back.
 //!
 //! ```standalone_crate
 //! # #[cfg(any(feature = "v8-150", feature = "v8-152"))] {
-//! # fixtures::init_with_flags(v8_heap_sampler::budget::STABLE_FLAGS);
-//! use v8_heap_sampler::budget::{Budget, FunctionBudget, MeasureOptions};
+//! use v8_heap_sampler::budget::{Budget, MeasureOptions};
 //!
+//! # fixtures::init_with_flags(MeasureOptions::STABLE_FLAGS);
 //! # let (mut isolate, realm) = fixtures::realm();
 //! # realm.run(&mut isolate, "app.js", "
 //! #     var page;
@@ -22,13 +23,13 @@
 //! #   realm.call(isolate, &render);
 //! })?;
 //!
-//! let budget = Budget::new()
-//!     .allocated_bytes(100_000)
-//!     .function(FunctionBudget::total("render").retained_bytes(50_000))
-//!     .function(FunctionBudget::own("renderRow").allocated_objects(300));
-//! measurement.assert(&budget);
+//! measurement.assert([
+//!     Budget::all().allocated_bytes(100_000),
+//!     Budget::total("render").retained_bytes(50_000),
+//!     Budget::own("renderRow").allocated_objects(300),
+//! ]);
 //!
-//! let over = measurement.check(&Budget::new().retained_objects(10)).unwrap_err();
+//! let over = measurement.check(Budget::all().retained_objects(10)).unwrap_err();
 //! println!("{over}");
 //! assert!(over.to_string().contains("retained in all"));
 //! # }
@@ -68,9 +69,9 @@
 //!   [warm-up](MeasureOptions::warm_up) takes that out.
 //! - With none it is a **pseudo frame's**: compiling a script is `(BYTECODE_COMPILER)`'s, making
 //!   strings through the API `(V8 API)`'s. [`Measurement::pseudo_frame`] has each,
-//!   [`Measurement::outside_javascript`] all, [`Measurement::javascript`] the rest, and
-//!   [`Budget::javascript_only`] leaves them out of a budget. To leave out the compiling of a script,
-//!   compile it before, and let the work call its functions.
+//!   [`Measurement::outside_javascript`] all, [`Measurement::javascript`] the rest, of which
+//!   [`Budget::javascript`] is a budget. To leave out the compiling of a script, compile it before,
+//!   and let the work call its functions.
 //! - **Retained** is what is alive at the end, of what was allocated by the work; what the work
 //!   removed of older things is not taken off. What it put in place of things that are as large
 //!   counts in full.
@@ -92,11 +93,11 @@
 //! a garbage collection comes by. And scripts use random numbers.
 //!
 //! V8's flags can take that away. They are the process's and must be set before V8 starts, so heap
-//! tests are a test binary of their own, which calls `v8::V8::set_flags_from_string(STABLE_FLAGS)`
-//! first. With V8 15.2 on Linux x86-64, ten runs in each of three isolates after a warm-up of 20
+//! tests are a test binary of their own, which first calls
+//! `v8::V8::set_flags_from_string(MeasureOptions::STABLE_FLAGS)`. With V8 15.2 on Linux x86-64, ten runs in each of three isolates after a warm-up of 20
 //! are so far apart (`cargo test --test budget -- --nocapture` prints it for the small scripts):
 //!
-//! | | [`STABLE_FLAGS`] | [`OPTIMIZING_FLAGS`] | none |
+//! | | [`MeasureOptions::STABLE_FLAGS`] | [`MeasureOptions::OPTIMIZING_FLAGS`] | none |
 //! | --- | --- | --- | --- |
 //! | small scripts: objects, maps, classes, strings, promises; bytes allocated | the same | 0 to 2 % apart | 0 to 7 % |
 //! | the same, bytes retained | the same | 0 to 5 % | 0 to 7 %, once 80 % of 7 kB |
@@ -105,7 +106,7 @@
 //! | the same, bytes retained | the same | 1.1 % | 0.6 % |
 //! | in another process | the same, also without warm-up | small scripts: the same | as between isolates |
 //!
-//! So the flags of [`STABLE_FLAGS`] and what they are for:
+//! So the flags of [`MeasureOptions::STABLE_FLAGS`] and what they are for:
 //!
 //! - `--disable-optimizing-compilers` is what makes the difference: the interpreter and the
 //!   baseline compiler allocate each object that the script makes, each time and by itself.
@@ -135,10 +136,10 @@ mod measure;
 mod measurement;
 mod runs;
 
-pub use amounts::{Amounts, Usage};
-pub use check::{Exceeded, Offender, OverBudget, Scope, Violation};
-pub use limits::{Budget, FunctionBudget};
+pub use amounts::Amounts;
+pub use check::{OverBudget, Scope, Violation};
+pub use limits::Budget;
 #[cfg(any(feature = "v8-150", feature = "v8-152"))]
-pub use measure::{MeasureOptions, OPTIMIZING_FLAGS, STABLE_FLAGS, measure};
+pub use measure::MeasureOptions;
 pub use measurement::{FunctionAmounts, Measurement};
 pub use runs::Runs;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Deserializer, Serialize, de};
+
 use super::quantile::negative_binomial;
 use super::sum::Sum;
 use crate::model::AnalysisError;
@@ -16,7 +18,7 @@ use crate::model::AnalysisError;
 /// assert_eq!(error.to_string(), "confidence level 95: it must lie between 0 and 0.999999999, as 0.95 does");
 /// # Ok::<(), v8_heap_sampler::AnalysisError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize)]
 pub struct Confidence(f64);
 
 impl Confidence {
@@ -55,6 +57,13 @@ impl Default for Confidence {
     /// 95 %.
     fn default() -> Self {
         Self::P95
+    }
+}
+
+impl<'de> Deserialize<'de> for Confidence {
+    /// Reads a level, with the checks of [`Confidence::new`].
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(f64::deserialize(deserializer)?).map_err(de::Error::custom)
     }
 }
 

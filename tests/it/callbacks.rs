@@ -4,11 +4,18 @@ use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 
 use fixtures::{Inspector, Realm};
-use v8_heap_sampler::budget::measure;
+use v8_heap_sampler::budget::{MeasureOptions, Measurement};
 use v8_heap_sampler::{CollectOptions, Error, HeapSampler, Objects, SamplerOptions};
 
 const ALLOCATE: &str = "function fill() { return Array.from({ length: 2000 }, (_, i) => ({ i })); }
     globalThis.kept = fill(); 'filled'";
+
+fn measure<R>(
+    isolate: &mut v8::Isolate,
+    work: impl FnMut(&mut v8::Isolate) -> R,
+) -> Result<(R, Measurement), Error> {
+    MeasureOptions::exact().measure(isolate, work)
+}
 
 /// Has `finalizer` run when the next collection finds its object dead.
 fn on_next_gc(
@@ -94,7 +101,7 @@ fn a_budget_for_an_isolate_that_is_not_the_current_one() {
     let _current = fixtures::isolate();
     for _ in 0..5 {
         let ((), measurement) = measure(&mut ours, |_| ()).unwrap();
-        assert_eq!(measurement.allocated().objects, Objects(0));
+        assert_eq!(measurement.total().allocated_objects, Objects(0));
     }
 }
 
@@ -106,7 +113,7 @@ fn a_budget_for_work_that_leaves_another_isolate_entered() {
         fixtures::isolate()
     })
     .unwrap();
-    assert!(measurement.allocated().objects.exact() >= Some(2000));
+    assert!(measurement.total().allocated_objects.exact() >= Some(2000));
     drop(inner);
 }
 
@@ -132,8 +139,8 @@ fn handles_dropped_on_another_thread_retain_nothing() {
         );
     })
     .unwrap();
-    assert_eq!(measurement.allocated().objects, Objects(100));
-    assert_eq!(measurement.retained().objects, Objects(0));
+    assert_eq!(measurement.total().allocated_objects, Objects(100));
+    assert_eq!(measurement.total().retained_objects, Objects(0));
     assert!(HeapSampler::new(&mut isolate, 1024, 16).is_ok());
 }
 
@@ -448,7 +455,7 @@ fn a_budget_where_a_finalizer_leaves_an_isolate_entered() {
         }
     })
     .unwrap();
-    assert_eq!(measurement.allocated().objects, Objects(100));
+    assert_eq!(measurement.total().allocated_objects, Objects(100));
     drop(current);
     realm.run(&mut ours, "fill.js", ALLOCATE);
 }

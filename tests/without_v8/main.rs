@@ -5,6 +5,7 @@
 //!
 //! - `analysis`: `top`, `tree`, `hot_path`, `peek`, `query`, `cycles`, `dominators`,
 //!   `common_caller`, `diff`, `leaks`, `every_answer`.
+//! - `budget`: amounts, messages, serde.
 //! - `estimate`: values, intervals, the detection limit.
 //! - `format`: by format; `bad_files` and `corpus` of readers, `limits` of writers, `foreign` of
 //!   other programs' files.
@@ -18,6 +19,7 @@
 //! errors and lines; `public_types` is what all types can do.
 
 mod analysis;
+mod budget;
 #[cfg(feature = "formats")]
 mod differences;
 mod estimate;

@@ -7,7 +7,7 @@ use std::io;
 use v8_heap_sampler::analysis::{
     DiffBy, DiffOptions, GroupBy, LeakOptions, Pattern, TopOptions, TreeOptions, diff, leaks,
 };
-use v8_heap_sampler::budget::{Budget, FunctionBudget, Measurement};
+use v8_heap_sampler::budget::{Budget, Measurement};
 use v8_heap_sampler::format::{ReadError, WriteError, WriteOptions, plain_text, read};
 use v8_heap_sampler::source::{ListOptions, MemorySources, Script, SourceProvider};
 use v8_heap_sampler::{
@@ -108,11 +108,13 @@ impl SourceProvider for Failing {
 fn budgets_are_plain() {
     let measurement = Measurement::new(profile()).unwrap();
     check("a measurement", &measurement);
-    let budget = Budget::new()
-        .allocated_bytes(1)
-        .function(FunctionBudget::own(format!("{ODD}1")).retained_objects(1))
-        .function(FunctionBudget::own(format!("{ODD}7")).retained_objects(1));
-    check("a budget", measurement.check(&budget).unwrap_err());
+    let budgets = [
+        Budget::all().allocated_bytes(1),
+        Budget::own(format!("{ODD}1")).retained_objects(1),
+        Budget::own(format!("{ODD}7")).retained_objects(1),
+        Budget::own(format!("{ODD}1")),
+    ];
+    check("a budget", measurement.check(budgets).unwrap_err());
 }
 
 #[test]

@@ -9,8 +9,7 @@ use v8_heap_sampler::analysis::{
     TopRow, Tree, TreeOptions, TreeRow,
 };
 use v8_heap_sampler::budget::{
-    Amounts, Budget, Exceeded, FunctionAmounts, FunctionBudget, Measurement, Offender, OverBudget,
-    Runs, Scope, Usage, Violation,
+    Amounts, Budget, FunctionAmounts, Measurement, OverBudget, Runs, Scope, Violation,
 };
 use v8_heap_sampler::format::{WriteError, WriteOptions};
 use v8_heap_sampler::source::{
@@ -45,8 +44,7 @@ fn types_are_shared_and_shown() {
     all!(Dominators, GroupBy, HotPath, HotStep, Leak, LeakOptions, LeakPath, Leaks, Metric);
     all!(Pattern, Peek, PeekedCall, PeekedFunction, Query, Rate, RateUnit, Recursion, Sessions);
     all!(Top, TopOptions, TopRow, Tree, TreeOptions, TreeRow);
-    all!(Amounts, Budget, Exceeded, FunctionAmounts, FunctionBudget, Measurement, Offender);
-    all!(OverBudget, Runs, Scope, Usage, Violation);
+    all!(Amounts, Budget, FunctionAmounts, Measurement, OverBudget, Runs, Scope, Violation);
     all!(WriteError, WriteOptions);
     all!(FileSources, ListOptions, ListedFile<u8>, ListedFunction<u8>, ListedLine<u8>);
     all!(Listing<u8>, MemorySources, Script<'_>);
