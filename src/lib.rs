@@ -144,12 +144,14 @@ mod profile;
 #[cfg(any(feature = "v8-150", feature = "v8-152"))]
 mod sampler;
 pub mod source;
+mod stats;
 #[cfg(any(feature = "v8-150", feature = "v8-152"))]
 mod sys;
+mod text;
 mod tree;
 
 pub use estimate::{Confidence, ConfidenceInterval, Estimate, Uncertainty};
-pub use graph::{Call, Callgraph, FunctionNode, NeighborCall, RemovedCall};
+pub use graph::{Callgraph, FunctionNode};
 pub use model::{
     Allocation, AnalysisError, Bytes, Counted, Error, Function, HeapStatistics, KeepDead, Name,
     Node, NodeId, Objects, Original, ProfileError, PseudoFrame, Result, Sample, SampleId,

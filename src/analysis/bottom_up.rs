@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::answer::fraction;
 use super::group::{self, Group, GroupBy};
-use super::share::fraction;
-use super::tree::{Direction, Tree, TreeOptions, TreeRow};
+use super::tree::{Tree, TreeKind, TreeOptions, TreeRow};
 use crate::model::AnalysisError;
 use crate::profile::{Evidence, Profile};
 use crate::tree::NONE;
@@ -71,21 +71,12 @@ impl Profile {
     pub fn bottom_up(&self, options: impl Into<TreeOptions>) -> Result<Tree, AnalysisError> {
         let options = options.into();
         let evidence = Evidence::new(self, options.sample_type)?;
-        let total = evidence.total();
-        let least = fraction(options.min_share) * evidence.whole(&total);
+        let least = fraction(options.min_share) * evidence.whole(&evidence.total());
         let deepest = options.depth.unwrap_or(MOST_LEVELS);
         let (groups, group_of) = group::of_contexts(self, &GroupBy::Function, true);
         let inversion =
             Inversion { profile: self, evidence: &evidence, groups, group_of, least, deepest };
-        let rows = inversion.rows();
-        let heading = evidence.heading(&total);
-        Ok(Tree {
-            direction: Direction::BottomUp,
-            sample_type: options.sample_type,
-            total,
-            rows,
-            heading,
-        })
+        Ok(Tree::new(TreeKind::BottomUp, &evidence, inversion.rows()))
     }
 }
 
@@ -123,6 +114,7 @@ impl Inversion<'_> {
                 rows.push(TreeRow {
                     depth,
                     function: Arc::clone(function),
+                    context: None,
                     own: None,
                     total: self.evidence.estimate(sum),
                     left_out,

@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::change::Change;
-use super::joined::JoinedTree;
 use super::shared::shared_samples;
+use super::stacks::JoinedTree;
 use crate::estimate::Sum;
 use crate::model::Function;
 use crate::profile::{Evidence, Profile};
@@ -50,7 +50,7 @@ impl<'p> Sides<'p> {
 
     /// The changes of stacks.
     pub(super) fn by_context(&self) -> StackChanges<'_> {
-        let (tree, joined) = JoinedTree::new(self.profiles[0], self.profiles[1]);
+        let (tree, joined) = JoinedTree::of(self.profiles);
         let rows = [0, 1].map(|side| {
             let sample_type = self.evidence[side].sample_type;
             let mut rows: Vec<(u32, u32)> = (0..)
@@ -122,7 +122,7 @@ impl StackChanges<'_> {
         self.sides.change(of(0, before), of(1, after), &sum(&self.shared[shared]))
     }
 
-    /// The functions on the stack of a context of the tree, the innermost first.
+    /// The functions on the stack of a context of the tree, the outermost first.
     pub(super) fn stack(&self, context: u32) -> Vec<Arc<Function>> {
         self.tree.stack(context)
     }

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use super::amounts::{Amounts, Usage};
 use super::check::{OverBudget, check};
 use super::limits::Budget;
-use crate::analysis::{Pattern, Table};
+use crate::analysis::Pattern;
 use crate::estimate::{Sum, Uncertainty};
 use crate::model::{AnalysisError, Bytes, Counted, Function, PseudoFrame, SampleType};
 use crate::profile::{Context, Evidence, GroupSums, Profile, of_groups};
+use crate::text::Table;
 
 /// The objects that some work allocated, and those of them that are alive after a full garbage
 /// collection: in all, and by function.

@@ -6,7 +6,8 @@ use petgraph::graph::{Graph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
 use super::write_error::WriteError;
-use crate::graph::{Call, FunctionNode};
+use crate::estimate::Estimate;
+use crate::graph::FunctionNode;
 use crate::model::{Function, SampleType, plain_text};
 use crate::profile::Profile;
 
@@ -132,7 +133,7 @@ impl Profile {
             write_node(&mut writer, index, &graph[index], &figures)?;
         }
         for edge in graph.edge_references() {
-            let total = edge.weight().total.value();
+            let total = edge.weight().value();
             let is_large = total != 0.0 && figures.share(total) >= options.min_edge_share;
             if is_large && is_shown(edge.source()) && is_shown(edge.target()) {
                 write_edge(&mut writer, [edge.source(), edge.target()], total, &figures)?;
@@ -173,7 +174,7 @@ impl Figures {
 
 /// The functions to show, in their order in the graph.
 fn shown(
-    graph: &Graph<FunctionNode, Call>,
+    graph: &Graph<FunctionNode, Estimate>,
     root: NodeIndex,
     figures: &Figures,
     options: &DotOptions,

@@ -31,41 +31,10 @@ pub struct FunctionNode {
     pub contexts: u32,
 }
 
-/// An edge of a [`Callgraph`]: one function calling another.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Call {
-    /// The amount that was allocated while this call was on the stack: each sample once, however
-    /// often the call stands on its stack.
-    pub total: Estimate,
-}
-
-/// A call as seen from one of its ends.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct NeighborCall<'g> {
-    /// The vertex of the function at the other end.
-    pub index: NodeIndex,
-    /// The function at the other end.
-    pub function: &'g FunctionNode,
-    /// The call.
-    pub call: Call,
-}
-
-/// A call that [`Callgraph::without_cycles`] left out.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct RemovedCall {
-    /// The calling function.
-    pub caller: NodeIndex,
-    /// The called function, which was on the path from the root to the caller.
-    pub callee: NodeIndex,
-    /// The call.
-    pub call: Call,
-}
-
-/// The graph of functions: contexts of one function merged, calls between them weighted by what
-/// flows through. The root is a vertex of its own.
+/// The graph of functions: contexts of one function merged. The root is a vertex of its own.
+///
+/// An edge is one function calling another. Its weight is the amount that was allocated while that
+/// call was on the stack: each sample once, however often the call stands on its stack.
 ///
 /// Functions are one if their names and places are: those of a script that was loaded again are the
 /// same.
@@ -97,7 +66,7 @@ pub struct RemovedCall {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Callgraph {
-    graph: Graph<FunctionNode, Call>,
+    graph: Graph<FunctionNode, Estimate>,
     root: NodeIndex,
     index: HashMap<OwnedPlace, NodeIndex, RandomState>,
 }
@@ -156,7 +125,7 @@ impl Profile {
         }
         for (caller, callee, total) in calls {
             let [caller, callee] = [caller, callee].map(|vertex| NodeIndex::new(vertex as usize));
-            graph.add_edge(caller, callee, Call { total: evidence.estimate(total) });
+            graph.add_edge(caller, callee, evidence.estimate(total));
         }
         let others = graph.node_indices().skip(1);
         let index = others.map(|vertex| (Place::of(&graph[vertex].function).into(), vertex));
@@ -259,13 +228,13 @@ impl Callgraph {
     }
 
     /// The graph, for petgraph's algorithms.
-    pub fn graph(&self) -> &Graph<FunctionNode, Call> {
+    pub fn graph(&self) -> &Graph<FunctionNode, Estimate> {
         &self.graph
     }
 
     /// The graph, to take away.
     #[must_use]
-    pub fn into_graph(self) -> Graph<FunctionNode, Call> {
+    pub fn into_graph(self) -> Graph<FunctionNode, Estimate> {
         self.graph
     }
 
@@ -307,7 +276,7 @@ impl Callgraph {
         self.graph.raw_nodes().iter().map(|node| &node.weight)
     }
 
-    /// The functions that call `function`, the one with the most through the call first.
+    /// The functions that call `function`, with the weights of the calls, the largest first.
     ///
     /// `function` itself is among them if it calls itself. O(calls × log calls) in its callers.
     ///
@@ -320,8 +289,8 @@ impl Callgraph {
     /// # nodes[2].allocations.push(Allocation { count: 2, size: 40 });
     /// let graph = Callgraph::from_nodes(&nodes)?;
     /// let main = graph.find("main").next().unwrap();
-    /// for caller in graph.callers(main) {
-    ///     println!("{} through {}", caller.call.total, caller.function.function);
+    /// for (caller, total) in graph.callers(main) {
+    ///     println!("{total} through {}", graph[caller].function);
     /// }
     /// # assert_eq!(graph.callers(main).len(), 2);
     /// # Ok::<(), v8_heap_sampler::ProfileError>(())
@@ -330,22 +299,22 @@ impl Callgraph {
     /// # Panics
     ///
     /// If `function` is not a vertex of this graph.
-    pub fn callers(&self, function: NodeIndex) -> Vec<NeighborCall<'_>> {
+    pub fn callers(&self, function: NodeIndex) -> Vec<(NodeIndex, Estimate)> {
         self.neighbors(function, Direction::Incoming)
     }
 
-    /// The functions that `function` calls, the one with the most through the call first.
+    /// The functions that `function` calls, with the weights of the calls, the largest first.
     ///
     /// `function` itself is among them if it calls itself. O(calls × log calls) in its callees.
     ///
     /// # Panics
     ///
     /// If `function` is not a vertex of this graph.
-    pub fn callees(&self, function: NodeIndex) -> Vec<NeighborCall<'_>> {
+    pub fn callees(&self, function: NodeIndex) -> Vec<(NodeIndex, Estimate)> {
         self.neighbors(function, Direction::Outgoing)
     }
 
-    fn neighbors(&self, function: NodeIndex, direction: Direction) -> Vec<NeighborCall<'_>> {
+    fn neighbors(&self, function: NodeIndex, direction: Direction) -> Vec<(NodeIndex, Estimate)> {
         let _exists = &self.graph[function];
         let mut neighbors: Vec<_> = self
             .graph
@@ -355,12 +324,11 @@ impl Callgraph {
                     Direction::Incoming => edge.source(),
                     Direction::Outgoing => edge.target(),
                 };
-                NeighborCall { index, function: &self.graph[index], call: *edge.weight() }
+                (index, *edge.weight())
             })
             .collect();
-        neighbors.sort_by(|one, other| {
-            let [a, b] = [one, other].map(|neighbor| neighbor.call.total.magnitude());
-            b.total_cmp(&a).then(one.index.cmp(&other.index))
+        neighbors.sort_by(|(one, a), (other, b)| {
+            b.magnitude().total_cmp(&a.magnitude()).then(one.cmp(other))
         });
         neighbors
     }
@@ -399,7 +367,7 @@ impl Callgraph {
         cycles
     }
 
-    /// The graph without its back edges, and the calls that were left out.
+    /// The graph without its back edges, and these, as edges of the whole graph.
     ///
     /// A depth-first walk from the root, which takes the calls of a function in the order in which
     /// the profile shows them first, leaves out every call to a function that is on the path from
@@ -416,65 +384,50 @@ impl Callgraph {
     /// let graph = Callgraph::from_nodes(&nodes)?;
     /// let (acyclic, removed) = graph.without_cycles();
     /// assert!(acyclic.cycles().is_empty());
-    /// let recursion = removed[0]; // `main` called itself
-    /// assert_eq!(recursion.caller, recursion.callee);
-    /// assert_eq!(recursion.call.total.value(), 80.0);
+    /// let (caller, callee) = graph.graph().edge_endpoints(removed[0]).unwrap();
+    /// assert_eq!(caller, callee); // `main` called itself
+    /// assert_eq!(graph.graph()[removed[0]].value(), 80.0);
     /// # Ok::<(), v8_heap_sampler::ProfileError>(())
     /// ```
     #[must_use]
-    pub fn without_cycles(&self) -> (Self, Vec<RemovedCall>) {
+    pub fn without_cycles(&self) -> (Self, Vec<EdgeIndex>) {
         #[derive(Clone, Copy, PartialEq)]
         enum State {
             New,
             OnPath,
             Done,
         }
-        let callees = self.calls_in_order();
+        // Each function's calls in ascending order; petgraph lists them latest first.
+        let mut calls = vec![Vec::new(); self.graph.node_count()];
+        for edge in self.graph.edge_references() {
+            calls[edge.source().index()].push((edge.id(), edge.target()));
+        }
         let mut states = vec![State::New; self.graph.node_count()];
-        let mut back_edges = vec![false; self.graph.edge_count()];
+        let mut removed = Vec::new();
         // All are reachable from the root.
         states[self.root.index()] = State::OnPath;
-        let mut path = vec![(self.root, callees[self.root.index()].iter())];
-        while let Some((function, calls)) = path.last_mut() {
-            let Some(&call) = calls.next() else {
+        let mut path = vec![(self.root, calls[self.root.index()].iter())];
+        while let Some((function, open)) = path.last_mut() {
+            let Some(&(call, callee)) = open.next() else {
                 states[function.index()] = State::Done;
                 path.pop();
                 continue;
             };
-            let (_, callee) = self.graph.edge_endpoints(call).expect("one of the graph's edges");
             match states[callee.index()] {
                 State::New => {
                     states[callee.index()] = State::OnPath;
-                    path.push((callee, callees[callee.index()].iter()));
+                    path.push((callee, calls[callee.index()].iter()));
                 }
-                State::OnPath => back_edges[call.index()] = true,
+                State::OnPath => removed.push(call),
                 State::Done => {}
             }
         }
-
-        let mut removed = Vec::new();
-        let mut graph = Graph::with_capacity(self.graph.node_count(), self.graph.edge_count());
-        for function in self.functions() {
-            graph.add_node(function.clone());
-        }
-        for (edge, is_back_edge) in self.graph.raw_edges().iter().zip(back_edges) {
-            let (caller, callee, call) = (edge.source(), edge.target(), edge.weight);
-            if is_back_edge {
-                removed.push(RemovedCall { caller, callee, call });
-            } else {
-                graph.add_edge(caller, callee, call);
-            }
-        }
+        removed.sort_unstable();
+        let graph = self.graph.filter_map(
+            |_, function| Some(function.clone()),
+            |call, total| removed.binary_search(&call).is_err().then_some(*total),
+        );
         (Self { graph, root: self.root, index: self.index.clone() }, removed)
-    }
-
-    /// Each function's outgoing calls in ascending order; petgraph lists them latest first.
-    fn calls_in_order(&self) -> Vec<Vec<EdgeIndex>> {
-        let mut calls = vec![Vec::new(); self.graph.node_count()];
-        for edge in self.graph.edge_references() {
-            calls[edge.source().index()].push(edge.id());
-        }
-        calls
     }
 }
 
@@ -493,7 +446,7 @@ impl std::ops::Index<NodeIndex> for Callgraph {
 impl PartialEq for Callgraph {
     /// Whether both have the same root, functions and calls, in the same order.
     fn eq(&self, other: &Self) -> bool {
-        let calls = |graph: &Self| -> Vec<(NodeIndex, NodeIndex, Call)> {
+        let calls = |graph: &Self| -> Vec<(NodeIndex, NodeIndex, Estimate)> {
             let edges = graph.graph.edge_references();
             edges.map(|edge| (edge.source(), edge.target(), *edge.weight())).collect()
         };
