@@ -71,12 +71,13 @@ impl Profile {
     pub fn bottom_up(&self, options: impl Into<TreeOptions>) -> Result<Tree, AnalysisError> {
         let options = options.into();
         let evidence = Evidence::new(self, options.sample_type)?;
-        let least = fraction(options.min_share) * evidence.whole(&evidence.total());
+        let total = evidence.total();
+        let least = fraction(options.min_share) * evidence.whole(&total);
         let deepest = options.depth.unwrap_or(MOST_LEVELS);
         let (groups, group_of) = group::of_contexts(self, &GroupBy::Function, true);
         let inversion =
             Inversion { profile: self, evidence: &evidence, groups, group_of, least, deepest };
-        Ok(Tree::new(TreeKind::BottomUp, &evidence, inversion.rows()))
+        Ok(Tree::new(TreeKind::BottomUp, &evidence, total, inversion.rows()))
     }
 }
 

@@ -211,10 +211,11 @@ impl Profile {
 struct Cell {
     at: u32,
     change: f64,
-    /// Then the least false discovery rate.
-    p_value: f64,
+    /// The p-value, then the least false discovery rate; NaN if it is unknown.
+    q_value: f64,
     /// Whether there is a sample that could have changed something.
     is_tested: bool,
+    is_significant: bool,
 }
 
 impl Cell {
@@ -222,35 +223,38 @@ impl Cell {
         Self {
             at,
             change: change.value(),
-            p_value: change.p_value().unwrap_or(f64::NAN),
+            q_value: change.p_value().unwrap_or(f64::NAN),
             is_tested: change.has_samples(),
+            is_significant: false,
         }
+    }
+
+    fn row(
+        &self,
+        name: String,
+        function: Option<Arc<Function>>,
+        stack: Vec<Arc<Function>>,
+        [own, total]: [Change; 2],
+    ) -> DiffRow {
+        let q_value = (!self.q_value.is_nan()).then_some(self.q_value);
+        DiffRow { name, function, stack, own, total, q_value, is_significant: self.is_significant }
     }
 }
 
-/// Makes least false discovery rates of the p-values, unless some are unknown; whether it has.
-fn adjust(cells: &mut [Cell]) -> bool {
-    if cells.iter().any(|cell| cell.p_value.is_nan()) {
-        return false;
+/// Makes least false discovery rates of the p-values, and says which are significant at a rate;
+/// if some p-values are unknown, nothing can be said of any.
+fn mark_significant(cells: &mut [Cell], rate: f64) {
+    if cells.iter().any(|cell| cell.q_value.is_nan()) {
+        cells.iter_mut().for_each(|cell| cell.q_value = f64::NAN);
+        return;
     }
     // What allocates nothing itself, or has only what was there before, cannot have changed: it is
     // no hypothesis that others have to pay for.
-    let tested = || cells.iter().filter(|cell| cell.is_tested);
-    let p_values: Vec<f64> = tested().map(|cell| cell.p_value).collect();
-    let adjusted = q_values(&p_values);
+    let tested = cells.iter().filter(|cell| cell.is_tested);
+    let adjusted = q_values(&tested.map(|cell| cell.q_value).collect::<Vec<f64>>());
     let tested = cells.iter_mut().filter(|cell| cell.is_tested);
-    tested.zip(adjusted).for_each(|(cell, q)| cell.p_value = q);
-    true
-}
-
-/// What has changed, and by how much.
-struct Changed {
-    name: String,
-    function: Option<Arc<Function>>,
-    /// The outermost function first.
-    stack: Vec<Arc<Function>>,
-    own: Change,
-    total: Change,
+    tested.zip(adjusted).for_each(|(cell, q_value)| cell.q_value = q_value);
+    cells.iter_mut().for_each(|cell| cell.is_significant = cell.q_value <= rate);
 }
 
 impl Sides<'_> {
@@ -301,23 +305,21 @@ impl Sides<'_> {
             .filter(|&at| sums[0][at].contexts + sums[1][at].contexts > 0)
             .map(|at| Cell::new(at as u32, &change(at, options.metric)))
             .collect();
-        self.finish(options, cells, |at| {
-            let at = at as usize;
+        self.finish(options, cells, |cell| {
+            let at = cell.at as usize;
             let (name, function) = (groups[at].name.clone(), groups[at].function.clone());
             let [own, total] = [Metric::Own, Metric::Total].map(|metric| change(at, metric));
-            Changed { name, function, stack: Vec::new(), own, total }
+            cell.row(name, function, Vec::new(), [own, total])
         })
     }
 
     fn by_stack(&self, options: &DiffOptions) -> Diff {
         let stacks = self.by_context();
-        let mut cells = Vec::new();
-        stacks.for_each(|context, change| cells.push(Cell::new(context, &change)));
-        self.finish(options, cells, |context| {
-            let stack = stacks.stack(context);
+        let cells = stacks.all().map(|(context, change)| Cell::new(context, &change)).collect();
+        self.finish(options, cells, |cell| {
+            let stack = stacks.stack(cell.at);
             let (name, function) = (shown_stack(&stack), stack.last().cloned());
-            let change = stacks.change(context);
-            Changed { name, function, stack, own: change, total: change }
+            cell.row(name, function, stack, [stacks.change(cell.at); 2])
         })
     }
 
@@ -326,33 +328,25 @@ impl Sides<'_> {
         &self,
         options: &DiffOptions,
         mut cells: Vec<Cell>,
-        changed: impl Fn(u32) -> Changed,
+        row: impl Fn(&Cell) -> DiffRow,
     ) -> Diff {
-        let is_known = adjust(&mut cells);
         let rate = fraction(options.false_discovery_rate);
-        let is_significant = |cell: &Cell| is_known && cell.p_value <= rate;
-        let significant = cells.iter().filter(|cell| is_significant(cell)).count();
-        let has_grown = |cell: &&Cell| is_significant(cell) && cell.change > 0.0;
-        let grown = cells.iter().filter(has_grown).count();
+        mark_significant(&mut cells, rate);
         let all = cells.len();
+        let significant = || cells.iter().filter(|cell| cell.is_significant);
+        let grown = significant().filter(|cell| cell.change > 0.0).count();
+        let significant = significant().count();
         cells.sort_unstable_by(|one, other| {
-            let significant_first = is_significant(other).cmp(&is_significant(one));
+            let significant_first = other.is_significant.cmp(&one.is_significant);
             let by_change = other.change.abs().total_cmp(&one.change.abs());
             significant_first.then(by_change).then(one.at.cmp(&other.at))
         });
         cells.truncate(options.limit.unwrap_or(usize::MAX));
-        let rows = cells.iter().map(|cell| {
-            let Changed { name, function, stack, own, total } = changed(cell.at);
-            let q_value = is_known.then_some(cell.p_value);
-            let is_significant = is_significant(cell);
-            DiffRow { name, function, stack, own, total, q_value, is_significant }
-        });
-        let rows = rows.collect();
         Diff {
             total: self.whole(),
             by: options.by.clone(),
             metric: options.metric,
-            rows,
+            rows: cells.iter().map(row).collect(),
             all,
             significant,
             grown,

@@ -92,7 +92,7 @@ impl Profile {
             let (function, own) = (Arc::clone(&of.function), Some(of.own));
             TreeRow { depth, function, context: None, own, total, left_out }
         });
-        Ok(Tree::new(TreeKind::Dominators, &evidence, rows.collect()))
+        Ok(Tree::new(TreeKind::Dominators, &evidence, callgraph[root].total, rows.collect()))
     }
 
     /// The single function that all values of the stacks on which a function matches pass through

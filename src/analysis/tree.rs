@@ -197,7 +197,7 @@ impl Profile {
             let (own, total) = (Some(evidence.estimate(own)), evidence.estimate(total));
             TreeRow { depth, function, context: Some(number as usize), own, total, left_out }
         });
-        Tree::new(TreeKind::TopDown, evidence, rows.collect())
+        Tree::new(TreeKind::TopDown, evidence, evidence.total(), rows.collect())
     }
 }
 
@@ -276,8 +276,12 @@ impl Shown {
 }
 
 impl Tree {
-    pub(super) fn new(kind: TreeKind, evidence: &Evidence<'_>, rows: Vec<TreeRow>) -> Self {
-        let total = evidence.total();
+    pub(super) fn new(
+        kind: TreeKind,
+        evidence: &Evidence<'_>,
+        total: Estimate,
+        rows: Vec<TreeRow>,
+    ) -> Self {
         let heading = evidence.heading(&total);
         Self { kind, total, rows, heading }
     }

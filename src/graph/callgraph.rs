@@ -13,7 +13,7 @@ use crate::estimate::{Estimate, Sum};
 use crate::model::{
     AnalysisError, Counted, Function, Node, OwnedPlace, Place, ProfileError, SampleType,
 };
-use crate::profile::{Evidence, OnPath, Profile, Visit, walk};
+use crate::profile::{Evidence, GroupSums, OnPath, Profile, Visit, walk};
 use crate::tree::NONE;
 
 /// A function in a [`Callgraph`], with what all its contexts allocated.
@@ -61,7 +61,15 @@ pub struct FunctionNode {
 /// let walk = graph.find("walk").next().unwrap();
 /// assert_eq!(graph[walk].own.value(), 200.0);
 /// assert_eq!(graph[walk].total.value(), 200.0); // not 300: each sample counts once
-/// assert_eq!(graph.cycles(), [[walk]]);
+/// // Who calls it, and how much came of that.
+/// for (caller, total) in graph.callers(walk) {
+///     println!("{total} through {}", graph[caller].function);
+/// }
+/// assert_eq!(graph.cycles(), [[walk]]); // it calls itself
+/// let (acyclic, removed) = graph.without_cycles();
+/// assert!(acyclic.cycles().is_empty());
+/// assert_eq!(graph.graph().edge_endpoints(removed[0]), Some((walk, walk)));
+/// assert_eq!(graph.graph()[removed[0]].value(), 100.0);
 /// # Ok::<(), v8_heap_sampler::ProfileError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -103,7 +111,7 @@ impl Profile {
         let mut building = Building {
             profile: self,
             place_of: &place_of,
-            vertices: vec![Vertex::default(); firsts.len() + 1],
+            vertices: vec![GroupSums::default(); firsts.len() + 1],
             functions_on_path: OnPath::default(),
             calls: Vec::new(),
             numbers: HashMap::default(),
@@ -137,18 +145,11 @@ impl Profile {
 /// The number of the root among the vertices.
 const ROOT: u32 = 0;
 
-#[derive(Clone, Copy, Default)]
-struct Vertex {
-    own: Sum,
-    total: Sum,
-    contexts: u32,
-}
-
 /// A graph that is being built from contexts.
 struct Building<'p> {
     profile: &'p Profile,
     place_of: &'p [u32],
-    vertices: Vec<Vertex>,
+    vertices: Vec<GroupSums>,
     functions_on_path: OnPath,
     /// Caller, callee, and total.
     calls: Vec<(u32, u32, Sum)>,
@@ -250,21 +251,6 @@ impl Callgraph {
 
     /// The functions with a name, of which there can be several: the
     /// [original](crate::Function::original) name where it is known. Linear in the functions.
-    ///
-    /// ```
-    /// # use v8_heap_sampler::{Allocation, Callgraph, Node, NodeId};
-    /// # let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main"),
-    /// #     Node::new(NodeId(3), "main")];
-    /// # nodes[0].child_ids.push(NodeId(2));
-    /// # nodes[1].child_ids.push(NodeId(3));
-    /// # nodes[2].allocations.push(Allocation { count: 2, size: 40 });
-    /// let graph = Callgraph::from_nodes(&nodes)?;
-    /// for function in graph.find("main") {
-    ///     println!("{}: {}", graph[function].function, graph[function].total);
-    /// }
-    /// # assert_eq!(graph.find("main").count(), 1);
-    /// # Ok::<(), v8_heap_sampler::ProfileError>(())
-    /// ```
     pub fn find(&self, name: &str) -> impl Iterator<Item = NodeIndex> {
         self.graph
             .node_indices()
@@ -279,22 +265,6 @@ impl Callgraph {
     /// The functions that call `function`, with the weights of the calls, the largest first.
     ///
     /// `function` itself is among them if it calls itself. O(calls × log calls) in its callers.
-    ///
-    /// ```
-    /// # use v8_heap_sampler::{Allocation, Callgraph, Node, NodeId};
-    /// # let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main"),
-    /// #     Node::new(NodeId(3), "main")];
-    /// # nodes[0].child_ids.push(NodeId(2));
-    /// # nodes[1].child_ids.push(NodeId(3));
-    /// # nodes[2].allocations.push(Allocation { count: 2, size: 40 });
-    /// let graph = Callgraph::from_nodes(&nodes)?;
-    /// let main = graph.find("main").next().unwrap();
-    /// for (caller, total) in graph.callers(main) {
-    ///     println!("{total} through {}", graph[caller].function);
-    /// }
-    /// # assert_eq!(graph.callers(main).len(), 2);
-    /// # Ok::<(), v8_heap_sampler::ProfileError>(())
-    /// ```
     ///
     /// # Panics
     ///
@@ -338,19 +308,6 @@ impl Callgraph {
     ///
     /// Both the groups and the functions in each are in ascending order. Linear in functions and
     /// calls.
-    ///
-    /// ```
-    /// # use v8_heap_sampler::{Allocation, Callgraph, Node, NodeId};
-    /// # let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main"),
-    /// #     Node::new(NodeId(3), "main")];
-    /// # nodes[0].child_ids.push(NodeId(2));
-    /// # nodes[1].child_ids.push(NodeId(3));
-    /// # nodes[2].allocations.push(Allocation { count: 2, size: 40 });
-    /// let graph = Callgraph::from_nodes(&nodes)?;
-    /// let main = graph.find("main").next().unwrap(); // calls itself
-    /// assert_eq!(graph.cycles(), [[main]]);
-    /// # Ok::<(), v8_heap_sampler::ProfileError>(())
-    /// ```
     pub fn cycles(&self) -> Vec<Vec<NodeIndex>> {
         let mut cycles: Vec<_> = kosaraju_scc(&self.graph)
             .into_iter()
@@ -373,22 +330,6 @@ impl Callgraph {
     /// the profile shows them first, leaves out every call to a function that is on the path from
     /// the root at that moment (recursion, direct or indirect). Functions keep their indices and
     /// their totals, and all stay reachable. Linear in functions and calls.
-    ///
-    /// ```
-    /// # use v8_heap_sampler::{Allocation, Callgraph, Node, NodeId};
-    /// # let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main"),
-    /// #     Node::new(NodeId(3), "main")];
-    /// # nodes[0].child_ids.push(NodeId(2));
-    /// # nodes[1].child_ids.push(NodeId(3));
-    /// # nodes[2].allocations.push(Allocation { count: 2, size: 40 });
-    /// let graph = Callgraph::from_nodes(&nodes)?;
-    /// let (acyclic, removed) = graph.without_cycles();
-    /// assert!(acyclic.cycles().is_empty());
-    /// let (caller, callee) = graph.graph().edge_endpoints(removed[0]).unwrap();
-    /// assert_eq!(caller, callee); // `main` called itself
-    /// assert_eq!(graph.graph()[removed[0]].value(), 80.0);
-    /// # Ok::<(), v8_heap_sampler::ProfileError>(())
-    /// ```
     #[must_use]
     pub fn without_cycles(&self) -> (Self, Vec<EdgeIndex>) {
         #[derive(Clone, Copy, PartialEq)]

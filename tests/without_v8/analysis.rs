@@ -21,6 +21,7 @@ use crate::support::stacks::{
 pub(crate) const ALL: usize = 12;
 
 mod leaks;
+mod significance;
 
 /// Sums by group: of itself; while any of it was on the stack, each sample once; in how many
 /// contexts.
@@ -170,6 +171,52 @@ mod top {
                 prop_assert_eq!(row.map_or(0.0, |row| row.total.value()), value);
             }
             prop_assert_eq!(top.total.value(), 2.0 * whole[0] + whole[1]);
+        }
+    }
+
+    /// A row is of the package that package managers and runtimes name; `None` is a program's own
+    /// code.
+    #[test]
+    fn packages_are_those_that_package_managers_name() {
+        for (script, package) in [
+            ("/srv/app/node_modules/lodash/lodash.js", Some("lodash")),
+            ("file:///srv/node_modules/@babel/core/lib/index.js", Some("@babel/core")),
+            ("/a/node_modules/x/node_modules/y/index.js", Some("y")),
+            ("/a/node_modules/.pnpm/x@1.0.0/node_modules/x/index.js", Some("x")),
+            (r"C:\srv\node_modules\x\index.js", Some("x")),
+            ("node_modules/x/index.js", Some("x")),
+            ("webpack://app/./node_modules/x/index.js?1a2b", Some("x")),
+            ("npm:chalk@5.3.0/source/index.js", Some("npm:chalk@5.3.0")),
+            ("npm:/@scope/x@1/mod.js", Some("npm:@scope/x@1")),
+            ("jsr:@std/path@1.0.0/join.ts", Some("jsr:@std/path@1.0.0")),
+            ("https://jsr.io/@std/path/1.0.0/join.ts", Some("jsr:@std/path@1.0.0")),
+            ("https://deno.land/x/oak@v12.6.1/mod.ts", Some("https://deno.land/x/oak@v12.6.1")),
+            ("https://deno.land/std@0.224.0/path/mod.ts", Some("https://deno.land/std@0.224.0")),
+            ("https://esm.sh/preact@10/hooks.js", Some("https://esm.sh/preact@10")),
+            ("https://cdn.jsdelivr.net/npm/d3@7/+esm", Some("https://cdn.jsdelivr.net/npm/d3@7")),
+            ("https://example.com/app.js", Some("https://example.com")),
+            (
+                "file:///root/.cache/deno/npm/registry.npmjs.org/chalk/5.3.0/source/index.js",
+                Some("npm:chalk@5.3.0"),
+            ),
+            ("/srv/c#/node_modules/lodash/lodash.js", Some("lodash")),
+            ("node:internal/timers", Some("node:internal")),
+            ("ext:core/01_core.js", Some("ext:core")),
+            ("file:///srv/app/main.js", None),
+            ("/srv/app/main.js", None),
+            ("main.js", None),
+            ("", Some("(no script)")),
+            ("/a/node_modules/", None),
+            ("https://", None),
+            ("npm:", None),
+        ] {
+            let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "f")];
+            nodes[0].child_ids.push(NodeId(2));
+            nodes[1].script_name = script.into();
+            let samples = [Sample::new(NodeId(2), 64, SampleId(1), true)];
+            let profile = Profile::from_samples(&nodes, samples, &SamplerOptions::new()).unwrap();
+            let top = profile.top(TopOptions::new(SampleType::InuseSpace).by(GroupBy::Package));
+            assert_eq!(top.unwrap().rows[0].name, package.unwrap_or("(own code)"), "{script}");
         }
     }
 }
