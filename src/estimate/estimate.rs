@@ -42,7 +42,7 @@ pub enum Uncertainty {
     Unknown,
     /// Unknown, as the values are [differences](crate::Profile::is_difference): they have a sign,
     /// and the source does not tell what they are differences of. (The
-    /// [`diff`](crate::analysis::diff()) of two profiles knows it.)
+    /// [`diff`](crate::Profile::diff) of two profiles knows it.)
     Difference,
 }
 
