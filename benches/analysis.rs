@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use v8_heap_sampler::analysis::{DiffBy, DiffOptions, GroupBy, TopOptions, TreeOptions, diff};
+use v8_heap_sampler::analysis::{DiffOptions, GroupBy, TopOptions, TreeOptions};
 use v8_heap_sampler::{Allocation, Bytes, Counted, Profile, SampleType};
 
 #[path = "support/random_nodes.rs"]
@@ -47,11 +47,11 @@ const ANSWERS: [(&str, Answer); 7] = [
         profile.bottom_up(&options).unwrap().rows.len()
     }),
     ("diff by function", |[before, after]| {
-        diff(before, after, DiffOptions::new(VALUE)).unwrap().rows.len()
+        after.diff(before, DiffOptions::new(VALUE)).unwrap().rows.len()
     }),
     ("diff by stack", |[before, after]| {
-        let options = DiffOptions::new(VALUE).by(DiffBy::Stack).limit(50);
-        diff(before, after, &options).unwrap().all
+        let options = DiffOptions::new(VALUE).by(GroupBy::Stack).limit(50);
+        after.diff(before, &options).unwrap().all
     }),
 ];
 

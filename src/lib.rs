@@ -35,8 +35,8 @@
 //! | --- | --- |
 //! | who allocates, who holds what is alive? | [`Profile::top`], by function, script, package or label |
 //! | how does it come about? | [`top_down`](Profile::top_down), [`bottom_up`](Profile::bottom_up), [`peek`](Profile::peek), [`hot_path`](Profile::hot_path), [`Callgraph`] |
-//! | what has changed? | [`analysis::diff()`] |
-//! | what leaks? | [`analysis::leaks()`] |
+//! | what has changed? | [`Profile::diff`] |
+//! | what leaks? | [`Leaks::find`](analysis::Leaks::find) |
 //! | is it over budget? | [`mod@budget`], for tests |
 //! | where in the source? | [`Profile::map_sources`], [`Profile::listing`] |
 //! | in which tool can I look at it? | [`mod@format`]: DevTools, `go tool pprof`, speedscope, the Firefox Profiler, Graphviz |
@@ -144,12 +144,14 @@ mod profile;
 #[cfg(any(feature = "v8-150", feature = "v8-152"))]
 mod sampler;
 pub mod source;
+mod stats;
 #[cfg(any(feature = "v8-150", feature = "v8-152"))]
 mod sys;
+mod text;
 mod tree;
 
 pub use estimate::{Confidence, ConfidenceInterval, Estimate, Uncertainty};
-pub use graph::{Call, Callgraph, FunctionNode, NeighborCall, RemovedCall};
+pub use graph::{Callgraph, FunctionNode};
 pub use model::{
     Allocation, AnalysisError, Bytes, Counted, Error, Function, HeapStatistics, KeepDead, Name,
     Node, NodeId, Objects, Original, ProfileError, PseudoFrame, Sample, SampleId, SampleType,

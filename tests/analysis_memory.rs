@@ -2,8 +2,7 @@
 //! own.
 
 use v8_heap_sampler::analysis::{
-    DiffBy, DiffOptions, GroupBy, LeakOptions, Query, Recursion, TopOptions, TreeOptions, diff,
-    leaks,
+    DiffOptions, GroupBy, LeakOptions, Leaks, Query, Recursion, TopOptions, TreeOptions,
 };
 use v8_heap_sampler::{Allocation, Bytes, Counted, Profile, SampleType};
 
@@ -54,13 +53,13 @@ fn answers_take_less_than_three_times_the_profile() {
 
     let (after, _, held_after) = measure(|| self::profile(NODES, 2));
     let both = held + held_after;
-    for by in [DiffBy::Group(GroupBy::Function), DiffBy::Stack] {
+    for by in [GroupBy::Function, GroupBy::Stack] {
         let options = DiffOptions::new(value).by(by.clone()).limit(50);
-        let (_, peak, _) = measure(|| diff(&profile, &after, &options).unwrap());
+        let (_, peak, _) = measure(|| after.diff(&profile, &options).unwrap());
         check(&format!("diff by {by:?}"), both, peak);
     }
     let snapshots = [&profile, &after, &profile, &after];
-    let (_, peak, _) = measure(|| leaks(snapshots, LeakOptions::new()).unwrap());
+    let (_, peak, _) = measure(|| Leaks::find(snapshots, LeakOptions::new()).unwrap());
     check("leaks", 2 * both, peak);
 }
 

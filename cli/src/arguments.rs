@@ -62,7 +62,7 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Who allocates most: by function, script, directory, package or label
+    /// Who allocates most: by function, script, directory, package, stack or label
     Top(Top),
     /// The tree of calls, from the outside in
     Tree(Tree),
@@ -97,7 +97,7 @@ pub(crate) struct Top {
     /// How many rows
     #[arg(short = 'n', long, default_value_t = 20)]
     pub(crate) count: usize,
-    /// By what: function, name, script, directory, package, label:KEY
+    /// By what: function, name, script, directory, package, stack, label:KEY
     #[arg(long, default_value = "function")]
     pub(crate) by: GroupBy,
     /// What comes first
@@ -142,9 +142,8 @@ pub(crate) struct HotPath {
 pub(crate) struct Dominators {
     #[command(flatten)]
     pub(crate) input: Input,
-    /// How many rows
-    #[arg(short = 'n', long, default_value_t = 20)]
-    pub(crate) count: usize,
+    #[command(flatten)]
+    pub(crate) cut: Cut,
 }
 
 #[derive(Args, Debug)]
@@ -164,9 +163,9 @@ pub(crate) struct Diff {
     /// How many rows
     #[arg(short = 'n', long, default_value_t = 20)]
     pub(crate) count: usize,
-    /// By what: function, name, script, directory, package, label:KEY, or stack
+    /// By what: function, name, script, directory, package, stack, label:KEY
     #[arg(long, default_value = "function")]
-    pub(crate) by: String,
+    pub(crate) by: GroupBy,
     /// What is compared
     #[arg(long, value_enum, default_value_t = Sort::Own)]
     pub(crate) sort: Sort,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::answer::fraction;
 use super::group::{self, Group, GroupBy};
-use super::share::fraction;
-use super::tree::{Direction, Tree, TreeOptions, TreeRow};
+use super::tree::{Tree, TreeKind, TreeOptions, TreeRow};
 use crate::model::AnalysisError;
 use crate::profile::{Evidence, Profile};
 use crate::tree::NONE;
@@ -77,15 +77,7 @@ impl Profile {
         let (groups, group_of) = group::of_contexts(self, &GroupBy::Function, true);
         let inversion =
             Inversion { profile: self, evidence: &evidence, groups, group_of, least, deepest };
-        let rows = inversion.rows();
-        let heading = evidence.heading(&total);
-        Ok(Tree {
-            direction: Direction::BottomUp,
-            sample_type: options.sample_type,
-            total,
-            rows,
-            heading,
-        })
+        Ok(Tree::new(TreeKind::BottomUp, &evidence, total, inversion.rows()))
     }
 }
 
@@ -123,6 +115,7 @@ impl Inversion<'_> {
                 rows.push(TreeRow {
                     depth,
                     function: Arc::clone(function),
+                    context: None,
                     own: None,
                     total: self.evidence.estimate(sum),
                     left_out,

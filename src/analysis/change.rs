@@ -5,9 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::significance::p_value;
-use crate::estimate::{Confidence, ConfidenceInterval, Estimate, Sum, shown_change};
-use crate::model::{Bytes, Objects};
+use crate::estimate::{Confidence, ConfidenceInterval, Estimate, Sum};
 use crate::profile::Evidence;
+use crate::text::shown_change;
 
 /// A change from one profile to another, with its uncertainty.
 ///
@@ -115,10 +115,7 @@ impl fmt::Display for Change {
         let doubt = interval
             .map(|interval| (interval.upper - value).max(value - interval.lower))
             .unwrap_or_default();
-        f.pad(&match self.after.sample_type().is_bytes() {
-            true => shown_change::<Bytes>(value, doubt),
-            false => shown_change::<Objects>(value, doubt),
-        })
+        f.pad(&shown_change(self.after.sample_type(), value, doubt))
     }
 }
 
@@ -164,7 +161,7 @@ impl<'de> Deserialize<'de> for Change {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let WrittenChange { before, after, p_value, gone, new, .. } =
             WrittenChange::deserialize(deserializer)?;
-        if [after, gone, new].iter().any(|part| part.sample_type() != before.sample_type()) {
+        if !before.is_like([after, gone, new].iter()) {
             return Err(de::Error::custom("the parts of a change count different things"));
         }
         Ok(Self { before, after, gone, new, p_value })

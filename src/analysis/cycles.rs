@@ -3,31 +3,30 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::share::{percent, share};
-use super::table::Table;
+use super::answer::read_checked;
 use crate::estimate::Estimate;
-use crate::model::{AnalysisError, Function, SampleType};
+use crate::model::{AnalysisError, Function, SampleType, plain_text};
 use crate::profile::{Evidence, Profile, of_groups};
+use crate::text::{Table, percent};
 use crate::tree::NONE;
 
 /// The cycles of the call graph: see [`Profile::cycles`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Cycles {
-    /// The values that the answer is about.
-    pub sample_type: SampleType,
     /// The whole profile.
     pub total: Estimate,
     /// The cycles, the one that holds most first.
     pub cycles: Vec<Cycle>,
-    #[serde(skip)]
     heading: String,
 }
 
+read_checked!(Cycles { total: Estimate, cycles: Vec<Cycle>, heading: String });
+
 /// Functions that can all reach each other by calls, or one that calls itself.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Cycle {
     /// The functions, in the order in which the profile shows them first.
@@ -76,23 +75,30 @@ impl Profile {
         cycles.sort_by(|one, other| other.total.magnitude().total_cmp(&one.total.magnitude()));
         let total = evidence.total();
         let heading = evidence.heading(&total);
-        Ok(Cycles { sample_type, total, cycles, heading })
+        Ok(Cycles { total, cycles, heading })
+    }
+}
+
+impl Cycles {
+    fn check(&self) -> bool {
+        self.total.is_like(self.cycles.iter().flat_map(|cycle| [&cycle.own, &cycle.total]))
     }
 }
 
 impl fmt::Display for Cycles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.heading)?;
+        writeln!(f, "{}", plain_text(&self.heading))?;
         if self.cycles.is_empty() {
             return writeln!(f, "no recursion");
         }
-        let mut table = Table::of(&self.total, ["self", "total", "total%", "functions"]);
+        let heads = ["self", "total", "total%", "functions"];
+        let mut table = Table::of_parts(self.total.is_difference(), heads);
         for cycle in &self.cycles {
             let names: Vec<_> = cycle.functions.iter().map(ToString::to_string).collect();
             table.push([
                 cycle.own.short(),
                 cycle.total.short(),
-                percent(share(cycle.total.value(), self.total.value())),
+                percent(cycle.total.value(), self.total.value()),
                 names.join(", "),
             ]);
         }

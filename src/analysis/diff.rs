@@ -3,58 +3,32 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::answer::{fraction, options_from, read_checked};
 use super::change::Change;
 use super::group::{self, Group, GroupBy, join};
-use super::joined::shown_stack;
-use super::share::fraction;
 use super::shared::Sessions;
 use super::sides::Sides;
-use super::significance::{q_values, shown_p};
-use super::table::Table;
+use super::stacks::shown_stack;
 use super::top::Metric;
 use crate::estimate::Sum;
 use crate::model::{AnalysisError, Function, SampleType};
 use crate::profile::{Evidence, GroupSums, Profile, group_sums, of_groups};
+use crate::stats::q_values;
+use crate::text::{self, Table};
 
-/// The key by which profiles are compared.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum DiffBy {
-    /// Calling contexts: what each stack allocated itself.
-    Stack,
-    /// Functions, scripts, packages, ...
-    Group(GroupBy),
-}
-
-impl DiffBy {
-    /// The heading of the column of names.
-    fn heading(&self) -> &str {
-        match self {
-            Self::Stack => "stack, the innermost function first",
-            Self::Group(by) => by.heading(),
-        }
-    }
-}
-
-impl From<GroupBy> for DiffBy {
-    fn from(by: GroupBy) -> Self {
-        Self::Group(by)
-    }
-}
-
-/// Options of [`diff`].
+/// Options of [`diff`](Profile::diff).
 ///
 /// ```
 /// use v8_heap_sampler::SampleType;
-/// use v8_heap_sampler::analysis::{DiffBy, DiffOptions};
-/// let options = DiffOptions::new(SampleType::InuseSpace).by(DiffBy::Stack).limit(50);
+/// use v8_heap_sampler::analysis::{DiffOptions, GroupBy};
+/// let options = DiffOptions::new(SampleType::InuseSpace).by(GroupBy::Stack).limit(50);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct DiffOptions {
     pub(crate) sample_type: SampleType,
-    pub(crate) by: DiffBy,
+    pub(crate) by: GroupBy,
     pub(crate) metric: Metric,
     pub(crate) limit: Option<usize>,
     pub(crate) false_discovery_rate: f64,
@@ -67,7 +41,7 @@ impl DiffOptions {
     pub const fn new(sample_type: SampleType) -> Self {
         Self {
             sample_type,
-            by: DiffBy::Group(GroupBy::Function),
+            by: GroupBy::Function,
             metric: Metric::Own,
             limit: None,
             false_discovery_rate: 0.05,
@@ -77,8 +51,8 @@ impl DiffOptions {
 
     /// Sets the key by which profiles are compared. Default: functions.
     #[must_use]
-    pub fn by(mut self, by: impl Into<DiffBy>) -> Self {
-        self.by = by.into();
+    pub fn by(mut self, by: GroupBy) -> Self {
+        self.by = by;
         self
     }
 
@@ -112,26 +86,18 @@ impl DiffOptions {
     }
 }
 
-impl From<SampleType> for DiffOptions {
-    fn from(sample_type: SampleType) -> Self {
-        Self::new(sample_type)
-    }
-}
+options_from!(DiffOptions, SampleType);
 
-impl From<&DiffOptions> for DiffOptions {
-    fn from(options: &DiffOptions) -> Self {
-        options.clone()
-    }
-}
-
-/// The changes from one profile to another: see [`diff`].
+/// The changes from one profile to another: see [`Profile::diff`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Diff {
-    /// The values that the answer is about.
-    pub sample_type: SampleType,
     /// The change of the whole.
     pub total: Change,
+    /// The key by which profiles are compared.
+    pub by: GroupBy,
+    /// The figure that is tested and sorted by.
+    pub metric: Metric,
     /// The rows: significant ones first, and among these the largest change first, up or down.
     pub rows: Vec<DiffRow>,
     /// The number of rows before truncation.
@@ -144,14 +110,22 @@ pub struct Diff {
     pub false_discovery_rate: f64,
     /// True if both profiles are of one session.
     pub same_session: bool,
-    #[serde(skip)]
-    by: String,
-    #[serde(skip)]
-    metric: Metric,
 }
 
+read_checked!(Diff {
+    total: Change,
+    by: GroupBy,
+    metric: Metric,
+    rows: Vec<DiffRow>,
+    all: usize,
+    significant: usize,
+    grown: usize,
+    false_discovery_rate: f64,
+    same_session: bool,
+});
+
 /// A row of a [`Diff`]: what has changed about a function, a stack, ...
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DiffRow {
     /// The name of the row, as it is shown; a stack with the innermost function first.
@@ -173,60 +147,62 @@ pub struct DiffRow {
     pub is_significant: bool,
 }
 
-/// Compares two profiles, and tells which changes are more than sampling explains.
-///
-/// Functions are matched across sessions, isolates, and loads of a script: by name, script and
-/// place ([`GroupBy::FunctionName`] without the place in the script). Each change has a standard
-/// error, an interval and a p-value, and the false discovery rate over the whole table is
-/// controlled by the procedure of Benjamini and Hochberg. That says whether the *profiles* differ
-/// by more than chance in what was sampled; that a program does not do the same every time, it
-/// cannot know.
-///
-/// Of profiles of one session, samples of objects that are alive in both are no source of doubt,
-/// which makes small changes of a large heap visible.
-///
-/// Linear in contexts and values. By stack it holds up to 100 bytes a context beyond the profiles;
-/// rows that are not cut off come on top.
-///
-/// ```
-/// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions};
-/// # let profile = |parses: u64| {
-/// #     let mut nodes: Vec<_> = ["(root)", "main", "parse"].into_iter().zip(1..)
-/// #         .map(|(name, id)| Node::new(NodeId(id), name)).collect();
-/// #     nodes[0].child_ids.push(NodeId(2));
-/// #     nodes[1].child_ids.push(NodeId(3));
-/// #     let sample =
-/// #         |id: u64| Sample::new(NodeId(2 + u32::from(id > 40)), 56, SampleId(id), true);
-/// #     let options = SamplerOptions::new().interval_bytes(4096);
-/// #     Profile::from_samples(&nodes, (1..=40 + parses).map(sample), &options)
-/// # };
-/// # let (before, after) = (profile(10)?, profile(60)?);
-/// use v8_heap_sampler::analysis::{DiffOptions, diff};
-///
-/// let diff = diff(&before, &after, &DiffOptions::new(SampleType::InuseSpace))?;
-/// assert_eq!(diff.rows[0].name, "parse");
-/// assert!(diff.rows[0].is_significant && !diff.rows[1].is_significant);
-/// println!("{diff}");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-///
-/// # Errors
-///
-/// [`AnalysisError::NoSuchValues`] if either profile does not have the sample type.
-pub fn diff(
-    before: &Profile,
-    after: &Profile,
-    options: impl Into<DiffOptions>,
-) -> Result<Diff, AnalysisError> {
-    let options = &options.into();
-    let [of_before, of_after] =
-        [Evidence::new(before, options.sample_type)?, Evidence::new(after, options.sample_type)?];
-    let same_session = options.sessions.are_same(before, after);
-    let sides = Sides::new([before, after], [&of_before, &of_after], same_session);
-    match &options.by {
-        DiffBy::Stack => Ok(sides.by_stack(options)),
-        DiffBy::Group(GroupBy::Label(key)) => Ok(sides.by_label(options, key)),
-        DiffBy::Group(by) => Ok(sides.by_group(options, by)),
+impl Profile {
+    /// The changes from an earlier profile to this one, and which of them are more than sampling
+    /// explains.
+    ///
+    /// Functions are matched across sessions, isolates, and loads of a script: by name, script and
+    /// place ([`GroupBy::FunctionName`] without the place in the script). Each change has a
+    /// standard error, an interval and a p-value, and the false discovery rate over the whole table
+    /// is controlled by the procedure of Benjamini and Hochberg. That says whether the *profiles*
+    /// differ by more than chance in what was sampled; that a program does not do the same every
+    /// time, it cannot know.
+    ///
+    /// Of profiles of one session, samples of objects that are alive in both are no source of
+    /// doubt, which makes small changes of a large heap visible.
+    ///
+    /// Linear in contexts and values. By stack it holds up to 100 bytes a context beyond the
+    /// profiles; rows that are not cut off come on top.
+    ///
+    /// ```
+    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// #     SamplerOptions};
+    /// # let profile = |parses: u64| {
+    /// #     let mut nodes: Vec<_> = ["(root)", "main", "parse"].into_iter().zip(1..)
+    /// #         .map(|(name, id)| Node::new(NodeId(id), name)).collect();
+    /// #     nodes[0].child_ids.push(NodeId(2));
+    /// #     nodes[1].child_ids.push(NodeId(3));
+    /// #     let sample =
+    /// #         |id: u64| Sample::new(NodeId(2 + u32::from(id > 40)), 56, SampleId(id), true);
+    /// #     let options = SamplerOptions::new().interval_bytes(4096);
+    /// #     Profile::from_samples(&nodes, (1..=40 + parses).map(sample), &options)
+    /// # };
+    /// # let (before, after) = (profile(10)?, profile(60)?);
+    /// let diff = after.diff(&before, SampleType::InuseSpace)?;
+    /// assert_eq!(diff.rows[0].name, "parse");
+    /// assert!(diff.rows[0].is_significant && !diff.rows[1].is_significant);
+    /// println!("{diff}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`AnalysisError::NoSuchValues`] if either profile does not have the sample type.
+    pub fn diff(
+        &self,
+        before: &Self,
+        options: impl Into<DiffOptions>,
+    ) -> Result<Diff, AnalysisError> {
+        let options = options.into();
+        let of_before = Evidence::new(before, options.sample_type)?;
+        let of_after = Evidence::new(self, options.sample_type)?;
+        let same_session = options.sessions.are_same(before, self);
+        let sides = Sides::new([before, self], [&of_before, &of_after], same_session);
+        Ok(match &options.by {
+            GroupBy::Stack => sides.by_stack(&options),
+            GroupBy::Label(key) => sides.by_label(&options, key),
+            by => sides.by_group(&options, by),
+        })
     }
 }
 
@@ -235,10 +211,11 @@ pub fn diff(
 struct Cell {
     at: u32,
     change: f64,
-    /// Then the least false discovery rate.
-    p_value: f64,
+    /// The p-value, then the least false discovery rate; NaN if it is unknown.
+    q_value: f64,
     /// Whether there is a sample that could have changed something.
     is_tested: bool,
+    is_significant: bool,
 }
 
 impl Cell {
@@ -246,35 +223,38 @@ impl Cell {
         Self {
             at,
             change: change.value(),
-            p_value: change.p_value().unwrap_or(f64::NAN),
+            q_value: change.p_value().unwrap_or(f64::NAN),
             is_tested: change.has_samples(),
+            is_significant: false,
         }
+    }
+
+    fn row(
+        &self,
+        name: String,
+        function: Option<Arc<Function>>,
+        stack: Vec<Arc<Function>>,
+        [own, total]: [Change; 2],
+    ) -> DiffRow {
+        let q_value = (!self.q_value.is_nan()).then_some(self.q_value);
+        DiffRow { name, function, stack, own, total, q_value, is_significant: self.is_significant }
     }
 }
 
-/// Makes least false discovery rates of the p-values, unless some are unknown; whether it has.
-fn adjust(cells: &mut [Cell]) -> bool {
-    if cells.iter().any(|cell| cell.p_value.is_nan()) {
-        return false;
+/// Makes least false discovery rates of the p-values, and says which are significant at a rate;
+/// if some p-values are unknown, nothing can be said of any.
+fn mark_significant(cells: &mut [Cell], rate: f64) {
+    if cells.iter().any(|cell| cell.q_value.is_nan()) {
+        cells.iter_mut().for_each(|cell| cell.q_value = f64::NAN);
+        return;
     }
     // What allocates nothing itself, or has only what was there before, cannot have changed: it is
     // no hypothesis that others have to pay for.
-    let tested = || cells.iter().filter(|cell| cell.is_tested);
-    let p_values: Vec<f64> = tested().map(|cell| cell.p_value).collect();
-    let adjusted = q_values(&p_values);
+    let tested = cells.iter().filter(|cell| cell.is_tested);
+    let adjusted = q_values(&tested.map(|cell| cell.q_value).collect::<Vec<f64>>());
     let tested = cells.iter_mut().filter(|cell| cell.is_tested);
-    tested.zip(adjusted).for_each(|(cell, q)| cell.p_value = q);
-    true
-}
-
-/// What has changed, and by how much.
-struct Changed {
-    name: String,
-    function: Option<Arc<Function>>,
-    /// The outermost function first.
-    stack: Vec<Arc<Function>>,
-    own: Change,
-    total: Change,
+    tested.zip(adjusted).for_each(|(cell, q_value)| cell.q_value = q_value);
+    cells.iter_mut().for_each(|cell| cell.is_significant = cell.q_value <= rate);
 }
 
 impl Sides<'_> {
@@ -294,7 +274,7 @@ impl Sides<'_> {
             rest = later;
             of_rank.iter().fold(Sum::default(), |sum, (_, one)| sum.plus(one))
         });
-        self.of_sums(options, &groups, &sums_before, &sums_after, &sums_shared)
+        self.of_sums(options, &groups, [sums_before, sums_after, sums_shared])
     }
 
     fn by_label(&self, options: &DiffOptions, key: &str) -> Diff {
@@ -310,52 +290,36 @@ impl Sides<'_> {
         sums_before.resize(groups.len(), GroupSums::default());
         // Samples have no labels of their own.
         let none = vec![GroupSums::default(); groups.len()];
-        self.of_sums(options, &groups, &sums_before, &sums_after, &none)
+        self.of_sums(options, &groups, [sums_before, sums_after, none])
     }
 
-    fn of_sums(
-        &self,
-        options: &DiffOptions,
-        groups: &[Group],
-        before: &[GroupSums],
-        after: &[GroupSums],
-        shared: &[GroupSums],
-    ) -> Diff {
-        let measured = |sums: &GroupSums| match options.metric {
-            Metric::Own => sums.own,
-            Metric::Total => sums.total,
+    fn of_sums(&self, options: &DiffOptions, groups: &[Group], sums: [Vec<GroupSums>; 3]) -> Diff {
+        let change = |at: usize, metric: Metric| {
+            let [before, after, shared] = sums.each_ref().map(|sums| match metric {
+                Metric::Own => sums[at].own,
+                Metric::Total => sums[at].total,
+            });
+            self.change(before, after, &shared)
         };
         let cells = (0..groups.len())
-            .filter(|&at| before[at].contexts + after[at].contexts > 0)
-            .map(|at| {
-                let [before, after, shared] =
-                    [before, after, shared].map(|sums| measured(&sums[at]));
-                Cell::new(at as u32, &self.change(before, after, &shared))
-            })
+            .filter(|&at| sums[0][at].contexts + sums[1][at].contexts > 0)
+            .map(|at| Cell::new(at as u32, &change(at, options.metric)))
             .collect();
-        self.finish(options, cells, |at| {
-            let at = at as usize;
-            let group = &groups[at];
-            let [own, total] = [
-                self.change(before[at].own, after[at].own, &shared[at].own),
-                self.change(before[at].total, after[at].total, &shared[at].total),
-            ];
-            let (name, function) = (group.name.clone(), group.function.clone());
-            Changed { name, function, stack: Vec::new(), own, total }
+        self.finish(options, cells, |cell| {
+            let at = cell.at as usize;
+            let (name, function) = (groups[at].name.clone(), groups[at].function.clone());
+            let [own, total] = [Metric::Own, Metric::Total].map(|metric| change(at, metric));
+            cell.row(name, function, Vec::new(), [own, total])
         })
     }
 
     fn by_stack(&self, options: &DiffOptions) -> Diff {
         let stacks = self.by_context();
-        let mut cells = Vec::new();
-        stacks.for_each(|context, change| cells.push(Cell::new(context, &change)));
-        self.finish(options, cells, |context| {
-            let mut stack = stacks.stack(context);
-            let name = shown_stack(&stack);
-            let function = stack.first().cloned();
-            stack.reverse();
-            let change = stacks.change(context);
-            Changed { name, function, stack, own: change, total: change }
+        let cells = stacks.all().map(|(context, change)| Cell::new(context, &change)).collect();
+        self.finish(options, cells, |cell| {
+            let stack = stacks.stack(cell.at);
+            let (name, function) = (shown_stack(&stack), stack.last().cloned());
+            cell.row(name, function, stack, [stacks.change(cell.at); 2])
         })
     }
 
@@ -364,40 +328,46 @@ impl Sides<'_> {
         &self,
         options: &DiffOptions,
         mut cells: Vec<Cell>,
-        changed: impl Fn(u32) -> Changed,
+        row: impl Fn(&Cell) -> DiffRow,
     ) -> Diff {
-        let is_known = adjust(&mut cells);
         let rate = fraction(options.false_discovery_rate);
-        let is_significant = |cell: &Cell| is_known && cell.p_value <= rate;
-        let significant = cells.iter().filter(|cell| is_significant(cell)).count();
-        let has_grown = |cell: &&Cell| is_significant(cell) && cell.change > 0.0;
-        let grown = cells.iter().filter(has_grown).count();
+        mark_significant(&mut cells, rate);
         let all = cells.len();
+        let significant = || cells.iter().filter(|cell| cell.is_significant);
+        let grown = significant().filter(|cell| cell.change > 0.0).count();
+        let significant = significant().count();
         cells.sort_unstable_by(|one, other| {
-            let significant_first = is_significant(other).cmp(&is_significant(one));
+            let significant_first = other.is_significant.cmp(&one.is_significant);
             let by_change = other.change.abs().total_cmp(&one.change.abs());
             significant_first.then(by_change).then(one.at.cmp(&other.at))
         });
         cells.truncate(options.limit.unwrap_or(usize::MAX));
-        let rows = cells.iter().map(|cell| {
-            let Changed { name, function, stack, own, total } = changed(cell.at);
-            let q_value = is_known.then_some(cell.p_value);
-            let is_significant = is_significant(cell);
-            DiffRow { name, function, stack, own, total, q_value, is_significant }
-        });
-        let rows = rows.collect();
         Diff {
-            sample_type: options.sample_type,
             total: self.whole(),
-            rows,
+            by: options.by.clone(),
+            metric: options.metric,
+            rows: cells.iter().map(row).collect(),
             all,
             significant,
             grown,
             false_discovery_rate: rate,
             same_session: self.same_session,
-            by: options.by.heading().to_owned(),
-            metric: options.metric,
         }
+    }
+}
+
+impl Diff {
+    fn check(&self) -> bool {
+        let changes = self.rows.iter().flat_map(|row| [row.own, row.total]);
+        let shown = self.rows.iter().filter(|row| row.is_significant).count();
+        self.rows.len() <= self.all
+            && shown <= self.significant
+            && self.grown <= self.significant
+            && self.significant <= self.all
+            && (0.0..=1.0).contains(&self.false_discovery_rate)
+            && changes
+                .into_iter()
+                .all(|change| self.total.before().is_like([change.before()].iter()))
     }
 }
 
@@ -407,7 +377,7 @@ impl fmt::Display for Diff {
         writeln!(
             f,
             "{}: {} before, {} after: {total}",
-            self.sample_type,
+            total.after().sample_type(),
             total.before(),
             total.after()
         )?;
@@ -431,7 +401,7 @@ impl fmt::Display for Diff {
             Metric::Own => "change of self",
             Metric::Total => "change of total",
         };
-        let mut table = Table::new(["", measured, "q", "before", "after", &self.by]);
+        let mut table = Table::new(["", measured, "q", "before", "after", self.by.heading()]);
         for row in &self.rows {
             let change = match self.metric {
                 Metric::Own => &row.own,
@@ -440,7 +410,7 @@ impl fmt::Display for Diff {
             table.push([
                 if row.is_significant { "*" } else { "" }.to_owned(),
                 change.to_string(),
-                row.q_value.map_or("?".to_owned(), shown_p),
+                row.q_value.map_or("?".to_owned(), text::p_value),
                 change.before().short(),
                 change.after().short(),
                 row.name.clone(),

@@ -1,128 +1,98 @@
 //! Which single function everything passes through.
 
-use std::fmt;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use petgraph::algo::dominators::simple_fast;
 use petgraph::graph::NodeIndex;
-use serde::Serialize;
 
-use super::group::{self, GroupBy, ROOT};
+use super::answer::fraction;
+use super::group::{self, GroupBy};
 use super::pattern::Pattern;
-use super::share::{percent, share};
-use super::table::Table;
-use crate::estimate::{Estimate, Sum};
+use super::tree::{Shown, Tree, TreeKind, TreeOptions, TreeRow};
+use crate::estimate::Sum;
 use crate::model::{AnalysisError, Function, SampleType};
 use crate::profile::{Evidence, Profile};
 use crate::tree::NONE;
 
-/// The dominators of the call graph: see [`Profile::dominators`].
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Dominators {
-    /// The values that the answer is about.
-    pub sample_type: SampleType,
-    /// The whole profile.
-    pub total: Estimate,
-    /// The amount that was allocated on the empty stack: a part of the total that no function has.
-    pub on_empty_stack: Estimate,
-    /// The functions, the one that dominates most first; the root is not among them.
-    pub functions: Vec<Dominator>,
-    #[serde(skip)]
-    heading: String,
-}
-
-/// A function in the dominator tree of the call graph.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Dominator {
-    /// The function.
-    pub function: Arc<Function>,
-    /// The immediate dominator: the last function that every way from the root to it passes
-    /// through. `None` if that is the root: no single function.
-    pub immediate_dominator: Option<Arc<Function>>,
-    /// The amount that it allocated itself.
-    pub own: Estimate,
-    /// The amount that it and the functions that it dominates allocated themselves: without it,
-    /// none of them would be reached.
-    pub dominated: Estimate,
-    /// The number of functions that it dominates, itself among them.
-    pub functions: usize,
-}
-
 impl Profile {
-    /// The immediate dominators of the call graph's functions: which single function all ways from
-    /// the root to a function pass through, and what would go with it.
+    /// The dominator tree of the call graph: below each function those that every way from the root
+    /// reaches through it, and that would go with it.
     ///
     /// By `petgraph::algo::dominators::simple_fast` (Cooper, Harvey and Kennedy), which is
     /// quadratic in functions at worst and linear in practice. The graph has merged the contexts of
     /// each function, so some of its ways were never walked: a function that dominates another does
     /// stand on all of its stacks; one that does not may still.
     ///
+    /// ```
+    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SampleType,
+    /// #     SamplerOptions};
+    /// # let mut nodes: Vec<_> = ["(root)", "main", "map", "parse", "render", "parse"].into_iter()
+    /// #     .zip(1..).map(|(name, id)| Node::new(NodeId(id), name)).collect();
+    /// # for (caller, callee) in [(0, 2), (1, 3), (2, 4), (1, 5), (4, 6)] {
+    /// #     nodes[caller].child_ids.push(NodeId(callee));
+    /// # }
+    /// # let samples = (3..=6).map(|id| Sample::new(NodeId(id), 64, SampleId(id as u64), true));
+    /// // main calls map and render, and both call parse.
+    /// let profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
+    /// let tree = profile.dominators(SampleType::InuseSpace)?;
+    /// assert_eq!(tree.to_string(), "\
+    /// inuse_space: 256 B (a count: all 4 objects were sampled)
+    /// dominated  dominated%   self  function, and below it what it dominates
+    ///     256 B      100.0%      0  (root)
+    ///     256 B      100.0%      0    main
+    ///     128 B       50.0%  128 B      parse
+    ///      64 B       25.0%   64 B      map
+    ///      64 B       25.0%   64 B      render
+    /// ");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`AnalysisError::NoSuchValues`] if the profile does not have the sample type.
-    pub fn dominators(&self, sample_type: SampleType) -> Result<Dominators, AnalysisError> {
-        let evidence = Evidence::new(self, sample_type)?;
-        let callgraph = self.callgraph(sample_type)?;
+    pub fn dominators(&self, options: impl Into<TreeOptions>) -> Result<Tree, AnalysisError> {
+        let options = options.into();
+        let evidence = Evidence::new(self, options.sample_type)?;
+        let callgraph = self.callgraph(options.sample_type)?;
         let (graph, root) = (callgraph.graph(), callgraph.root());
-        let vertices = graph.node_count();
-        let (_, place_of) = self.places();
-        let mut own = vec![Sum::default(); vertices];
-        for (at, row) in self.row_data().iter().enumerate() {
-            let place = place_of[self.function_numbers()[row.context as usize] as usize];
-            let vertex = if place == NONE { root.index() } else { place as usize + 1 };
-            own[vertex] += evidence.of_row(at);
-        }
         let dominators = simple_fast(graph, root);
-        let immediate: Vec<u32> = (0..vertices)
-            .map(|vertex| {
-                let dominator = dominators.immediate_dominator(NodeIndex::new(vertex));
-                dominator.map_or(NONE, |dominator| dominator.index() as u32)
-            })
-            .collect();
-        // Sums over the dominator tree, from the leaves up, without recursion.
-        let mut waiting = vec![0_u32; vertices];
-        immediate.iter().filter(|&&of| of != NONE).for_each(|&of| waiting[of as usize] += 1);
-        let mut dominated: Vec<(Sum, usize)> = own.iter().map(|&own| (own, 1)).collect();
-        let mut done: Vec<usize> = (0..vertices).filter(|&at| waiting[at] == 0).collect();
-        while let Some(at) = done.pop() {
-            let of = immediate[at];
-            if of != NONE {
-                let (sum, count) = dominated[at];
-                let into = &mut dominated[of as usize];
-                *into = (into.0.plus(&sum), into.1 + count);
-                waiting[of as usize] -= 1;
-                if waiting[of as usize] == 0 {
-                    done.push(of as usize);
-                }
+        let mut below: Vec<Vec<u32>> = vec![Vec::new(); graph.node_count()];
+        for vertex in graph.node_indices() {
+            if let Some(dominator) = dominators.immediate_dominator(vertex) {
+                below[dominator.index()].push(vertex.index() as u32);
             }
         }
-        let function = |vertex: usize| {
-            (vertex != root.index()).then(|| Arc::clone(&graph[NodeIndex::new(vertex)].function))
-        };
-        // One that nothing leads to is there only as the root's own values.
-        let is_called = |at: &usize| immediate[*at] != NONE;
-        let mut found: Vec<Dominator> = (0..vertices)
-            .filter(is_called)
-            .filter_map(|at| {
-                Some(Dominator {
-                    function: function(at)?,
-                    immediate_dominator: function(immediate[at] as usize),
-                    own: evidence.estimate(own[at]),
-                    dominated: evidence.estimate(dominated[at].0),
-                    functions: dominated[at].1,
-                })
-            })
-            .collect();
-        found.sort_by(|one, other| {
-            let by_value = other.dominated.magnitude().total_cmp(&one.dominated.magnitude());
-            by_value.then(other.functions.cmp(&one.functions))
+        // Each in front of those that it dominates; their sums come up from the end.
+        let mut order = vec![root.index()];
+        let mut next = 0;
+        while let Some(&vertex) = order.get(next) {
+            order.extend(below[vertex].iter().map(|&vertex| vertex as usize));
+            next += 1;
+        }
+        let of_vertex = callgraph.functions().map(|of| (*of.own.sum(), of.own.magnitude()));
+        let mut dominated: Vec<(Sum, f64)> = of_vertex.collect();
+        for vertex in order.into_iter().rev() {
+            for &child in &below[vertex] {
+                let (sum, magnitude) = dominated[child as usize];
+                dominated[vertex].0 += sum;
+                dominated[vertex].1 += magnitude;
+            }
+        }
+        let least = fraction(options.min_share) * dominated[root.index()].1;
+        let shown = Shown::of(
+            |vertex| below[vertex as usize].iter().copied(),
+            |vertex| dominated[vertex as usize].0.value().abs(),
+            |vertex| dominated[vertex as usize].1 >= least,
+            options.depth.unwrap_or(usize::MAX),
+        );
+        let rows = shown.into_iter().map(|Shown { number, depth, left_out }| {
+            let of = &graph[NodeIndex::new(number as usize)];
+            let total = evidence.estimate(dominated[number as usize].0);
+            let (function, own) = (Arc::clone(&of.function), Some(of.own));
+            TreeRow { depth, function, context: None, own, total, left_out }
         });
-        let total = evidence.total();
-        let on_empty_stack = evidence.on_empty_stack();
-        let heading = evidence.heading(&total);
-        Ok(Dominators { sample_type, total, on_empty_stack, functions: found, heading })
+        Ok(Tree::new(TreeKind::Dominators, &evidence, callgraph[root].total, rows.collect()))
     }
 
     /// The single function that all values of the stacks on which a function matches pass through
@@ -163,7 +133,7 @@ impl Profile {
             match &mut common {
                 None => common = Some(stack),
                 Some(common) => {
-                    let on_stack: std::collections::HashSet<u32> = stack.into_iter().collect();
+                    let on_stack: HashSet<u32> = stack.into_iter().collect();
                     common.retain(|function| on_stack.contains(function));
                 }
             }
@@ -172,32 +142,5 @@ impl Profile {
         }
         let innermost = *common?.last()?;
         groups.get(innermost as usize)?.function.clone()
-    }
-}
-
-impl fmt::Display for Dominators {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.heading)?;
-        if self.on_empty_stack.value() != 0.0 {
-            writeln!(f, "{ROOT}, on the empty stack: {}", self.on_empty_stack)?;
-        }
-        let mut table = Table::of(
-            &self.total,
-            ["dominated", "share", "self", "functions", "function, and what dominates it"],
-        );
-        for row in &self.functions {
-            let by = match &row.immediate_dominator {
-                Some(function) => function.to_string(),
-                None => ROOT.to_owned(),
-            };
-            table.push([
-                row.dominated.short(),
-                percent(share(row.dominated.value(), self.total.value())),
-                row.own.short(),
-                row.functions.to_string(),
-                format!("{} < {by}", row.function),
-            ]);
-        }
-        write!(f, "{table}")
     }
 }

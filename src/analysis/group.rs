@@ -1,10 +1,11 @@
 //! By what values are added up.
 
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::fmt;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
+use serde::{Deserialize, Serialize};
 
 use super::package::{package_of, without_query};
 use crate::model::{AnalysisError, Function, Place, SampleType};
@@ -18,7 +19,8 @@ use crate::tree::NONE;
 /// assert_eq!("package".parse(), Ok(GroupBy::Package));
 /// assert_eq!("label:isolate".parse(), Ok(GroupBy::Label("isolate".to_owned())));
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum GroupBy {
     /// Functions, by name and place.
@@ -34,6 +36,8 @@ pub enum GroupBy {
     /// `https://deno.land/x/oak@v12`, `node:fs`, `ext:core`; else the origin of a URL, or `(own
     /// code)`.
     Package,
+    /// Stacks, each with what was allocated right on top of it: its total is the same.
+    Stack,
     /// The values of a label with this key. What does not have it is `(none)`.
     Label(String),
 }
@@ -42,29 +46,46 @@ impl std::str::FromStr for GroupBy {
     type Err = AnalysisError;
 
     fn from_str(name: &str) -> Result<Self, AnalysisError> {
-        Ok(match name {
-            "function" => Self::Function,
-            "name" => Self::FunctionName,
-            "script" => Self::Script,
-            "directory" => Self::Directory,
-            "package" => Self::Package,
-            _ => match name.strip_prefix("label:") {
-                Some(key) if !key.is_empty() => Self::Label(key.to_owned()),
-                _ => return Err(AnalysisError::UnknownGroup { name: name.to_owned() }),
-            },
-        })
+        use GroupBy::{Directory, Function, FunctionName, Package, Script, Stack};
+        if let Some(key) = name.strip_prefix("label:").filter(|key| !key.is_empty()) {
+            return Ok(Self::Label(key.to_owned()));
+        }
+        [Function, FunctionName, Script, Directory, Package, Stack]
+            .into_iter()
+            .find(|by| by.name() == name)
+            .ok_or_else(|| AnalysisError::UnknownGroup { name: name.to_owned() })
+    }
+}
+
+impl fmt::Display for GroupBy {
+    /// The name that is parsed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Label(key) => f.pad(&format!("label:{key}")),
+            _ => f.pad(self.name()),
+        }
     }
 }
 
 impl GroupBy {
-    /// What the column of names is headed by.
-    pub(super) fn heading(&self) -> &str {
+    fn name(&self) -> &str {
         match self {
-            Self::Function | Self::FunctionName => "function",
+            Self::Function => "function",
+            Self::FunctionName => "name",
             Self::Script => "script",
             Self::Directory => "directory",
             Self::Package => "package",
+            Self::Stack => "stack",
             Self::Label(key) => key,
+        }
+    }
+
+    /// What the column of names is headed by.
+    pub(super) fn heading(&self) -> &str {
+        match self {
+            Self::FunctionName => "function",
+            Self::Stack => "stack, the innermost function first",
+            _ => self.name(),
         }
     }
 }
@@ -91,6 +112,10 @@ pub(super) enum GroupKey {
 }
 
 impl Group {
+    pub(super) fn of(name: String, function: Option<&Arc<Function>>) -> Self {
+        Self { name, function: function.cloned(), is_root: false }
+    }
+
     pub(super) fn key(&self, by: &GroupBy) -> GroupKey {
         match &self.function {
             _ if self.is_root => GroupKey::Root,
@@ -105,69 +130,51 @@ impl Group {
     }
 }
 
-/// Numbers things by their keys, in the order in which they come.
-pub(super) struct Numbers<K>(HashMap<K, u32, RandomState>);
-
-impl<K: Eq + Hash> Default for Numbers<K> {
-    fn default() -> Self {
-        Self(HashMap::default())
-    }
-}
-
-impl<K: Eq + Hash> Numbers<K> {
-    pub(super) fn of(&mut self, key: K) -> u32 {
-        let next = self.0.len() as u32;
-        *self.0.entry(key).or_insert(next)
-    }
+/// The different ones of some groups, in the order in which they come, and which of them each is.
+pub(super) fn distinct(
+    groups: impl Iterator<Item = Group>,
+    by: &GroupBy,
+) -> (Vec<Group>, Vec<u32>) {
+    let mut numbers: HashMap<GroupKey, u32, RandomState> = HashMap::default();
+    let mut distinct = Vec::new();
+    let number_of = groups.map(|group| {
+        *numbers.entry(group.key(by)).or_insert_with(|| {
+            distinct.push(group);
+            distinct.len() as u32 - 1
+        })
+    });
+    let number_of = number_of.collect();
+    (distinct, number_of)
 }
 
 /// The groups of a profile's functions, and the group of each, by its number. The root, which is no
-/// function, is in none. Not for labels, which are not the functions'.
+/// function, is in none. By stack and label, which are not the functions', they are by function.
 pub(super) fn of_functions(profile: &Profile, by: &GroupBy) -> (Vec<Group>, Vec<u32>) {
     let functions = profile.functions();
-    let mut groups = Vec::new();
-    let mut group_of = vec![NONE; functions.len()];
-    // No other context has the number of the root.
-    let root = profile.function_numbers()[0] as usize;
-    let mut add = |number: u32, name: &dyn Fn() -> String, function: Option<&Arc<Function>>| {
-        if number as usize == groups.len() {
-            groups.push(Group { name: name(), function: function.cloned(), is_root: false });
-        }
-        number
-    };
-    match by {
-        GroupBy::Function | GroupBy::Label(_) => {
+    let name_of: fn(&Function) -> String = match by {
+        GroupBy::Function | GroupBy::Stack | GroupBy::Label(_) => {
             let (firsts, place_of) = profile.places();
-            group_of = place_of;
-            for (number, first) in (0..).zip(firsts) {
-                let function = &functions[first as usize];
-                add(number, &|| function.to_string(), Some(function));
-            }
+            let firsts = firsts.into_iter().map(|first| &functions[first as usize]);
+            return (
+                firsts.map(|first| Group::of(first.to_string(), Some(first))).collect(),
+                place_of,
+            );
         }
         GroupBy::FunctionName => {
-            let mut numbers = Numbers::default();
-            for (at, function) in functions.iter().enumerate() {
-                if at != root {
-                    let name = || format!("{} {}", function.display_name(), script_of(function));
-                    let number = numbers.of(Place::of(function).without_position());
-                    group_of[at] = add(number, &name, Some(function));
-                }
-            }
+            |function| format!("{} {}", function.display_name(), script_of(function))
         }
-        GroupBy::Script | GroupBy::Directory | GroupBy::Package => {
-            let mut numbers = Numbers::default();
-            for (at, function) in functions.iter().enumerate() {
-                let name = match by {
-                    GroupBy::Script => script_of(function),
-                    GroupBy::Directory => directory_of(function),
-                    _ => package_name_of(function),
-                };
-                if at != root {
-                    group_of[at] = add(numbers.of(name.clone()), &|| name.clone(), None);
-                }
-            }
-        }
-    }
+        GroupBy::Script => script_of,
+        GroupBy::Directory => directory_of,
+        GroupBy::Package => package_name_of,
+    };
+    // No other context has the number of the root.
+    let root = profile.function_numbers()[0] as usize;
+    let others = functions.iter().enumerate().filter(|&(at, _)| at != root);
+    let groups = others.map(|(_, function)| {
+        Group::of(name_of(function), Some(function).filter(|_| *by == GroupBy::FunctionName))
+    });
+    let (groups, mut group_of) = distinct(groups, by);
+    group_of.insert(root, NONE);
     (groups, group_of)
 }
 
@@ -230,19 +237,10 @@ fn package_name_of(function: &Function) -> String {
 /// Adds the groups of another profile to those of one, and renumbers which group each of its things
 /// is in.
 pub(super) fn join(groups: &mut Vec<Group>, more: Vec<Group>, group_of: &mut [u32], by: &GroupBy) {
-    let mut numbers = Numbers::default();
-    for group in &*groups {
-        numbers.of(group.key(by));
-    }
-    let mut joined = Vec::with_capacity(more.len());
-    for group in more {
-        let number = numbers.of(group.key(by));
-        if number as usize == groups.len() {
-            groups.push(group);
-        }
-        joined.push(number);
-    }
+    let known = groups.len();
+    let (all, number_of) = distinct(groups.drain(..).chain(more), by);
+    *groups = all;
     for group in group_of.iter_mut().filter(|group| **group != NONE) {
-        *group = joined[*group as usize];
+        *group = number_of[known + *group as usize];
     }
 }

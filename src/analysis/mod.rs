@@ -11,11 +11,11 @@
 //! | which single function does all of this pass through? | [`dominators`](crate::Profile::dominators) |
 //! | what does recursion hold? | [`cycles`](crate::Profile::cycles) |
 //! | and without that library, from this function on? | [`Query`] |
-//! | what has changed? | [`diff()`] |
-//! | what leaks? | [`leaks()`] |
+//! | what has changed? | [`diff`](crate::Profile::diff) |
+//! | what leaks? | [`Leaks::find`] |
 //!
 //! Every number is an [`Estimate`](crate::Estimate), which knows how sure it is.
-//! All answers can be written by serde, and displayed as text.
+//! All answers can be displayed as text, and written and read by serde.
 //!
 //! A profile that is a [difference](crate::Profile::is_difference) is answered about with
 //! signs, the largest change first, up or down; shares and intervals make no sense of it, and there
@@ -25,39 +25,33 @@
 //! the original ones where these are known. Ids of scripts, which differ from session to session
 //! and from load to load, do not count where a script has a name.
 
+mod answer;
 mod bottom_up;
 mod change;
 mod cycles;
 mod diff;
 mod dominators;
 mod group;
-mod hot_path;
-mod joined;
 mod leaks;
 mod package;
 mod pattern;
 mod peek;
 mod query;
-mod share;
 mod shared;
 mod sides;
 mod significance;
-mod table;
+mod stacks;
 mod top;
 mod tree;
-mod trend;
 
 pub use change::Change;
 pub use cycles::{Cycle, Cycles};
-pub use diff::{Diff, DiffBy, DiffOptions, DiffRow, diff};
-pub use dominators::{Dominator, Dominators};
+pub use diff::{Diff, DiffOptions, DiffRow};
 pub use group::GroupBy;
-pub use hot_path::{HotPath, HotStep};
-pub use leaks::{Leak, LeakOptions, LeakPath, Leaks, Rate, RateUnit, leaks};
+pub use leaks::{Leak, LeakOptions, LeakPath, Leaks, Rate};
 pub use pattern::Pattern;
 pub use peek::{Peek, PeekedCall, PeekedFunction};
 pub use query::{Query, Recursion};
 pub use shared::Sessions;
-pub(crate) use table::Table;
 pub use top::{Metric, Top, TopOptions, TopRow};
-pub use tree::{Direction, Tree, TreeOptions, TreeRow};
+pub use tree::{Tree, TreeKind, TreeOptions, TreeRow};

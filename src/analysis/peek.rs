@@ -4,33 +4,31 @@ use std::fmt;
 use std::sync::Arc;
 
 use petgraph::graph::NodeIndex;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::answer::read_checked;
 use super::group::ROOT;
 use super::pattern::Pattern;
-use super::share::{percent, share};
-use super::table::Table;
 use crate::estimate::Estimate;
-use crate::graph::NeighborCall;
-use crate::model::{AnalysisError, Function, SampleType};
+use crate::model::{AnalysisError, Function, SampleType, plain_text};
 use crate::profile::{Evidence, Profile};
+use crate::text::{Table, percent};
 
 /// Functions with their callers and callees: see [`Profile::peek`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Peek {
-    /// The values that the answer is about.
-    pub sample_type: SampleType,
     /// The whole profile.
     pub total: Estimate,
     /// The functions, the one with the largest total first.
     pub functions: Vec<PeekedFunction>,
-    #[serde(skip)]
     heading: String,
 }
 
+read_checked!(Peek { total: Estimate, functions: Vec<PeekedFunction>, heading: String });
+
 /// A function with its callers and callees.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PeekedFunction {
     /// The function.
@@ -47,7 +45,7 @@ pub struct PeekedFunction {
 }
 
 /// A call, as seen from one of its ends.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PeekedCall {
     /// The function at the other end; `None` for the root.
@@ -98,9 +96,9 @@ impl Profile {
             let [a, b] = [one, other].map(|vertex| graph[vertex].total.magnitude());
             b.total_cmp(&a).then(one.cmp(&other))
         });
-        let call = |call: NeighborCall<'_>| PeekedCall {
-            function: (call.index != root).then(|| Arc::clone(&call.function.function)),
-            total: call.call.total,
+        let call = |(vertex, total)| PeekedCall {
+            function: (vertex != root).then(|| Arc::clone(&graph[vertex].function)),
+            total,
         };
         let functions = peeked.into_iter().map(|vertex| PeekedFunction {
             function: Arc::clone(&graph[vertex].function),
@@ -112,30 +110,40 @@ impl Profile {
         let functions = functions.collect();
         let total = evidence.total();
         let heading = evidence.heading(&total);
-        Ok(Peek { sample_type, total, functions, heading })
+        Ok(Peek { total, functions, heading })
+    }
+}
+
+impl Peek {
+    fn check(&self) -> bool {
+        let is_like = |of: &PeekedFunction| {
+            let calls = of.callers.iter().chain(&of.callees).map(|call| &call.total);
+            self.total.is_like(calls.chain([&of.own, &of.total]))
+        };
+        self.functions.iter().all(is_like)
     }
 }
 
 impl fmt::Display for Peek {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.heading)?;
+        writeln!(f, "{}", plain_text(&self.heading))?;
         if self.functions.is_empty() {
             return writeln!(f, "no function matches");
         }
         let all = self.total.value();
-        let mut table =
-            Table::of(&self.total, ["self", "self%", "total", "total%", "calls%", "function"]);
+        let heads = ["self", "self%", "total", "total%", "calls%", "function"];
+        let mut table = Table::of_parts(self.total.is_difference(), heads);
         for (at, function) in self.functions.iter().enumerate() {
             if at > 0 {
                 table.push(["", "", "", "", "", ""].map(str::to_owned));
             }
             let of_calls = |call: &PeekedCall, sign: &str| {
-                let part = percent(share(call.total.value(), function.total.value()));
+                let part = percent(call.total.value(), function.total.value());
                 let name = match &call.function {
                     Some(function) => function.to_string(),
                     None => ROOT.to_owned(),
                 };
-                let whole = percent(share(call.total.value(), all));
+                let whole = percent(call.total.value(), all);
                 let none = String::new();
                 [none.clone(), none, call.total.short(), whole, part, format!("  {sign} {name}")]
             };
@@ -144,9 +152,9 @@ impl fmt::Display for Peek {
             }
             table.push([
                 function.own.short(),
-                percent(share(function.own.value(), all)),
+                percent(function.own.value(), all),
                 function.total.short(),
-                percent(share(function.total.value(), all)),
+                percent(function.total.value(), all),
                 String::new(),
                 function.function.to_string(),
             ]);

@@ -1,10 +1,8 @@
 //! A part of a profile, or a simpler one.
 
-use std::collections::HashMap;
-
+use super::answer::fraction;
 use super::pattern::Pattern;
-use super::share::fraction;
-use crate::model::{AnalysisError, Function, Place, SampleType};
+use crate::model::{AnalysisError, Function, SampleType};
 use crate::profile::{FunctionParts, Profile, StackBuilder};
 use crate::tree::NONE;
 
@@ -133,26 +131,38 @@ impl Profile {
 
     /// What is left of stacks by the patterns, and without recursion.
     fn filtered(&self, query: &Query) -> Result<Self, AnalysisError> {
-        let Kept { stacks, frames } = Matches::new(self, query).kept(self);
+        let stacks = Matches::new(self, query).stacks(self);
         let mut answer = Answer::new(self);
         // A context of which nothing is kept, nor of what it calls, is not in the answer: a graph
         // of that would have calls that were ignored.
-        let mut is_there = stacks.clone();
+        let mut is_there: Vec<bool> = stacks.iter().map(|stack| stack.is_kept()).collect();
         for rank in (1..self.len()).rev() {
             is_there[self.parents()[rank] as usize] |= is_there[rank];
         }
+        let mut collapse = query.recursion.map(|recursion| Collapse::new(self, recursion));
         let mut contexts: Vec<u32> = Vec::with_capacity(self.len());
         for (rank, &function) in self.function_numbers().iter().enumerate() {
             let caller = contexts.get(self.parents()[rank] as usize);
             let caller = caller.copied().unwrap_or(StackBuilder::ROOT);
-            contexts.push(if frames[rank] && is_there[rank] {
-                answer.callee(caller, function, query.recursion)?
-            } else {
-                caller
+            contexts.push(match &mut collapse {
+                _ if !(stacks[rank].is_frame && is_there[rank]) => caller,
+                None => answer.callee(caller, function)?,
+                Some(collapse) => {
+                    collapse.leave(rank as u32);
+                    let place = collapse.places[function as usize];
+                    match collapse.repeated(caller, place) {
+                        Some(same) => same,
+                        None => {
+                            let callee = answer.callee(caller, function)?;
+                            collapse.enter(caller, callee, place, self.ends()[rank]);
+                            callee
+                        }
+                    }
+                }
             });
         }
-        for (context, is_kept) in contexts.iter_mut().zip(stacks) {
-            if !is_kept {
+        for (context, stack) in contexts.iter_mut().zip(stacks) {
+            if !stack.is_kept() {
                 *context = NONE;
             }
         }
@@ -176,7 +186,7 @@ impl Profile {
             } else {
                 let caller = contexts[parent as usize];
                 match (totals[rank] >= least, totals[parent as usize] >= least) {
-                    (true, _) => answer.callee(caller, function, None)?,
+                    (true, _) => answer.callee(caller, function)?,
                     (false, true) => answer.builder.callee(caller, pruned)?,
                     // Of what is below something small.
                     (false, false) if parent == 0 => answer.builder.callee(caller, pruned)?,
@@ -212,20 +222,14 @@ struct StackState {
     is_trimmed: bool,
     /// Whether a frame has not been hidden.
     is_shown: bool,
+    /// Whether the innermost function is a frame.
+    is_frame: bool,
 }
 
 impl StackState {
     fn is_kept(self) -> bool {
         self.is_focused && !self.is_ignored && self.is_from && self.is_shown
     }
-}
-
-/// By context, what a query keeps.
-struct Kept {
-    /// Whether its stack is.
-    stacks: Vec<bool>,
-    /// Whether its function is a frame, where the stack is.
-    frames: Vec<bool>,
 }
 
 impl Matches {
@@ -249,48 +253,111 @@ impl Matches {
                 is_from: query.show_from.is_none(),
                 is_trimmed: true,
                 is_shown: query.show.is_none(),
+                // The root is none.
+                is_frame: false,
             },
         }
     }
 
-    fn kept(&self, profile: &Profile) -> Kept {
-        let mut stacks = Vec::with_capacity(profile.len());
-        let mut frames = Vec::with_capacity(profile.len());
-        // The stacks of the contexts above, each with the end of its subtree.
-        let mut open: Vec<(u32, StackState)> = Vec::new();
-        for (rank, &function) in (0..).zip(profile.function_numbers()) {
-            while open.last().is_some_and(|&(end, _)| end <= rank) {
-                open.pop();
-            }
-            let (stack, is_frame) = match open.last() {
-                // The root is no frame.
-                None => (self.root, false),
-                Some(&(_, mut caller)) => {
-                    // A frame is needed from here on.
-                    if open.len() == 1 {
-                        caller.is_shown = false;
-                    }
-                    self.callee(caller, function as usize)
+    /// What the patterns say of the stack of each context.
+    fn stacks(&self, profile: &Profile) -> Vec<StackState> {
+        let mut stacks: Vec<StackState> = Vec::with_capacity(profile.len());
+        for (&function, &parent) in profile.function_numbers().iter().zip(profile.parents()) {
+            stacks.push(match stacks.get(parent as usize) {
+                None => self.root,
+                // A frame is needed from here on.
+                Some(&root) if parent == 0 => {
+                    self.callee(StackState { is_shown: false, ..root }, function as usize)
                 }
-            };
-            stacks.push(stack.is_kept());
-            frames.push(is_frame);
-            open.push((profile.ends()[rank as usize], stack));
+                Some(&caller) => self.callee(caller, function as usize),
+            });
         }
-        Kept { stacks, frames }
+        stacks
     }
 
-    /// A stack with one more function, and whether that is a frame.
-    fn callee(&self, mut stack: StackState, function: usize) -> (StackState, bool) {
+    /// A stack with one more function.
+    fn callee(&self, mut stack: StackState, function: usize) -> StackState {
         stack.is_focused |= self.focus[function];
         stack.is_ignored |= self.ignore[function];
-        if !self.is_shown[function] {
-            return (stack, false);
+        stack.is_frame = false;
+        if self.is_shown[function] {
+            stack.is_shown = true;
+            stack.is_from |= self.from[function];
+            stack.is_trimmed &= !stack.is_from || self.trim[function];
+            stack.is_frame = stack.is_from && !stack.is_trimmed;
         }
-        stack.is_shown = true;
-        stack.is_from |= self.from[function];
-        stack.is_trimmed &= !stack.is_from || self.trim[function];
-        (stack, stack.is_from && !stack.is_trimmed)
+        stack
+    }
+}
+
+/// What collapses recursion: the stack at hand, by the places of its functions.
+struct Collapse {
+    recursion: Recursion,
+    /// By number of a function in the profile, its place.
+    places: Vec<u32>,
+    /// By context of the answer, its depth and the place of its function.
+    frames: Vec<(u32, u32)>,
+    /// By depth, a context of the answer: down to that of the caller at hand, those on its stack.
+    path: Vec<u32>,
+    /// By place, the context of the answer that was entered last.
+    last: Vec<u32>,
+    /// What contexts of the profile have overwritten that have not been left.
+    open: Vec<Overwritten>,
+}
+
+/// The entries of a path that a context has overwritten, and where it ends.
+struct Overwritten {
+    end: u32,
+    on_path: u32,
+    last: u32,
+    callee: u32,
+}
+
+impl Collapse {
+    fn new(profile: &Profile, recursion: Recursion) -> Self {
+        let (firsts, places) = profile.places();
+        let last = vec![NONE; firsts.len()];
+        let (frames, path) = (vec![(0, NONE)], vec![StackBuilder::ROOT]);
+        Self { recursion, places, frames, path, last, open: Vec::new() }
+    }
+
+    /// Leaves the contexts of the profile that end in front of a rank.
+    fn leave(&mut self, rank: u32) {
+        while let Some(Overwritten { on_path, last, callee, .. }) =
+            self.open.pop_if(|context| context.end <= rank)
+        {
+            let (depth, place) = self.frames[callee as usize];
+            self.path[depth as usize] = on_path;
+            self.last[place as usize] = last;
+        }
+    }
+
+    /// The context on the caller's stack that a call of a function at a place comes back to.
+    fn repeated(&self, caller: u32, place: u32) -> Option<u32> {
+        let (caller_depth, caller_place) = self.frames[caller as usize];
+        match self.recursion {
+            Recursion::Direct => (caller_place == place).then_some(caller),
+            Recursion::All => {
+                let last = self.last[place as usize];
+                let &(depth, _) = self.frames.get(last as usize)?;
+                let is_on_stack = depth <= caller_depth && self.path[depth as usize] == last;
+                is_on_stack.then_some(last)
+            }
+        }
+    }
+
+    /// Enters a context of the answer for one of the profile, which ends at a rank.
+    fn enter(&mut self, caller: u32, callee: u32, place: u32, end: u32) {
+        let depth = self.frames[caller as usize].0 + 1;
+        if callee as usize == self.frames.len() {
+            self.frames.push((depth, place));
+        }
+        if depth as usize == self.path.len() {
+            self.path.push(NONE);
+        }
+        let on_path = std::mem::replace(&mut self.path[depth as usize], callee);
+        let last = std::mem::replace(&mut self.last[place as usize], callee);
+        self.open.push(Overwritten { end, on_path, last, callee });
     }
 }
 
@@ -300,103 +367,22 @@ struct Answer<'p> {
     builder: StackBuilder,
     /// By the functions' numbers in the profile, those in the answer.
     functions: Vec<u32>,
-    /// By the functions' numbers in the profile, the first one of the same name and place.
-    same: Vec<u32>,
-    /// By context of the answer, its depth.
-    depths: Vec<u32>,
-    /// The contexts of the answer from the root to the one that was come to last, by depth.
-    path: Vec<u32>,
-    /// By number of a function in the answer, its place: the first of the profile's functions
-    /// there.
-    places: Vec<u32>,
-    /// By place, its last context.
-    last: Vec<u32>,
 }
 
 impl<'p> Answer<'p> {
     fn new(profile: &'p Profile) -> Self {
         let builder = StackBuilder::new((&**profile.root().function()).into());
-        let functions = vec![NONE; profile.functions().len()];
-        let mut firsts = HashMap::new();
-        let mut same = Vec::with_capacity(functions.len());
-        for (number, function) in (0..).zip(profile.functions()) {
-            same.push(*firsts.entry(Place::of(function)).or_insert(number));
-        }
-        let (depths, path) = (vec![0], vec![StackBuilder::ROOT]);
-        let last = vec![NONE; same.len()];
-        Self { profile, builder, functions, same, depths, path, places: Vec::new(), last }
+        Self { profile, builder, functions: vec![NONE; profile.functions().len()] }
     }
 
     /// The context of a function of the profile, as it is called from a context of the answer.
-    fn callee(
-        &mut self,
-        caller: u32,
-        function: u32,
-        recursion: Option<Recursion>,
-    ) -> Result<u32, AnalysisError> {
-        let place = self.same[function as usize];
+    fn callee(&mut self, caller: u32, function: u32) -> Result<u32, AnalysisError> {
         let number = &mut self.functions[function as usize];
         if *number == NONE {
             let function = &*self.profile.functions()[function as usize];
             *number = self.builder.functions.number(function.into());
-            let number = *number as usize;
-            if self.places.len() <= number {
-                self.places.resize(number + 1, NONE);
-            }
-            self.places[number] = place;
         }
-        let number = *number;
-        match recursion {
-            Some(Recursion::Direct)
-                if caller != StackBuilder::ROOT && self.place_at(caller) == place =>
-            {
-                return Ok(caller);
-            }
-            None | Some(Recursion::Direct) => {}
-            Some(Recursion::All) => {
-                self.go_to(caller);
-                let last = self.last[place as usize];
-                if last != NONE && self.path.get(self.depths[last as usize] as usize) == Some(&last)
-                {
-                    return Ok(last);
-                }
-            }
-        }
-        let callee = self.builder.callee(caller, number)?;
-        if recursion == Some(Recursion::All) {
-            if self.depths.len() <= callee as usize {
-                self.depths.push(self.depths[caller as usize] + 1);
-            }
-            self.go_to(callee);
-        }
-        Ok(callee)
-    }
-
-    /// The place of a context's function.
-    fn place_at(&self, context: u32) -> u32 {
-        let (function, _) = self.builder.context(context);
-        self.places.get(function as usize).copied().unwrap_or(NONE)
-    }
-
-    /// Makes the path that to a context.
-    fn go_to(&mut self, context: u32) {
-        let depth = self.depths[context as usize] as usize;
-        self.path.truncate(depth + 1);
-        self.path.resize(depth + 1, NONE);
-        let mut at = context;
-        loop {
-            let depth = self.depths[at as usize] as usize;
-            let place = self.place_at(at) as usize;
-            if self.path[depth] == at && self.last.get(place).is_none_or(|&last| last == at) {
-                break;
-            }
-            self.path[depth] = at;
-            if depth == 0 {
-                break;
-            }
-            self.last[place] = at;
-            at = self.builder.context(at).1;
-        }
+        Ok(self.builder.callee(caller, *number)?)
     }
 
     /// The answer, in which the values of each context are those of another, or of none.

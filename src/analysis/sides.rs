@@ -1,11 +1,10 @@
 //! Two profiles side by side.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::change::Change;
-use super::joined::JoinedTree;
 use super::shared::shared_samples;
+use super::stacks::JoinedTree;
 use crate::estimate::Sum;
 use crate::model::Function;
 use crate::profile::{Evidence, Profile};
@@ -45,35 +44,42 @@ impl<'p> Sides<'p> {
     /// The change of the whole.
     pub(super) fn whole(&self) -> Change {
         let [before, after] = self.evidence.map(|evidence| *evidence.total().sum());
-        self.change(before, after, &sum(&self.shared))
+        let shared = self.shared.iter().fold(Sum::default(), |sum, (_, one)| sum.plus(one));
+        self.change(before, after, &shared)
     }
 
     /// The changes of stacks.
     pub(super) fn by_context(&self) -> StackChanges<'_> {
-        let (tree, joined) = JoinedTree::new(self.profiles[0], self.profiles[1]);
-        let rows = [0, 1].map(|side| {
-            let sample_type = self.evidence[side].sample_type;
-            let mut rows: Vec<(u32, u32)> = (0..)
-                .zip(self.profiles[side].row_data())
-                .filter(|(_, row)| row.value(sample_type) != 0.0)
-                .map(|(at, row)| (joined[side][row.context as usize], at))
-                .collect();
-            rows.sort_unstable();
-            rows
-        });
-        let [_, of_after] = joined;
-        let mut shared = self.shared.clone();
-        for (context, _) in &mut shared {
-            *context = of_after[*context as usize];
+        let (tree, joined) = JoinedTree::of(self.profiles);
+        let mut pieces: Vec<Piece> = Vec::new();
+        for (of, profile, joined) in
+            [(Of::Before, self.profiles[0], &joined[0]), (Of::After, self.profiles[1], &joined[1])]
+        {
+            let sample_type = self.evidence[0].sample_type;
+            let rows = (0..).zip(profile.row_data());
+            let rows = rows.filter(|(_, row)| row.value(sample_type) != 0.0);
+            pieces.extend(rows.map(|(at, row)| (joined[row.context as usize], of, at)));
         }
-        shared.sort_by_key(|&(context, _)| context);
-        StackChanges { sides: self, tree, of_after, rows, shared }
+        let [_, of_after] = joined;
+        let shared = (0..).zip(&self.shared);
+        pieces
+            .extend(shared.map(|(at, &(context, _))| (of_after[context as usize], Of::Shared, at)));
+        pieces.sort_unstable();
+        StackChanges { sides: self, tree, of_after, pieces }
     }
 }
 
-fn sum(shared: &[(u32, Sum)]) -> Sum {
-    shared.iter().fold(Sum::default(), |sum, (_, one)| sum.plus(one))
+/// What a piece of a stack's value is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Of {
+    Before,
+    After,
+    /// Of samples that both have, which are in the rows of both as well.
+    Shared,
 }
+
+/// A context of the tree, and the number of one of its rows or shared samples.
+type Piece = (u32, Of, u32);
 
 /// What has changed of each stack, by the contexts of one tree of both profiles.
 pub(super) struct StackChanges<'s> {
@@ -81,54 +87,39 @@ pub(super) struct StackChanges<'s> {
     tree: JoinedTree,
     /// By context of the later profile, its context in the tree.
     pub(super) of_after: Vec<u32>,
-    /// The rows of both, by context of the tree.
-    rows: [Vec<(u32, u32)>; 2],
-    /// The samples that both have, by context of the tree.
-    shared: Vec<(u32, Sum)>,
+    /// In order.
+    pieces: Vec<Piece>,
 }
 
 impl StackChanges<'_> {
-    /// Goes through the stacks that have values, in the order of their contexts. Linear.
-    pub(super) fn for_each(&self, mut see: impl FnMut(u32, Change)) {
-        let mut next = [0; 3];
-        loop {
-            let first = |side: usize| self.rows[side].get(next[side]).map(|&(context, _)| context);
-            let Some(context) = first(0).into_iter().chain(first(1)).min() else { break };
-            let places = [
-                run(&self.rows[0], next[0], context),
-                run(&self.rows[1], next[1], context),
-                run(&self.shared, next[2], context),
-            ];
-            next = places.each_ref().map(|place| place.end);
-            see(context, self.change_at(places));
-        }
+    /// The stacks that have values, in the order of their contexts.
+    pub(super) fn all(&self) -> impl Iterator<Item = (u32, Change)> {
+        let contexts = self.pieces.chunk_by(|one, other| one.0 == other.0);
+        contexts.map(|pieces| (pieces[0].0, self.change_of(pieces)))
     }
 
     /// The change of a context of the tree. Logarithmic.
     pub(super) fn change(&self, context: u32) -> Change {
-        let start = |rows: &[(u32, u32)]| rows.partition_point(|&(at, _)| at < context);
-        self.change_at([
-            run(&self.rows[0], start(&self.rows[0]), context),
-            run(&self.rows[1], start(&self.rows[1]), context),
-            run(&self.shared, self.shared.partition_point(|&(at, _)| at < context), context),
-        ])
+        let start = self.pieces.partition_point(|piece| piece.0 < context);
+        let here = self.pieces[start..].iter().take_while(|piece| piece.0 == context).count();
+        self.change_of(&self.pieces[start..start + here])
     }
 
-    fn change_at(&self, [before, after, shared]: [Range<usize>; 3]) -> Change {
-        let of = |side: usize, place: Range<usize>| {
-            let rows = self.rows[side][place].iter().map(|&(_, row)| row as usize);
-            self.sides.evidence[side].of_rows(rows)
-        };
-        self.sides.change(of(0, before), of(1, after), &sum(&self.shared[shared]))
+    fn change_of(&self, pieces: &[Piece]) -> Change {
+        let [mut before, mut after, mut shared] = [Sum::default(); 3];
+        for &(_, of, at) in pieces {
+            let at = at as usize;
+            match of {
+                Of::Before => before += self.sides.evidence[0].of_row(at),
+                Of::After => after += self.sides.evidence[1].of_row(at),
+                Of::Shared => shared += self.sides.shared[at].1,
+            }
+        }
+        self.sides.change(before, after, &shared)
     }
 
-    /// The functions on the stack of a context of the tree, the innermost first.
+    /// The functions on the stack of a context of the tree, the outermost first.
     pub(super) fn stack(&self, context: u32) -> Vec<Arc<Function>> {
         self.tree.stack(context)
     }
-}
-
-/// From a place on, what is of a context.
-fn run<T>(list: &[(u32, T)], start: usize, context: u32) -> Range<usize> {
-    start..start + list[start..].iter().take_while(|(at, _)| *at == context).count()
 }

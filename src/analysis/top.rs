@@ -1,20 +1,20 @@
 //! The table of who allocates most.
 
-use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::group::{self, Group, GroupBy, Numbers};
-use super::share::{fraction, percent, share};
-use super::table::Table;
+use super::answer::{fraction, options_from, read_checked};
+use super::group::{self, Group, GroupBy};
+use super::stacks::{JoinedTree, shown_stack};
 use crate::estimate::Estimate;
-use crate::model::{AnalysisError, Function, SampleType};
-use crate::profile::{Evidence, GroupSums, LabelValue, Profile, of_groups};
+use crate::model::{AnalysisError, Function, SampleType, plain_text};
+use crate::profile::{Evidence, GroupSums, LabelValue, Profile, RowData, of_groups};
+use crate::text::{Table, percent};
 
 /// One of a function's two figures.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
     /// The amount that it allocated itself; pprof's `flat`.
@@ -79,58 +79,48 @@ impl TopOptions {
     }
 }
 
-impl From<SampleType> for TopOptions {
-    fn from(sample_type: SampleType) -> Self {
-        Self::new(sample_type)
-    }
-}
-
-impl From<&TopOptions> for TopOptions {
-    fn from(options: &TopOptions) -> Self {
-        options.clone()
-    }
-}
+options_from!(TopOptions, SampleType);
 
 /// The table of who allocates most: see [`Profile::top`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Top {
-    /// The values that the answer is about.
-    pub sample_type: SampleType,
     /// The whole profile.
     pub total: Estimate,
+    /// The key by which values are added up.
+    pub by: GroupBy,
     /// The rows, the largest first; of a difference those that have changed most, up or down.
     pub rows: Vec<TopRow>,
     /// The number of rows before truncation.
     pub all: usize,
-    #[serde(skip)]
     heading: String,
-    #[serde(skip)]
-    column: String,
 }
 
+read_checked!(Top { total: Estimate, by: GroupBy, rows: Vec<TopRow>, all: usize, heading: String });
+
 /// A row of a [`Top`] table: a function, a script, ...
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TopRow {
     /// The name of the row, as it is shown; `(root)` of what was allocated on the empty stack, if
     /// anything was.
     pub name: String,
-    /// The function, where the rows are functions.
+    /// The function, where the rows are functions; of a stack the innermost one.
     pub function: Option<Arc<Function>>,
     /// The amount that it allocated itself.
     pub own: Estimate,
     /// The amount that was allocated while it was on the stack: each sample once.
     pub total: Estimate,
-    /// The number of calling contexts in which it appears; of label values, of values.
+    /// The number of calling contexts in which it appears; of stacks and label values, of values.
     pub contexts: u32,
 }
 
 impl Profile {
-    /// The table of who allocates most: by function, script, directory, package or label.
+    /// The table of who allocates most: by function, script, directory, package, stack or label.
     ///
     /// Displayed in columns as of `go tool pprof -top`, with intervals. Linear in contexts and
-    /// values; beyond the profile it holds the rows, and a sum for each call on the longest stack.
+    /// values; beyond the profile it holds the rows, and a sum for each call on the longest stack; by
+    /// stack 200 bytes a context.
     /// A [difference](Profile::is_difference) has signs and no shares, here and in all other
     /// answers.
     ///
@@ -163,46 +153,33 @@ impl Profile {
     pub fn top(&self, options: impl Into<TopOptions>) -> Result<Top, AnalysisError> {
         let options = options.into();
         let evidence = Evidence::new(self, options.sample_type)?;
-        let (groups, sums) = match &options.by {
+        let by = &options.by;
+        let (groups, sums) = match by {
+            GroupBy::Stack => return Ok(self.top_stacks(&evidence, &options)),
             GroupBy::Label(key) => self.label_sums(&evidence, key),
-            by => {
+            _ => {
                 let with_root = group::has_root_values([self], options.sample_type);
                 let (groups, group_of) = group::of_contexts(self, by, with_root);
                 let sums = of_groups(self, &evidence, groups.len(), &group_of);
                 (groups, sums)
             }
         };
-        let total = evidence.total();
-        let all = groups.len();
-        let key = |sums: &GroupSums| {
-            let [own, total] = [sums.own, sums.total].map(|sum| sum.value().abs());
-            match options.metric {
-                Metric::Own => (own, total),
-                Metric::Total => (total, own),
-            }
-        };
-        let least = fraction(options.min_share) * evidence.whole(&total);
-        let mut order: Vec<usize> = (0..all).filter(|&at| key(&sums[at]).0 >= least).collect();
-        order.sort_by(|&one, &other| {
-            let ((a, b), (c, d)) = (key(&sums[one]), key(&sums[other]));
-            let by_value = c.total_cmp(&a).then(d.total_cmp(&b));
-            by_value.then_with(|| groups[one].name.cmp(&groups[other].name))
-        });
-        order.truncate(options.limit.unwrap_or(usize::MAX));
-        let rows = order.into_iter().map(|at| TopRow {
-            name: groups[at].name.clone(),
-            function: groups[at].function.clone(),
-            own: evidence.estimate(sums[at].own),
-            total: evidence.estimate(sums[at].total),
-            contexts: sums[at].contexts,
-        });
-        Ok(Top {
-            sample_type: options.sample_type,
-            rows: rows.collect(),
-            heading: evidence.heading(&total),
-            column: options.by.heading().to_owned(),
-            total,
-            all,
+        let mut order: Vec<usize> = (0..groups.len()).collect();
+        // Those of one value are in the order of their names.
+        order.sort_unstable_by(|&one, &other| groups[one].name.cmp(&groups[other].name));
+        Ok(Top::of(&evidence, &options, order, &sums, |at| {
+            (groups[at].name.clone(), groups[at].function.clone())
+        }))
+    }
+
+    fn top_stacks(&self, evidence: &Evidence<'_>, options: &TopOptions) -> Top {
+        let (tree, [of_context]) = JoinedTree::of([self]);
+        let sums =
+            self.row_sums(evidence, tree.len(), |row| of_context[row.context as usize] as usize);
+        let order = (0..sums.len()).filter(|&at| sums[at].contexts > 0).collect();
+        Top::of(evidence, options, order, &sums, |at| {
+            let stack = tree.stack(at as u32);
+            (shown_stack(&stack), stack.last().cloned())
         })
     }
 
@@ -212,63 +189,108 @@ impl Profile {
         evidence: &Evidence<'_>,
         key: &str,
     ) -> (Vec<Group>, Vec<GroupSums>) {
-        let mut numbers = Numbers::default();
-        let mut groups: Vec<Group> = Vec::new();
-        let group_of: Vec<u32> = self
-            .label_sets()
-            .map(|labels| {
-                let value = labels.iter().find(|label| label.key == key).map(|label| &label.value);
-                let name = match value {
-                    None => "(none)".to_owned(),
-                    Some(LabelValue::Text(text)) => text.to_string(),
-                    Some(LabelValue::Number { number, unit }) => {
-                        format!("{number} {unit}").trim_end().to_owned()
-                    }
-                };
-                let number = numbers.of(name.clone());
-                if number as usize == groups.len() {
-                    groups.push(Group { name, function: None, is_root: false });
+        let groups = self.label_sets().map(|labels| {
+            let value = labels.iter().find(|label| label.key == key).map(|label| &label.value);
+            let name = match value {
+                None => "(none)".to_owned(),
+                Some(LabelValue::Text(text)) => text.to_string(),
+                Some(LabelValue::Number { number, unit }) => {
+                    format!("{number} {unit}").trim_end().to_owned()
                 }
-                number
-            })
-            .collect();
-        let mut sums = vec![GroupSums::default(); groups.len()];
+            };
+            Group::of(name, None)
+        });
+        let (groups, group_of) = group::distinct(groups, &GroupBy::Label(key.to_owned()));
+        let sums =
+            self.row_sums(evidence, groups.len(), |row| group_of[row.labels as usize] as usize);
+        (groups, sums)
+    }
+
+    /// The sums of groups of rows.
+    fn row_sums(
+        &self,
+        evidence: &Evidence<'_>,
+        groups: usize,
+        group_of: impl Fn(&RowData) -> usize,
+    ) -> Vec<GroupSums> {
+        let mut sums = vec![GroupSums::default(); groups];
         for (at, row) in self.row_data().iter().enumerate() {
-            let sums = &mut sums[group_of[row.labels as usize] as usize];
             let own = evidence.of_row(at);
             if own.value() != 0.0 {
+                let sums = &mut sums[group_of(row)];
                 sums.own += own;
                 sums.total += own;
                 sums.contexts += 1;
             }
         }
-        (groups, sums)
+        sums
+    }
+}
+
+impl Top {
+    /// The table of some of the `sums`, in `order` where they are equal.
+    fn of(
+        evidence: &Evidence<'_>,
+        options: &TopOptions,
+        mut order: Vec<usize>,
+        sums: &[GroupSums],
+        named: impl Fn(usize) -> (String, Option<Arc<Function>>),
+    ) -> Self {
+        let (total, all) = (evidence.total(), order.len());
+        let key = |at: usize| {
+            let [own, total] = [sums[at].own, sums[at].total].map(|sum| sum.value().abs());
+            match options.metric {
+                Metric::Own => (own, total),
+                Metric::Total => (total, own),
+            }
+        };
+        let least = fraction(options.min_share) * evidence.whole(&total);
+        order.retain(|&at| key(at).0 >= least);
+        order.sort_by(|&one, &other| {
+            let ((a, b), (c, d)) = (key(one), key(other));
+            c.total_cmp(&a).then(d.total_cmp(&b))
+        });
+        order.truncate(options.limit.unwrap_or(usize::MAX));
+        let rows = order.into_iter().map(|at| {
+            let (name, function) = named(at);
+            let GroupSums { own, total, contexts } = sums[at];
+            let [own, total] = [own, total].map(|sum| evidence.estimate(sum));
+            TopRow { name, function, own, total, contexts }
+        });
+        let heading = evidence.heading(&total);
+        Self { rows: rows.collect(), by: options.by.clone(), total, all, heading }
+    }
+
+    fn check(&self) -> bool {
+        let rows = self.rows.iter();
+        self.rows.len() <= self.all
+            && self.total.is_like(rows.flat_map(|row| [&row.own, &row.total]))
     }
 }
 
 impl fmt::Display for Top {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.heading)?;
+        writeln!(f, "{}", plain_text(&self.heading))?;
         let all = self.total.value();
-        if self.rows.len().cmp(&self.all) == Ordering::Less {
+        if self.rows.len() < self.all {
             let shown: f64 = self.rows.iter().map(|row| row.own.value()).sum();
             write!(f, "{} of {} rows", self.rows.len(), self.all)?;
             if !self.total.is_difference() {
-                write!(f, ", which allocated {} of it themselves", percent(share(shown, all)))?;
+                write!(f, ", which allocated {} of it themselves", percent(shown, all))?;
             }
             writeln!(f)?;
         }
-        let mut table =
-            Table::of(&self.total, ["self", "self%", "sum%", "total", "total%", &self.column]);
+        let heads = ["self", "self%", "sum%", "total", "total%", self.by.heading()];
+        let mut table = Table::of_parts(self.total.is_difference(), heads);
         let mut sum = 0.0;
         for row in &self.rows {
             sum += row.own.value();
             table.push([
                 row.own.short(),
-                percent(share(row.own.value(), all)),
-                percent(share(sum, all)),
+                percent(row.own.value(), all),
+                percent(sum, all),
                 row.total.short(),
-                percent(share(row.total.value(), all)),
+                percent(row.total.value(), all),
                 row.name.clone(),
             ]);
         }

@@ -1,19 +1,19 @@
-//! The tree of calls, from the outside in, cut to what matters.
+//! Trees of calls, cut to what matters.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::share::{fraction, percent, share};
-use super::table::Table;
+use super::answer::{fraction, options_from, read_checked};
 use crate::estimate::{Estimate, Sum};
-use crate::model::{AnalysisError, Function, SampleType};
-use crate::profile::{Evidence, Profile, Visit, walk};
+use crate::model::{AnalysisError, Function, SampleType, plain_text};
+use crate::profile::{Context, Evidence, Profile, Visit, walk};
+use crate::text::{Table, percent};
 use crate::tree::NONE;
 
-/// Options of [`top_down`](Profile::top_down) and
-/// [`bottom_up`](Profile::bottom_up).
+/// Options of [`top_down`](Profile::top_down), [`bottom_up`](Profile::bottom_up) and
+/// [`dominators`](Profile::dominators).
 ///
 /// ```
 /// use v8_heap_sampler::SampleType;
@@ -50,26 +50,20 @@ impl TreeOptions {
     }
 }
 
-impl From<SampleType> for TreeOptions {
-    fn from(sample_type: SampleType) -> Self {
-        Self::new(sample_type)
-    }
-}
+options_from!(TreeOptions, SampleType);
 
-impl From<&TreeOptions> for TreeOptions {
-    fn from(options: &TreeOptions) -> Self {
-        options.clone()
-    }
-}
-
-/// The direction of a [`Tree`].
+/// The relation of the rows of a [`Tree`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// The outermost functions first, below each what it calls.
+#[non_exhaustive]
+pub enum TreeKind {
+    /// From the outside in: below each calling context those that it calls.
     TopDown,
-    /// The functions that allocate first, below each its callers.
+    /// From the inside out: below each function that allocates its callers.
     BottomUp,
+    /// The dominator tree of the call graph: below each function those that are reached through it
+    /// alone.
+    Dominators,
 }
 
 /// A tree of calls, cut to what matters.
@@ -79,30 +73,32 @@ pub enum Direction {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Tree {
-    /// The direction in which rows follow on each other.
-    pub direction: Direction,
-    /// The values that the answer is about.
-    pub sample_type: SampleType,
+    /// The relation of the rows.
+    pub kind: TreeKind,
     /// The whole profile.
     pub total: Estimate,
     /// The rows in preorder, among siblings the largest first.
     pub rows: Vec<TreeRow>,
-    #[serde(skip)]
     pub(super) heading: String,
 }
 
+read_checked!(Tree { kind: TreeKind, total: Estimate, rows: Vec<TreeRow>, heading: String });
+
 /// A row of a [`Tree`].
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TreeRow {
-    /// The number of calls between the first level, 0, and this row.
+    /// The number of levels above this row: at most one more than of the row before.
     pub depth: usize,
     /// The function.
     pub function: Arc<Function>,
-    /// The amount that this context allocated itself. `None` in an inverted tree.
+    /// From the outside in, the context, by [`Context::index`](crate::Context::index); else `None`.
+    pub context: Option<usize>,
+    /// The amount that this context or function allocated itself. `None` from the inside out.
     pub own: Option<Estimate>,
-    /// From the outside in: what this context and all below it allocated. In an inverted tree: what
-    /// the function of the first level allocated itself when it was called along this way.
+    /// The amount that this context and all below it allocated; of a dominator, it and all
+    /// functions that it dominates. From the inside out, what the function of the first level
+    /// allocated itself when it was called along this way.
     pub total: Estimate,
     /// The number of rows right below this one that were left out, as they were too small or too
     /// deep.
@@ -152,67 +148,61 @@ impl Profile {
         };
         let magnitudes = magnitudes.as_ref().unwrap_or(&totals);
         let least = fraction(options.min_share) * magnitudes[0];
-        let deepest = options.depth.unwrap_or(usize::MAX);
-        let shown = self.shown_contexts(&totals, magnitudes, least, deepest);
+        let shown = Shown::of(
+            |rank| self.context(rank).children().map(|child| child.index() as u32),
+            |rank| totals[rank as usize].abs(),
+            |rank| magnitudes[rank as usize] >= least.max(f64::MIN_POSITIVE),
+            options.depth.unwrap_or(usize::MAX),
+        );
         drop(totals);
-
-        let ranks = shown.iter().map(|shown| shown.rank);
-        let sums = Picking::of(self, &evidence, ranks);
-        let rows = shown.into_iter().zip(sums).map(|(shown, (own, total))| {
-            let Shown { rank, depth, left_out } = shown;
-            let function = Arc::clone(self.context(rank).function());
-            let (own, total) = (Some(evidence.estimate(own)), evidence.estimate(total));
-            TreeRow { depth, function, own, total, left_out }
-        });
-        let total = evidence.total();
-        let heading = evidence.heading(&total);
-        let direction = Direction::TopDown;
-        Ok(Tree {
-            direction,
-            sample_type: options.sample_type,
-            rows: rows.collect(),
-            total,
-            heading,
-        })
+        Ok(self.tree_of_contexts(&evidence, shown))
     }
 
-    /// The contexts that are shown, each before what it calls, and there the largest first.
-    fn shown_contexts(
-        &self,
-        totals: &[f64],
-        magnitudes: &[f64],
-        least: f64,
-        deepest: usize,
-    ) -> Vec<Shown> {
-        let ends = self.ends();
-        let mut shown = Vec::new();
-        let mut open = if deepest > 0 { vec![(0_u32, 0)] } else { Vec::new() };
-        let mut children = Vec::new();
-        while let Some((rank, depth)) = open.pop() {
-            let mut child = rank + 1;
-            let mut all = 0;
-            while child < ends[rank as usize] {
-                all += 1;
-                let value = magnitudes[child as usize];
-                if depth + 1 < deepest && value >= least && value > 0.0 {
-                    children.push(child);
-                }
-                child = ends[child as usize];
-            }
-            shown.push(Shown { rank, depth, left_out: all - children.len() });
-            // The largest is on top then.
-            children.sort_by(|&one, &other| {
-                let [a, b] = [one, other].map(|child| totals[child as usize].abs());
-                a.total_cmp(&b).then(other.cmp(&one))
+    /// The hot path: from the root to the largest callee, and on, until a context allocated more
+    /// itself than its largest callee and all below that. Of a difference, the largest callee is
+    /// the one that has changed most, up or down.
+    ///
+    /// A tree from the outside in, with one row on each level. Linear in contexts and values.
+    ///
+    /// # Errors
+    ///
+    /// [`AnalysisError::NoSuchValues`] if the profile does not have the sample type.
+    pub fn hot_path(&self, sample_type: SampleType) -> Result<Tree, AnalysisError> {
+        let evidence = Evidence::new(self, sample_type)?;
+        let own = self.values(sample_type).unwrap_or_default();
+        let totals = self.totals(sample_type).unwrap_or_default();
+        let mut shown: Vec<Shown> = Vec::new();
+        let mut next = Some(self.root());
+        while let Some(at) = next {
+            let value = |of: &Context<'_>| totals[of.index()].abs();
+            let largest = at.children().max_by(|one, other| {
+                value(one).total_cmp(&value(other)).then(other.index().cmp(&one.index()))
             });
-            open.extend(children.drain(..).map(|child| (child, depth + 1)));
+            next = largest.filter(|callee| {
+                let is_end = at != self.root() && own[at.index()].abs() > value(callee);
+                value(callee) != 0.0 && !is_end
+            });
+            let left_out = at.children().count() - usize::from(next.is_some());
+            shown.push(Shown { number: at.index() as u32, depth: shown.len(), left_out });
         }
-        shown
+        Ok(self.tree_of_contexts(&evidence, shown))
+    }
+
+    fn tree_of_contexts(&self, evidence: &Evidence<'_>, shown: Vec<Shown>) -> Tree {
+        let ranks = shown.iter().map(|shown| shown.number);
+        let sums = Picking::of(self, evidence, ranks);
+        let rows = shown.into_iter().zip(sums).map(|(shown, (own, total))| {
+            let Shown { number, depth, left_out } = shown;
+            let function = Arc::clone(self.context(number).function());
+            let (own, total) = (Some(evidence.estimate(own)), evidence.estimate(total));
+            TreeRow { depth, function, context: Some(number as usize), own, total, left_out }
+        });
+        Tree::new(TreeKind::TopDown, evidence, evidence.total(), rows.collect())
     }
 }
 
 /// Picks the sums of some contexts: what each allocated itself, and in all.
-pub(super) struct Picking {
+struct Picking {
     /// By rank, the place among the sums.
     place_of: Vec<u32>,
     sums: Vec<(Sum, Sum)>,
@@ -220,7 +210,7 @@ pub(super) struct Picking {
 
 impl Picking {
     /// The sums of the contexts of some ranks, in their order.
-    pub(super) fn of(
+    fn of(
         profile: &Profile,
         evidence: &Evidence<'_>,
         ranks: impl ExactSizeIterator<Item = u32>,
@@ -248,19 +238,75 @@ impl Visit for Picking {
     }
 }
 
-/// A context that is shown.
-struct Shown {
-    rank: u32,
-    depth: usize,
+/// A context or a function that is shown.
+pub(super) struct Shown {
+    /// The rank of the context, or the vertex of the function.
+    pub(super) number: u32,
+    pub(super) depth: usize,
     /// How many of its children are not.
-    left_out: usize,
+    pub(super) left_out: usize,
+}
+
+impl Shown {
+    /// What is shown of the tree below 0, each before its children, and of these the largest first.
+    pub(super) fn of<C: Iterator<Item = u32>>(
+        children_of: impl Fn(u32) -> C,
+        value: impl Fn(u32) -> f64,
+        is_large: impl Fn(u32) -> bool,
+        deepest: usize,
+    ) -> Vec<Self> {
+        let mut shown = Vec::new();
+        let mut open = if deepest > 0 { vec![(0_u32, 0)] } else { Vec::new() };
+        while let Some((number, depth)) = open.pop() {
+            let (first, mut all) = (open.len(), 0);
+            for child in children_of(number) {
+                all += 1;
+                if depth + 1 < deepest && is_large(child) {
+                    open.push((child, depth + 1));
+                }
+            }
+            shown.push(Self { number, depth, left_out: all - (open.len() - first) });
+            // The largest is on top then.
+            open[first..].sort_by(|&(one, _), &(other, _)| {
+                value(one).total_cmp(&value(other)).then(other.cmp(&one))
+            });
+        }
+        shown
+    }
+}
+
+impl Tree {
+    pub(super) fn new(
+        kind: TreeKind,
+        evidence: &Evidence<'_>,
+        total: Estimate,
+        rows: Vec<TreeRow>,
+    ) -> Self {
+        let heading = evidence.heading(&total);
+        Self { kind, total, rows, heading }
+    }
+
+    fn check(&self) -> bool {
+        let mut above = None;
+        let is_row = |row: &TreeRow| {
+            let is_below = row.depth <= above.map_or(0, |depth| depth + 1);
+            above = Some(row.depth);
+            is_below
+                && row.own.is_some() == (self.kind != TreeKind::BottomUp)
+                && row.context.is_some() == (self.kind == TreeKind::TopDown)
+        };
+        self.rows.iter().all(is_row)
+            && self
+                .total
+                .is_like(self.rows.iter().flat_map(|row| row.own.iter().chain([&row.total])))
+    }
 }
 
 /// From here on levels are not indented any more, but numbered.
 const MOST_INDENTED: usize = 40;
 
 /// The name of a row at a depth.
-pub(super) fn indented(depth: usize, name: &dyn fmt::Display) -> String {
+fn indented(depth: usize, name: &dyn fmt::Display) -> String {
     if depth <= MOST_INDENTED {
         format!("{:indent$}{name}", "", indent = 2 * depth)
     } else {
@@ -270,19 +316,28 @@ pub(super) fn indented(depth: usize, name: &dyn fmt::Display) -> String {
 
 impl fmt::Display for Tree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.heading)?;
-        let all = self.total.value();
-        let mut table = if self.direction == Direction::BottomUp {
-            Table::of(&self.total, ["self", "self%", "function, and below it its callers"])
-        } else {
-            Table::of(&self.total, ["total", "total%", "self", "function"])
+        writeln!(f, "{}", plain_text(&self.heading))?;
+        let is_difference = self.total.is_difference();
+        let mut table = match self.kind {
+            TreeKind::TopDown => {
+                Table::of_parts(is_difference, ["total", "total%", "self", "function"])
+            }
+            TreeKind::BottomUp => {
+                let names = "function, and below it its callers";
+                Table::of_parts(is_difference, ["self", "self%", names])
+            }
+            TreeKind::Dominators => {
+                let names = "function, and below it what it dominates";
+                Table::of_parts(is_difference, ["dominated", "dominated%", "self", names])
+            }
         };
         for row in &self.rows {
             let mut name = indented(row.depth, &row.function);
             if row.left_out > 0 {
                 name += &format!(" (and {} smaller below)", row.left_out);
             }
-            let (total, total_share) = (row.total.short(), percent(share(row.total.value(), all)));
+            let total = row.total.short();
+            let total_share = percent(row.total.value(), self.total.value());
             match &row.own {
                 Some(own) => table.push([total, total_share, own.short(), name]),
                 None => table.push([total, total_share, name]),

@@ -9,10 +9,11 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use super::amounts::Amounts;
 use super::check::{OverBudget, check};
 use super::limits::Budget;
-use crate::analysis::{Pattern, Table};
+use crate::analysis::Pattern;
 use crate::estimate::Uncertainty;
 use crate::model::{AnalysisError, Bytes, Function, PseudoFrame, SampleType};
 use crate::profile::{Context, Evidence, Profile, group_sums};
+use crate::text::Table;
 use crate::tree::NONE;
 
 /// The objects that some work allocated, and those of them that are alive after a full garbage

@@ -4,10 +4,10 @@ use std::{fmt, iter};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::display::{shown, shown_change};
 use super::interval::{Confidence, ConfidenceInterval};
 use super::sum::Sum;
-use crate::model::{Bytes, Objects, SampleType, Unit};
+use crate::model::{Bytes, Objects, SampleType};
+use crate::text::{shown, shown_change};
 
 /// The source of a value's uncertainty, the surest first.
 ///
@@ -42,7 +42,7 @@ pub enum Uncertainty {
     Unknown,
     /// Unknown, as the values are [differences](crate::Profile::is_difference): they have a sign,
     /// and the source does not tell what they are differences of. (The
-    /// [`diff`](crate::analysis::diff()) of two profiles knows it.)
+    /// [`diff`](crate::Profile::diff) of two profiles knows it.)
     Difference,
 }
 
@@ -195,6 +195,11 @@ impl Estimate {
         self.uncertainty == Uncertainty::Difference
     }
 
+    /// Whether others count the same thing.
+    pub(crate) fn is_like<'e>(&self, mut others: impl Iterator<Item = &'e Self>) -> bool {
+        others.all(|other| other.sample_type == self.sample_type)
+    }
+
     /// The size of the value, whatever its sign: what comes first in an answer is the largest.
     pub(crate) fn magnitude(&self) -> f64 {
         self.value().abs()
@@ -203,16 +208,6 @@ impl Estimate {
     /// The text of a cell in a column.
     pub(crate) fn short(&self) -> String {
         format!("{self:#}")
-    }
-
-    fn shown<U: Unit>(&self) -> String {
-        match self.uncertainty {
-            Uncertainty::Exact | Uncertainty::Sampled | Uncertainty::Approximate => {
-                self.sum.shown::<U>()
-            }
-            Uncertainty::Unknown => shown::<U>(self.value(), 0.0),
-            Uncertainty::Difference => shown_change::<U>(self.value(), 0.0),
-        }
     }
 }
 
@@ -235,12 +230,12 @@ impl fmt::Display for Estimate {
         if f.alternate() && self.value() == 0.0 {
             return f.pad("0");
         }
-        let shown = if self.sample_type.is_bytes() {
-            self.shown::<Bytes>()
-        } else {
-            self.shown::<Objects>()
-        };
-        f.pad(&shown)
+        let (of, value) = (self.sample_type, self.value());
+        f.pad(&match self.uncertainty {
+            Uncertainty::Unknown => shown(of, value, 0.0),
+            Uncertainty::Difference => shown_change(of, value, 0.0),
+            _ => self.sum.shown(of),
+        })
     }
 }
 

@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::quantile::negative_binomial;
 use super::sum::Sum;
 use crate::model::AnalysisError;
+use crate::stats::negative_binomial;
 
 /// A confidence level: the probability that an interval holds the truth, 0.95 for 95 %.
 ///

@@ -6,16 +6,12 @@
 //! *Journal of the American Statistical Association* 47, 1952), and everything larger is a sum over
 //! contexts and sizes.
 
-mod beta;
 mod display;
 #[expect(clippy::module_inception, reason = "the room is named for its one type")]
 mod estimate;
 mod interval;
-mod quantile;
 mod sum;
 
-pub(crate) use beta::incomplete_beta;
-pub(crate) use display::{shown, shown_change};
 pub use estimate::{Estimate, Uncertainty};
 pub use interval::{Confidence, ConfidenceInterval};
 pub(crate) use sum::{Sum, objects_per_sample};

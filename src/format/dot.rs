@@ -7,7 +7,8 @@ use petgraph::visit::EdgeRef;
 
 use super::write_error::WriteError;
 use super::write_options::WriteOptions;
-use crate::graph::{Call, FunctionNode};
+use crate::estimate::Estimate;
+use crate::graph::FunctionNode;
 use crate::model::{SampleType, plain_text};
 use crate::profile::Profile;
 
@@ -61,7 +62,7 @@ impl Profile {
 
 fn write_graph(
     writer: &mut impl Write,
-    graph: &Graph<FunctionNode, Call>,
+    graph: &Graph<FunctionNode, Estimate>,
     root: NodeIndex,
     shown: &[NodeIndex],
     figures: &Figures,
@@ -80,7 +81,7 @@ fn write_graph(
         write_node(writer, index, &graph[index], figures)?;
     }
     for edge in graph.edge_references() {
-        let total = edge.weight().total.value();
+        let total = edge.weight().value();
         let is_large = total != 0.0 && figures.share(total) >= min_edge_share;
         if is_large && is_shown(edge.source()) && is_shown(edge.target()) {
             write_edge(writer, [edge.source(), edge.target()], total, figures)?;
@@ -119,7 +120,7 @@ impl Figures {
 
 /// The functions to show, in their order in the graph.
 fn shown(
-    graph: &Graph<FunctionNode, Call>,
+    graph: &Graph<FunctionNode, Estimate>,
     root: NodeIndex,
     figures: &Figures,
     options: &WriteOptions,

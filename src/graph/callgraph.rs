@@ -11,7 +11,7 @@ use petgraph::visit::EdgeRef;
 
 use crate::estimate::{Estimate, Sum};
 use crate::model::{AnalysisError, Counted, Function, Node, Place, ProfileError, SampleType};
-use crate::profile::{Evidence, OnPath, Profile, Visit, walk};
+use crate::profile::{Evidence, GroupSums, OnPath, Profile, Visit, walk};
 use crate::tree::NONE;
 
 /// A function in a [`Callgraph`], with what all its contexts allocated.
@@ -29,41 +29,10 @@ pub struct FunctionNode {
     pub contexts: u32,
 }
 
-/// An edge of a [`Callgraph`]: one function calling another.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Call {
-    /// The amount that was allocated while this call was on the stack: each sample once, however
-    /// often the call stands on its stack.
-    pub total: Estimate,
-}
-
-/// A call as seen from one of its ends.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct NeighborCall<'g> {
-    /// The vertex of the function at the other end.
-    pub index: NodeIndex,
-    /// The function at the other end.
-    pub function: &'g FunctionNode,
-    /// The call.
-    pub call: Call,
-}
-
-/// A call that [`Callgraph::without_cycles`] left out.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct RemovedCall {
-    /// The calling function.
-    pub caller: NodeIndex,
-    /// The called function, which was on the path from the root to the caller.
-    pub callee: NodeIndex,
-    /// The call.
-    pub call: Call,
-}
-
-/// The graph of functions: contexts of one function merged, calls between them weighted by what
-/// flows through. The root is a vertex of its own.
+/// The graph of functions: contexts of one function merged. The root is a vertex of its own.
+///
+/// An edge is one function calling another. Its weight is the amount that was allocated while that
+/// call was on the stack: each sample once, however often the call stands on its stack.
 ///
 /// Functions are one if their names and places are: those of a script that was loaded again are the
 /// same.
@@ -90,12 +59,20 @@ pub struct RemovedCall {
 /// let walk = graph.find("walk").next().unwrap();
 /// assert_eq!(graph[walk].own.value(), 200.0);
 /// assert_eq!(graph[walk].total.value(), 200.0); // not 300: each sample counts once
-/// assert_eq!(graph.cycles(), [[walk]]);
+/// // Who calls it, and how much came of that.
+/// for (caller, total) in graph.callers(walk) {
+///     println!("{total} through {}", graph[caller].function);
+/// }
+/// assert_eq!(graph.cycles(), [[walk]]); // it calls itself
+/// let (acyclic, removed) = graph.without_cycles();
+/// assert!(acyclic.cycles().is_empty());
+/// assert_eq!(graph.graph().edge_endpoints(removed[0]), Some((walk, walk)));
+/// assert_eq!(graph.graph()[removed[0]].value(), 100.0);
 /// # Ok::<(), v8_heap_sampler::ProfileError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Callgraph {
-    graph: Graph<FunctionNode, Call>,
+    graph: Graph<FunctionNode, Estimate>,
     root: NodeIndex,
     index: HashMap<Place, NodeIndex, RandomState>,
 }
@@ -132,7 +109,7 @@ impl Profile {
         let mut building = Building {
             profile: self,
             place_of: &place_of,
-            vertices: vec![Vertex::default(); firsts.len() + 1],
+            vertices: vec![GroupSums::default(); firsts.len() + 1],
             functions_on_path: OnPath::default(),
             calls: Vec::new(),
             numbers: HashMap::default(),
@@ -154,7 +131,7 @@ impl Profile {
         }
         for (caller, callee, total) in calls {
             let [caller, callee] = [caller, callee].map(|vertex| NodeIndex::new(vertex as usize));
-            graph.add_edge(caller, callee, Call { total: evidence.estimate(total) });
+            graph.add_edge(caller, callee, evidence.estimate(total));
         }
         let others = graph.node_indices().skip(1);
         let index = others.map(|vertex| (Place::of(&graph[vertex].function), vertex));
@@ -166,18 +143,11 @@ impl Profile {
 /// The number of the root among the vertices.
 const ROOT: u32 = 0;
 
-#[derive(Clone, Copy, Default)]
-struct Vertex {
-    own: Sum,
-    total: Sum,
-    contexts: u32,
-}
-
 /// A graph that is being built from contexts.
 struct Building<'p> {
     profile: &'p Profile,
     place_of: &'p [u32],
-    vertices: Vec<Vertex>,
+    vertices: Vec<GroupSums>,
     functions_on_path: OnPath,
     /// Caller, callee, and total.
     calls: Vec<(u32, u32, Sum)>,
@@ -257,13 +227,13 @@ impl Callgraph {
     }
 
     /// The graph, for petgraph's algorithms.
-    pub fn graph(&self) -> &Graph<FunctionNode, Call> {
+    pub fn graph(&self) -> &Graph<FunctionNode, Estimate> {
         &self.graph
     }
 
     /// The graph, to take away.
     #[must_use]
-    pub fn into_graph(self) -> Graph<FunctionNode, Call> {
+    pub fn into_graph(self) -> Graph<FunctionNode, Estimate> {
         self.graph
     }
 
@@ -279,21 +249,6 @@ impl Callgraph {
 
     /// The functions with a name, of which there can be several: the
     /// [original](crate::Function::original) name where it is known. Linear in the functions.
-    ///
-    /// ```
-    /// # use v8_heap_sampler::{Allocation, Callgraph, Node, NodeId};
-    /// # let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main"),
-    /// #     Node::new(NodeId(3), "main")];
-    /// # nodes[0].child_ids.push(NodeId(2));
-    /// # nodes[1].child_ids.push(NodeId(3));
-    /// # nodes[2].allocations.push(Allocation { count: 2, size: 40 });
-    /// let graph = Callgraph::from_nodes(&nodes)?;
-    /// for function in graph.find("main") {
-    ///     println!("{}: {}", graph[function].function, graph[function].total);
-    /// }
-    /// # assert_eq!(graph.find("main").count(), 1);
-    /// # Ok::<(), v8_heap_sampler::ProfileError>(())
-    /// ```
     pub fn find(&self, name: &str) -> impl Iterator<Item = NodeIndex> {
         self.graph
             .node_indices()
@@ -305,45 +260,29 @@ impl Callgraph {
         self.graph.raw_nodes().iter().map(|node| &node.weight)
     }
 
-    /// The functions that call `function`, the one with the most through the call first.
+    /// The functions that call `function`, with the weights of the calls, the largest first.
     ///
     /// `function` itself is among them if it calls itself. O(calls × log calls) in its callers.
-    ///
-    /// ```
-    /// # use v8_heap_sampler::{Allocation, Callgraph, Node, NodeId};
-    /// # let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main"),
-    /// #     Node::new(NodeId(3), "main")];
-    /// # nodes[0].child_ids.push(NodeId(2));
-    /// # nodes[1].child_ids.push(NodeId(3));
-    /// # nodes[2].allocations.push(Allocation { count: 2, size: 40 });
-    /// let graph = Callgraph::from_nodes(&nodes)?;
-    /// let main = graph.find("main").next().unwrap();
-    /// for caller in graph.callers(main) {
-    ///     println!("{} through {}", caller.call.total, caller.function.function);
-    /// }
-    /// # assert_eq!(graph.callers(main).len(), 2);
-    /// # Ok::<(), v8_heap_sampler::ProfileError>(())
-    /// ```
     ///
     /// # Panics
     ///
     /// If `function` is not a vertex of this graph.
-    pub fn callers(&self, function: NodeIndex) -> Vec<NeighborCall<'_>> {
+    pub fn callers(&self, function: NodeIndex) -> Vec<(NodeIndex, Estimate)> {
         self.neighbors(function, Direction::Incoming)
     }
 
-    /// The functions that `function` calls, the one with the most through the call first.
+    /// The functions that `function` calls, with the weights of the calls, the largest first.
     ///
     /// `function` itself is among them if it calls itself. O(calls × log calls) in its callees.
     ///
     /// # Panics
     ///
     /// If `function` is not a vertex of this graph.
-    pub fn callees(&self, function: NodeIndex) -> Vec<NeighborCall<'_>> {
+    pub fn callees(&self, function: NodeIndex) -> Vec<(NodeIndex, Estimate)> {
         self.neighbors(function, Direction::Outgoing)
     }
 
-    fn neighbors(&self, function: NodeIndex, direction: Direction) -> Vec<NeighborCall<'_>> {
+    fn neighbors(&self, function: NodeIndex, direction: Direction) -> Vec<(NodeIndex, Estimate)> {
         let _exists = &self.graph[function];
         let mut neighbors: Vec<_> = self
             .graph
@@ -353,12 +292,11 @@ impl Callgraph {
                     Direction::Incoming => edge.source(),
                     Direction::Outgoing => edge.target(),
                 };
-                NeighborCall { index, function: &self.graph[index], call: *edge.weight() }
+                (index, *edge.weight())
             })
             .collect();
-        neighbors.sort_by(|one, other| {
-            let [a, b] = [one, other].map(|neighbor| neighbor.call.total.magnitude());
-            b.total_cmp(&a).then(one.index.cmp(&other.index))
+        neighbors.sort_by(|(one, a), (other, b)| {
+            b.magnitude().total_cmp(&a.magnitude()).then(one.cmp(other))
         });
         neighbors
     }
@@ -368,19 +306,6 @@ impl Callgraph {
     ///
     /// Both the groups and the functions in each are in ascending order. Linear in functions and
     /// calls.
-    ///
-    /// ```
-    /// # use v8_heap_sampler::{Allocation, Callgraph, Node, NodeId};
-    /// # let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main"),
-    /// #     Node::new(NodeId(3), "main")];
-    /// # nodes[0].child_ids.push(NodeId(2));
-    /// # nodes[1].child_ids.push(NodeId(3));
-    /// # nodes[2].allocations.push(Allocation { count: 2, size: 40 });
-    /// let graph = Callgraph::from_nodes(&nodes)?;
-    /// let main = graph.find("main").next().unwrap(); // calls itself
-    /// assert_eq!(graph.cycles(), [[main]]);
-    /// # Ok::<(), v8_heap_sampler::ProfileError>(())
-    /// ```
     pub fn cycles(&self) -> Vec<Vec<NodeIndex>> {
         let mut cycles: Vec<_> = kosaraju_scc(&self.graph)
             .into_iter()
@@ -397,82 +322,51 @@ impl Callgraph {
         cycles
     }
 
-    /// The graph without its back edges, and the calls that were left out.
+    /// The graph without its back edges, and these, as edges of the whole graph.
     ///
     /// A depth-first walk from the root, which takes the calls of a function in the order in which
     /// the profile shows them first, leaves out every call to a function that is on the path from
     /// the root at that moment (recursion, direct or indirect). Functions keep their indices and
     /// their totals, and all stay reachable. Linear in functions and calls.
-    ///
-    /// ```
-    /// # use v8_heap_sampler::{Allocation, Callgraph, Node, NodeId};
-    /// # let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "main"),
-    /// #     Node::new(NodeId(3), "main")];
-    /// # nodes[0].child_ids.push(NodeId(2));
-    /// # nodes[1].child_ids.push(NodeId(3));
-    /// # nodes[2].allocations.push(Allocation { count: 2, size: 40 });
-    /// let graph = Callgraph::from_nodes(&nodes)?;
-    /// let (acyclic, removed) = graph.without_cycles();
-    /// assert!(acyclic.cycles().is_empty());
-    /// let recursion = removed[0]; // `main` called itself
-    /// assert_eq!(recursion.caller, recursion.callee);
-    /// assert_eq!(recursion.call.total.value(), 80.0);
-    /// # Ok::<(), v8_heap_sampler::ProfileError>(())
-    /// ```
     #[must_use]
-    pub fn without_cycles(&self) -> (Self, Vec<RemovedCall>) {
+    pub fn without_cycles(&self) -> (Self, Vec<EdgeIndex>) {
         #[derive(Clone, Copy, PartialEq)]
         enum State {
             New,
             OnPath,
             Done,
         }
-        let callees = self.calls_in_order();
+        // Each function's calls in ascending order; petgraph lists them latest first.
+        let mut calls = vec![Vec::new(); self.graph.node_count()];
+        for edge in self.graph.edge_references() {
+            calls[edge.source().index()].push((edge.id(), edge.target()));
+        }
         let mut states = vec![State::New; self.graph.node_count()];
-        let mut back_edges = vec![false; self.graph.edge_count()];
+        let mut removed = Vec::new();
         // All are reachable from the root.
         states[self.root.index()] = State::OnPath;
-        let mut path = vec![(self.root, callees[self.root.index()].iter())];
-        while let Some((function, calls)) = path.last_mut() {
-            let Some(&call) = calls.next() else {
+        let mut path = vec![(self.root, calls[self.root.index()].iter())];
+        while let Some((function, open)) = path.last_mut() {
+            let Some(&(call, callee)) = open.next() else {
                 states[function.index()] = State::Done;
                 path.pop();
                 continue;
             };
-            let (_, callee) = self.graph.edge_endpoints(call).expect("one of the graph's edges");
             match states[callee.index()] {
                 State::New => {
                     states[callee.index()] = State::OnPath;
-                    path.push((callee, callees[callee.index()].iter()));
+                    path.push((callee, calls[callee.index()].iter()));
                 }
-                State::OnPath => back_edges[call.index()] = true,
+                State::OnPath => removed.push(call),
                 State::Done => {}
             }
         }
-
-        let mut removed = Vec::new();
-        let mut graph = Graph::with_capacity(self.graph.node_count(), self.graph.edge_count());
-        for function in self.functions() {
-            graph.add_node(function.clone());
-        }
-        for (edge, is_back_edge) in self.graph.raw_edges().iter().zip(back_edges) {
-            let (caller, callee, call) = (edge.source(), edge.target(), edge.weight);
-            if is_back_edge {
-                removed.push(RemovedCall { caller, callee, call });
-            } else {
-                graph.add_edge(caller, callee, call);
-            }
-        }
+        removed.sort_unstable();
+        let graph = self.graph.filter_map(
+            |_, function| Some(function.clone()),
+            |call, total| removed.binary_search(&call).is_err().then_some(*total),
+        );
         (Self { graph, root: self.root, index: self.index.clone() }, removed)
-    }
-
-    /// Each function's outgoing calls in ascending order; petgraph lists them latest first.
-    fn calls_in_order(&self) -> Vec<Vec<EdgeIndex>> {
-        let mut calls = vec![Vec::new(); self.graph.node_count()];
-        for edge in self.graph.edge_references() {
-            calls[edge.source().index()].push(edge.id());
-        }
-        calls
     }
 }
 
@@ -491,7 +385,7 @@ impl std::ops::Index<NodeIndex> for Callgraph {
 impl PartialEq for Callgraph {
     /// Whether both have the same root, functions and calls, in the same order.
     fn eq(&self, other: &Self) -> bool {
-        let calls = |graph: &Self| -> Vec<(NodeIndex, NodeIndex, Call)> {
+        let calls = |graph: &Self| -> Vec<(NodeIndex, NodeIndex, Estimate)> {
             let edges = graph.graph.edge_references();
             edges.map(|edge| (edge.source(), edge.target(), *edge.weight())).collect()
         };

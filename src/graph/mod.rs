@@ -2,4 +2,4 @@
 
 mod callgraph;
 
-pub use callgraph::{Call, Callgraph, FunctionNode, NeighborCall, RemovedCall};
+pub use callgraph::{Callgraph, FunctionNode};

@@ -98,9 +98,15 @@ pub enum AnalysisError {
         sample_type: SampleType,
     },
 
-    /// Leaks are not followed by label.
-    #[error("leaks are followed by function, script, directory or package, not by label")]
-    LeaksByLabel,
+    /// Leaks are not followed by stack or label.
+    #[error(
+        "leaks are followed by function, script, directory or package, not by {}",
+        plain_text(by)
+    )]
+    LeaksBy {
+        /// The key that was asked for.
+        by: String,
+    },
 
     /// A pattern is no regular expression.
     #[error("{}", plain_text(problem))]
@@ -128,8 +134,8 @@ pub enum AnalysisError {
 
     /// A name is nothing to group by.
     #[error(
-        "\"{}\" is nothing to group by: there are function, name, script, directory, package and \
-         label:KEY",
+        "\"{}\" is nothing to group by: there are function, name, script, directory, package, stack \
+         and label:KEY",
         plain_text(name)
     )]
     UnknownGroup {

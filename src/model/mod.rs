@@ -39,6 +39,5 @@ pub use sample::{Sample, SampleId};
 pub(crate) use sample_type::SampleTypes;
 pub use sample_type::{Counted, SampleType};
 pub use timestamp::Timestamp;
-pub(crate) use units::Unit;
 pub use units::{Bytes, Objects};
 pub(crate) use written::written_line;

@@ -81,6 +81,11 @@ impl SampleType {
         matches!(self, Self::AllocSpace | Self::InuseSpace)
     }
 
+    /// The unit in which `value` is written, and how many bytes or objects one of it is.
+    pub(crate) fn scale(self, value: f64) -> (&'static str, f64) {
+        if self.is_bytes() { Bytes::scale(value) } else { Objects::scale(value) }
+    }
+
     /// Where the type stands in [`ALL`](Self::ALL).
     pub(crate) const fn index(self) -> usize {
         self as usize

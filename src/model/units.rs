@@ -6,12 +6,6 @@ use std::ops::{Add, AddAssign, Sub};
 
 use serde::{Deserialize, Serialize};
 
-/// The way in which numbers of a unit are written.
-pub(crate) trait Unit {
-    /// The unit in which `value` is written, and how many of [`Self`] one of it is.
-    fn scale(value: f64) -> (&'static str, f64);
-}
-
 /// A number of bytes that is exact: a size or a counter, not an estimate.
 ///
 /// Displayed in decimal units, as `932.5 kB`.
@@ -76,8 +70,9 @@ macro_rules! arithmetic {
 
 arithmetic!(Bytes, Objects);
 
-impl Unit for Bytes {
-    fn scale(value: f64) -> (&'static str, f64) {
+impl Bytes {
+    /// The unit in which `value` is written, and how many bytes one of it is.
+    pub(super) fn scale(value: f64) -> (&'static str, f64) {
         const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
         let mut scale = 1.0;
         let mut at = 0;
@@ -90,8 +85,9 @@ impl Unit for Bytes {
     }
 }
 
-impl Unit for Objects {
-    fn scale(value: f64) -> (&'static str, f64) {
+impl Objects {
+    /// The unit in which `value` is written, and how many objects one of it is.
+    pub(super) fn scale(value: f64) -> (&'static str, f64) {
         // As it will be shown, without decimals.
         (if value.round() == 1.0 { "object" } else { "objects" }, 1.0)
     }
@@ -100,7 +96,7 @@ impl Unit for Objects {
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = self.0 as f64;
-        let (unit, scale) = <Self as Unit>::scale(value);
+        let (unit, scale) = Self::scale(value);
         let decimals = usize::from(scale > 1.0);
         f.pad(&format!("{:.decimals$} {unit}", value / scale))
     }
@@ -108,7 +104,7 @@ impl fmt::Display for Bytes {
 
 impl fmt::Display for Objects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, _) = <Self as Unit>::scale(self.0 as f64);
+        let (unit, _) = Self::scale(self.0 as f64);
         f.pad(&format!("{} {unit}", self.0))
     }
 }

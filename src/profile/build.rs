@@ -414,6 +414,7 @@ impl StackBuilder {
         Ok(callee)
     }
 
+    #[cfg(feature = "formats")]
     /// A context's function and the context that called it.
     pub(crate) fn context(&self, number: u32) -> (u32, u32) {
         self.contexts[number as usize]

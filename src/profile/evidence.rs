@@ -120,13 +120,6 @@ impl<'p> Evidence<'p> {
         self.estimate(self.of_rows(0..self.profile.row_data().len()))
     }
 
-    /// What the root has itself.
-    pub(crate) fn on_empty_stack(&self) -> Estimate {
-        let rows = self.profile.row_data().iter().enumerate();
-        let of_root = rows.filter(|(_, row)| row.context == 0).map(|(at, _)| at);
-        self.estimate(self.of_rows(of_root))
-    }
-
     /// A sum as an estimate: with what can go unnoticed, if nothing was seen.
     pub(crate) fn estimate(&self, sum: Sum) -> Estimate {
         let none = match self.interval {

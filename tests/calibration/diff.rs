@@ -4,7 +4,7 @@
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Binomial, Distribution};
-use v8_heap_sampler::analysis::{Diff, DiffOptions, Sessions, diff};
+use v8_heap_sampler::analysis::{Diff, DiffOptions, Sessions};
 use v8_heap_sampler::{
     Confidence, Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions,
 };
@@ -129,7 +129,7 @@ fn unchanged(sizes: &[u64], samples: f64, intervals: [u64; 2]) -> Rates {
     let options = DiffOptions::new(OF).sessions(Sessions::Independent);
     for _ in 0..trials {
         let [before, after] = intervals.map(|interval| draw(&of, interval, &mut random));
-        rates.add(&diff(&before, &after, &options).unwrap(), |_| 0.0);
+        rates.add(&after.diff(&before, &options).unwrap(), |_| 0.0);
     }
     rates
 }
@@ -190,7 +190,7 @@ fn intervals_hold_the_true_change() {
                     let before = draw(&was, intervals[0], &mut random);
                     let after = draw(&is, intervals[1], &mut random);
                     let options = DiffOptions::new(OF).sessions(Sessions::Independent);
-                    rates.add(&diff(&before, &after, &options).unwrap(), |_| truth);
+                    rates.add(&after.diff(&before, &options).unwrap(), |_| truth);
                 }
                 let held = rates.held.value();
                 println!("{name}, {before} to {after} at {intervals:?}: {held:.4}");
@@ -229,7 +229,7 @@ fn of_what_is_called_significant_few_are_chance() {
             let before = draw(&was, intervals[0], &mut random);
             let after = draw(&is, intervals[1], &mut random);
             let options = DiffOptions::new(OF).sessions(Sessions::Independent);
-            let found = diff(&before, &after, &options).unwrap();
+            let found = after.diff(&before, &options).unwrap();
             let called: Vec<_> = found.rows.iter().filter(|row| row.is_significant).collect();
             let wrong = called.iter().filter(|row| function_of(row) < UNCHANGED).count();
             proportions.push(wrong as f64 / called.len().max(1) as f64);
@@ -290,11 +290,11 @@ fn what_lives_on_in_a_session_is_no_doubt() {
             let mut errors = [0.0; 2];
             for _ in 0..20 {
                 let [before, after] = session((&kept, &gone, &new), INTERVAL, &mut random);
-                let found = diff(&before, &after, DiffOptions::new(OF)).unwrap();
+                let found = after.diff(&before, DiffOptions::new(OF)).unwrap();
                 assert!(found.same_session);
                 rates.add(&found, |_| truth);
                 let options = DiffOptions::new(OF).sessions(Sessions::Independent);
-                let apart = diff(&before, &after, &options).unwrap();
+                let apart = after.diff(&before, &options).unwrap();
                 errors[0] += found.total.standard_error().unwrap();
                 errors[1] += apart.total.standard_error().unwrap();
             }
@@ -391,7 +391,7 @@ fn few_large_objects_raise_no_false_alarm() {
                 Profile::from_samples(&nodes, samples, &options).unwrap()
             });
             let options = DiffOptions::new(SampleType::InuseSpace).sessions(Sessions::Independent);
-            let change = diff(&before, &after, &options).unwrap().total;
+            let change = after.diff(&before, &options).unwrap().total;
             let p = change.p_value().unwrap();
             for (small, level) in small.iter_mut().zip([0.05, 0.01, 0.001]) {
                 *small += u32::from(p <= level);

@@ -4,8 +4,8 @@
 //! | room of the library | here |
 //! | --- | --- |
 //! | `estimate`: intervals | `intervals` |
-//! | `analysis::diff` | `diff` |
-//! | `analysis::leaks` | `leaks` |
+//! | `Profile::diff` | `diff` |
+//! | `Leaks::find` | `leaks` |
 
 mod diff;
 mod intervals;

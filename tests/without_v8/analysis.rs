@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use proptest::prelude::*;
 use v8_heap_sampler::analysis::{
-    Change, DiffBy, DiffOptions, GroupBy, LeakOptions, Metric, Pattern, Query, Recursion, Sessions,
-    TopOptions, TreeOptions, diff, leaks,
+    Change, DiffOptions, GroupBy, LeakOptions, Leaks, Metric, Pattern, Query, Recursion, Sessions,
+    TopOptions, TreeOptions,
 };
 use v8_heap_sampler::{
     Estimate, Function, Label, Node, NodeId, Profile, Sample, SampleId, SampleType, SamplerOptions,
@@ -21,6 +21,7 @@ use crate::support::stacks::{
 pub(crate) const ALL: usize = 12;
 
 mod leaks;
+mod significance;
 
 /// Sums by group: of itself; while any of it was on the stack, each sample once; in how many
 /// contexts.
@@ -127,6 +128,35 @@ mod top {
         }
 
         #[test]
+        fn top_by_stack_has_what_each_stack_has(stacks in stacks(ALL)) {
+            let top = stacks.profile.top(TopOptions::new(stacks.of).by(GroupBy::Stack)).unwrap();
+            let stacks_of = |profile: &Profile| {
+                profile.diff(profile, DiffOptions::new(stacks.of).by(GroupBy::Stack)).unwrap()
+            };
+            let mut wanted: Vec<(String, f64)> = stacks_of(&stacks.profile)
+                .rows
+                .into_iter()
+                .map(|row| (row.name, row.own.after().value()))
+                .collect();
+            prop_assert_eq!(top.all, wanted.len());
+            for row in &top.rows {
+                let value = row.own.value();
+                let is_it = |(name, other): &(String, f64)| {
+                    *name == row.name && (other - value).abs() <= 1e-9 * value
+                };
+                let at = wanted.iter().position(is_it).expect("a stack");
+                wanted.swap_remove(at);
+                prop_assert_eq!(row.own, row.total);
+                let innermost = row.name.split(" < ").next().unwrap();
+                let function = row.function.as_ref().map_or("(root)".to_owned(), |f| f.to_string());
+                prop_assert_eq!(innermost, function);
+            }
+            let own: f64 = top.rows.iter().map(|row| row.own.value()).sum();
+            assert_close(own, top.total.value());
+            prop_assert!(top.rows.is_sorted_by(|one, other| one.own.value() >= other.own.value()));
+        }
+
+        #[test]
         fn top_by_label_divides_the_whole(one in exact_stacks(ALL), other in exact_stacks(ALL)) {
             let (mut first, mut second) = (one.profile.clone(), other.profile.clone());
             first.add_label(Label::text("isolate", "main"));
@@ -141,6 +171,52 @@ mod top {
                 prop_assert_eq!(row.map_or(0.0, |row| row.total.value()), value);
             }
             prop_assert_eq!(top.total.value(), 2.0 * whole[0] + whole[1]);
+        }
+    }
+
+    /// A row is of the package that package managers and runtimes name; `None` is a program's own
+    /// code.
+    #[test]
+    fn packages_are_those_that_package_managers_name() {
+        for (script, package) in [
+            ("/srv/app/node_modules/lodash/lodash.js", Some("lodash")),
+            ("file:///srv/node_modules/@babel/core/lib/index.js", Some("@babel/core")),
+            ("/a/node_modules/x/node_modules/y/index.js", Some("y")),
+            ("/a/node_modules/.pnpm/x@1.0.0/node_modules/x/index.js", Some("x")),
+            (r"C:\srv\node_modules\x\index.js", Some("x")),
+            ("node_modules/x/index.js", Some("x")),
+            ("webpack://app/./node_modules/x/index.js?1a2b", Some("x")),
+            ("npm:chalk@5.3.0/source/index.js", Some("npm:chalk@5.3.0")),
+            ("npm:/@scope/x@1/mod.js", Some("npm:@scope/x@1")),
+            ("jsr:@std/path@1.0.0/join.ts", Some("jsr:@std/path@1.0.0")),
+            ("https://jsr.io/@std/path/1.0.0/join.ts", Some("jsr:@std/path@1.0.0")),
+            ("https://deno.land/x/oak@v12.6.1/mod.ts", Some("https://deno.land/x/oak@v12.6.1")),
+            ("https://deno.land/std@0.224.0/path/mod.ts", Some("https://deno.land/std@0.224.0")),
+            ("https://esm.sh/preact@10/hooks.js", Some("https://esm.sh/preact@10")),
+            ("https://cdn.jsdelivr.net/npm/d3@7/+esm", Some("https://cdn.jsdelivr.net/npm/d3@7")),
+            ("https://example.com/app.js", Some("https://example.com")),
+            (
+                "file:///root/.cache/deno/npm/registry.npmjs.org/chalk/5.3.0/source/index.js",
+                Some("npm:chalk@5.3.0"),
+            ),
+            ("/srv/c#/node_modules/lodash/lodash.js", Some("lodash")),
+            ("node:internal/timers", Some("node:internal")),
+            ("ext:core/01_core.js", Some("ext:core")),
+            ("file:///srv/app/main.js", None),
+            ("/srv/app/main.js", None),
+            ("main.js", None),
+            ("", Some("(no script)")),
+            ("/a/node_modules/", None),
+            ("https://", None),
+            ("npm:", None),
+        ] {
+            let mut nodes = [Node::new(NodeId(1), "(root)"), Node::new(NodeId(2), "f")];
+            nodes[0].child_ids.push(NodeId(2));
+            nodes[1].script_name = script.into();
+            let samples = [Sample::new(NodeId(2), 64, SampleId(1), true)];
+            let profile = Profile::from_samples(&nodes, samples, &SamplerOptions::new()).unwrap();
+            let top = profile.top(TopOptions::new(SampleType::InuseSpace).by(GroupBy::Package));
+            assert_eq!(top.unwrap().rows[0].name, package.unwrap_or("(own code)"), "{script}");
         }
     }
 }
@@ -200,7 +276,7 @@ mod tree {
         rows
     }
 
-    fn assert_siblings_are_sorted(tree: &v8_heap_sampler::analysis::Tree) {
+    pub(super) fn assert_siblings_are_sorted(tree: &v8_heap_sampler::analysis::Tree) {
         let mut above: Vec<f64> = Vec::new();
         for row in &tree.rows {
             let value = row.total.value();
@@ -270,9 +346,11 @@ mod tree {
             let tree = stacks.profile.top_down(&options).unwrap();
             let least = share * stacks.sum(|_| true).value;
             let wanted = top_down_rows(&stacks, least, depth.unwrap_or(usize::MAX));
+            let preorder = stacks.preorder();
             prop_assert_eq!(tree.rows.len(), wanted.len());
             for (row, (node, depth, left_out)) in tree.rows.iter().zip(wanted) {
                 prop_assert_eq!((row.depth, row.left_out), (depth, left_out));
+                prop_assert_eq!(preorder[row.context.unwrap()], node);
                 if node != 0 {
                     prop_assert_eq!(&*row.function, &function(stacks.nodes[node].1));
                 }
@@ -293,7 +371,7 @@ mod hot_path {
             let path = stacks.profile.hot_path(stacks.of).unwrap();
             let preorder = stacks.preorder();
             let mut node = 0;
-            let mut wanted = Vec::new();
+            let mut wanted = vec![0];
             loop {
                 let value = |node: &usize| stacks.total(*node).value;
                 let largest = stacks.children(node).map(|child| value(&child)).fold(0.0, f64::max);
@@ -304,12 +382,16 @@ mod hot_path {
                 node = stacks.children(node).find(|child| value(child) == largest).unwrap();
                 wanted.push(node);
             }
-            prop_assert_eq!(path.steps.len(), wanted.len());
-            for (step, node) in path.steps.iter().zip(wanted) {
-                prop_assert_eq!(preorder[step.context], node);
-                prop_assert_eq!(&*step.function, &function(stacks.nodes[node].1));
-                stacks.total(node).assert_is(&step.total);
-                stacks.sum(|piece| piece.node == node).assert_is(&step.own);
+            prop_assert_eq!(path.rows.len(), wanted.len());
+            for (depth, (step, node)) in path.rows.iter().zip(&wanted).enumerate() {
+                prop_assert_eq!((preorder[step.context.unwrap()], step.depth), (*node, depth));
+                if depth > 0 {
+                    prop_assert_eq!(&*step.function, &function(stacks.nodes[*node].1));
+                }
+                stacks.total(*node).assert_is(&step.total);
+                stacks.sum(|piece| piece.node == *node).assert_is(&step.own.unwrap());
+                let shown = usize::from(depth + 1 < wanted.len());
+                prop_assert_eq!(step.left_out, stacks.children(*node).count() - shown);
             }
         }
     }
@@ -609,8 +691,8 @@ mod query {
             assert_eq!(answer.contexts().count(), 3);
             assert!(answer.cycles(of).unwrap().cycles.is_empty());
             let dominators = answer.dominators(of).unwrap();
-            let x = dominators.functions.iter().find(|row| *row.function == function(8)).unwrap();
-            assert_eq!(x.immediate_dominator.as_deref(), Some(&function(7)));
+            let rows = dominators.rows.iter().map(|row| (row.depth, &*row.function));
+            assert_eq!(rows.skip(1).collect::<Vec<_>>(), [(1, &function(7)), (2, &function(8))]);
         }
     }
 }
@@ -669,6 +751,7 @@ mod cycles {
 }
 
 mod dominators {
+    use super::tree::assert_siblings_are_sorted;
     use super::*;
 
     /// Which functions can be reached from the root by the calls of a profile, if one is left out.
@@ -692,7 +775,8 @@ mod dominators {
     proptest! {
         #[test]
         fn dominators_are_what_cannot_be_gone_round(stacks in stacks(AT_OWN_PLACES)) {
-            let found = stacks.profile.dominators(stacks.of).unwrap();
+            let options = TreeOptions::new(stacks.of);
+            let found = stacks.profile.dominators(options.clone().min_share(0.0)).unwrap();
             let all = stacks.functions();
             // Of each function those that cannot be reached without it.
             let dominated: BTreeMap<Number, BTreeSet<Number>> = all
@@ -702,15 +786,21 @@ mod dominators {
                     (number, all.iter().copied().filter(|other| !rest.contains(other)).collect())
                 })
                 .collect();
-            prop_assert_eq!(found.functions.len(), all.len());
-            for row in &found.functions {
+            prop_assert_eq!(found.rows.len(), 1 + all.len());
+            stacks.sum(|_| true).assert_is(&found.rows[0].total);
+            stacks.sum(|piece| piece.stack.is_empty()).assert_is(&found.rows[0].own.unwrap());
+            let mut above: Vec<Number> = Vec::new();
+            for (at, row) in found.rows.iter().enumerate().skip(1) {
                 let this = number_of(&row.function);
                 let below = &dominated[&this];
-                prop_assert_eq!(row.functions, below.len());
+                let after = found.rows[at..].iter().skip(1);
+                let rows_below = after.take_while(|other| other.depth > row.depth).count();
+                prop_assert_eq!(1 + rows_below, below.len());
                 let leaf_is_in =
                     |piece: &Piece| piece.stack.last().is_some_and(|leaf| below.contains(leaf));
-                stacks.sum(leaf_is_in).assert_is(&row.dominated);
-                stacks.sum(|piece| piece.stack.last() == Some(&this)).assert_is(&row.own);
+                stacks.sum(leaf_is_in).assert_is(&row.total);
+                let own = stacks.sum(|piece| piece.stack.last() == Some(&this));
+                own.assert_is(&row.own.unwrap());
                 // The nearest of its dominators is the one that all the others dominate.
                 let others: Vec<Number> = all
                     .iter()
@@ -721,8 +811,17 @@ mod dominators {
                     .iter()
                     .copied()
                     .find(|one| others.iter().all(|other| dominated[other].contains(one)));
-                prop_assert_eq!(row.immediate_dominator.as_deref().map(number_of), nearest);
+                above.truncate(row.depth - 1);
+                prop_assert_eq!(above.last().copied(), nearest);
+                above.push(this);
+                prop_assert_eq!(row.left_out, 0);
             }
+            assert_siblings_are_sorted(&found);
+            // Cut, it is the rows that are large, all of whose dominators are.
+            let cut = stacks.profile.dominators(options.min_share(0.25)).unwrap();
+            let least = 0.25 * found.total.value();
+            let large = found.rows.iter().filter(|row| row.total.value() >= least);
+            prop_assert!(large.map(|row| &row.function).eq(cut.rows.iter().map(|row| &row.function)));
         }
     }
 }
@@ -811,7 +910,7 @@ mod diff {
             let of = before.of;
             let measure = if is_total { Metric::Total } else { Metric::Own };
             let options = DiffOptions::new(of).metric(measure).sessions(Sessions::Independent);
-            let found = diff(&before.profile, &after.profile, &options).unwrap();
+            let found = after.profile.diff(&before.profile, &options).unwrap();
             let own = compared(&before, &after, |sums| sums.0.value);
             let total = compared(&before, &after, |sums| sums.1.value);
             let root = [&before, &after].map(|of| of.sum(|piece| piece.stack.is_empty()).value);
@@ -844,7 +943,7 @@ mod diff {
             assert_close(found.total.value(), whole[1] - whole[0]);
 
             let by_stack =
-                diff(&before.profile, &after.profile, options.clone().by(DiffBy::Stack)).unwrap();
+                after.profile.diff(&before.profile, options.clone().by(GroupBy::Stack)).unwrap();
             let (was, is) = (before.by_places(), after.by_places());
             let stacks: BTreeSet<_> = was.keys().chain(is.keys()).cloned().collect();
             prop_assert_eq!(by_stack.rows.len(), stacks.len());
@@ -870,10 +969,10 @@ mod diff {
             let mut options =
                 DiffOptions::new(SampleType::InuseSpace).sessions(Sessions::Independent);
             if by_stack {
-                options = options.by(DiffBy::Stack);
+                options = options.by(GroupBy::Stack);
             }
-            let there = diff(&before.profile, &after.profile, &options).unwrap();
-            let back = diff(&after.profile, &before.profile, &options).unwrap();
+            let there = after.profile.diff(&before.profile, &options).unwrap();
+            let back = before.profile.diff(&after.profile, &options).unwrap();
             prop_assert_eq!((there.all, there.significant), (back.all, back.significant));
             let key = |row: &v8_heap_sampler::analysis::DiffRow| match by_stack {
                 true => row.stack.iter().map(|function| place_of(function)).collect::<Vec<_>>(),
@@ -900,7 +999,7 @@ mod diff {
                 (row.is_significant, row.own.value().abs())
             };
             prop_assert!(there.rows.is_sorted_by(|one, other| order(one) >= order(other)));
-            let few = diff(&before.profile, &after.profile, options.limit(2)).unwrap();
+            let few = after.profile.diff(&before.profile, options.limit(2)).unwrap();
             prop_assert_eq!(&few.rows[..], &there.rows[..there.rows.len().min(2)]);
             prop_assert_eq!((few.all, few.significant), (there.all, there.significant));
             // Benjamini and Hochberg, by the definition.
@@ -929,13 +1028,11 @@ mod diff {
         #[test]
         fn nothing_differs_from_itself(stacks in stacks(ALL)) {
             for sessions in [Sessions::Detect, Sessions::Independent] {
-                for by in ["function", "name", "script", "directory", "package", "label:x", ""] {
+                for by in ["function", "name", "script", "directory", "package", "label:x", "stack"]
+                {
                     let options = DiffOptions::new(stacks.of).sessions(sessions);
-                    let options = match by.parse::<GroupBy>() {
-                        Ok(by) => options.by(by),
-                        Err(_) => options.by(DiffBy::Stack),
-                    };
-                    let found = diff(&stacks.profile, &stacks.profile, &options).unwrap();
+                    let options = options.by(by.parse().unwrap());
+                    let found = stacks.profile.diff(&stacks.profile, &options).unwrap();
                     prop_assert_eq!(found.significant, 0);
                     prop_assert_eq!(found.same_session, sessions == Sessions::Detect);
                     let changes = found.rows.iter().flat_map(|row| [&row.own, &row.total]);
@@ -958,12 +1055,20 @@ mod diff {
 mod every_answer {
     use super::*;
 
+    /// An answer as text and as JSON, from which it comes back as it was.
+    fn both<T>(answer: T) -> (String, serde_json::Value)
+    where
+        T: std::fmt::Display + serde::Serialize + serde::de::DeserializeOwned + PartialEq,
+    {
+        let json = serde_json::to_string(&answer).unwrap();
+        let (text, again) = (answer.to_string(), serde_json::from_str::<T>(&json).unwrap());
+        assert!(again == answer, "{text}");
+        assert_eq!(again.to_string(), text);
+        (text, serde_json::from_str(&json).unwrap())
+    }
+
     /// All answers to a profile, as text and as JSON.
     fn all_answers(profile: &Profile, of: SampleType) -> Vec<(String, serde_json::Value)> {
-        fn both<T: std::fmt::Display + serde::Serialize>(answer: T) -> (String, serde_json::Value) {
-            let json = serde_json::to_string(&answer).unwrap();
-            (answer.to_string(), serde_json::from_str(&json).unwrap())
-        }
         let every = Pattern::new("all", |_| true);
         let mut answers = vec![
             both(profile.top_down(TreeOptions::new(of)).unwrap()),
@@ -972,13 +1077,15 @@ mod every_answer {
             both(profile.hot_path(of).unwrap()),
             both(profile.cycles(of).unwrap()),
             both(profile.dominators(of).unwrap()),
-            both(diff(profile, profile, DiffOptions::new(of).by(DiffBy::Stack).limit(20)).unwrap()),
+            both(profile.diff(profile, DiffOptions::new(of).by(GroupBy::Stack).limit(20)).unwrap()),
         ];
-        for by in ["function", "name", "script", "directory", "package", "label:isolate"] {
+        for by in ["function", "name", "script", "directory", "package", "stack", "label:isolate"] {
             let by: GroupBy = by.parse().unwrap();
             answers.push(both(profile.top(TopOptions::new(of).by(by.clone())).unwrap()));
-            answers.push(both(diff(profile, profile, DiffOptions::new(of).by(by)).unwrap()));
+            answers.push(both(profile.diff(profile, DiffOptions::new(of).by(by)).unwrap()));
         }
+        let options = LeakOptions::new().sample_type(of);
+        answers.push(both(Leaks::find([profile; 3], options).unwrap()));
         answers
     }
 
@@ -1076,7 +1183,7 @@ mod every_answer {
         let all = TreeOptions::new(of).depth(LEVELS);
         assert_eq!(profile.bottom_up(&all).unwrap().rows.len(), LEVELS);
         assert_eq!(profile.bottom_up(TreeOptions::new(of)).unwrap().rows.len(), 512);
-        assert_eq!(profile.hot_path(of).unwrap().steps.len(), LEVELS);
+        assert_eq!(profile.hot_path(of).unwrap().rows.len(), LEVELS + 1);
         for (text, json) in all_answers(&profile, of) {
             assert!(!text.is_empty());
             assert_numbers(&json, true);
@@ -1093,8 +1200,8 @@ mod every_answer {
         let top = profile.top(TopOptions::new(of)).unwrap();
         assert_eq!(top.rows[0].total.value() + top.rows[1].total.value(), 2.0 * whole - 64.0);
         assert_eq!(profile.cycles(of).unwrap().cycles[0].total.value(), whole);
-        let options = DiffOptions::new(of).by(DiffBy::Stack).limit(3);
-        assert_eq!(diff(&profile, &merged, &options).unwrap().all, LEVELS);
+        let options = DiffOptions::new(of).by(GroupBy::Stack).limit(3);
+        assert_eq!(merged.diff(&profile, &options).unwrap().all, LEVELS);
         let first = Query::new().show_from(pattern(&[1])).trim(pattern(&[1]));
         for (query, contexts) in [
             (Query::new().collapse_recursion(Recursion::All), 3),
@@ -1161,6 +1268,75 @@ mod every_answer {
         assert!(Profile::merge([]).is_err());
     }
 
+    /// What could not be an answer is none.
+    #[test]
+    fn broken_answers_are_refused() {
+        use serde_json::{Value, json};
+        use v8_heap_sampler::analysis::{Cycles, Diff, Peek, Top, Tree};
+
+        fn refused<T>(answer: &T, path: &str, value: Value)
+        where
+            T: serde::Serialize + serde::de::DeserializeOwned + std::fmt::Debug,
+        {
+            let mut json = serde_json::to_value(answer).unwrap();
+            serde_json::from_value::<T>(json.clone()).unwrap();
+            *json.pointer_mut(path).unwrap() = value;
+            let error = serde_json::from_value::<T>(json).expect_err(path).to_string();
+            assert!(error.contains("contradict") || error.contains("variant"), "{path}: {error}");
+        }
+        let nodes = vec![(0, ROOT), (0, 7), (1, 7), (1, 8)];
+        let profile = deep(nodes.clone(), &[(1, 64, true), (2, 64, true)]).profile;
+        let grown = deep(nodes, &[(1, 64, true), (2, 64, true), (3, 6400, true)]).profile;
+        let of = SampleType::InuseSpace;
+        let objects = json!(grown.estimate(SampleType::InuseObjects).unwrap());
+
+        let top: Top = grown.top(of).unwrap();
+        refused(&top, "/all", json!(1));
+        refused(&top, "/by", json!("colour"));
+        refused(&top, "/rows/0/total", objects.clone());
+        let tree: Tree = grown.top_down(of).unwrap();
+        for (path, value) in [
+            ("/rows/0/depth", json!(1)),
+            ("/rows/2/depth", json!(7)),
+            ("/rows/1/own", json!(null)),
+            ("/rows/1/context", json!(null)),
+            ("/rows/1/own", objects.clone()),
+            ("/kind", json!("bottom_up")),
+            ("/kind", json!("dominators")),
+            ("/kind", json!("sideways")),
+        ] {
+            refused(&tree, path, value);
+        }
+        refused(&grown.bottom_up(of).unwrap(), "/kind", json!("top_down"));
+        let peek: Peek = grown.peek(of, pattern(&[7])).unwrap();
+        refused(&peek, "/functions/0/callees/0/total", objects.clone());
+        let cycles: Cycles = grown.cycles(of).unwrap();
+        refused(&cycles, "/cycles/0/own", objects.clone());
+        let diff: Diff = grown.diff(&profile, of).unwrap();
+        assert!(diff.significant > 0);
+        for (path, value) in [
+            ("/all", json!(0)),
+            ("/significant", json!(0)),
+            ("/significant", json!(70)),
+            ("/grown", json!(70)),
+            ("/false_discovery_rate", json!(5)),
+            ("/metric", json!("both")),
+        ] {
+            refused(&diff, path, value);
+        }
+        let leaks: Leaks = Leaks::find([&profile, &profile, &grown], LeakOptions::new()).unwrap();
+        for (path, value) in [
+            ("/all", json!(0)),
+            ("/leaks", json!(70)),
+            ("/snapshots", json!(4)),
+            ("/rows/0/is_leak", json!(true)),
+            ("/rows/0/levels/0", objects.clone()),
+            ("/rows/0/rate/sample_type", json!("alloc_space")),
+        ] {
+            refused(&leaks, path, value);
+        }
+    }
+
     /// A function calls one that is what the root is, which calls itself.
     #[test]
     fn what_equals_the_root_is_not_the_root() {
@@ -1175,10 +1351,10 @@ mod every_answer {
 
         let cycles = after.cycles(of).unwrap().cycles;
         assert_eq!((cycles.len(), cycles[0].total.value()), (1, 6464.0));
-        let dominators = after.dominators(of).unwrap().functions;
-        let inner = dominators.iter().find(|row| *row.function == function(0)).unwrap();
-        assert_eq!(inner.immediate_dominator.as_deref(), Some(&function(7)));
-        assert_eq!(inner.dominated.value(), 6464.0);
+        let dominators = after.dominators(of).unwrap().rows;
+        let path: Vec<_> = dominators.iter().map(|row| (row.depth, &*row.function)).collect();
+        assert_eq!(path, [(0, &function(0)), (1, &function(7)), (2, &function(0))]);
+        assert_eq!(dominators[2].total.value(), 6464.0);
 
         let graph = after.callgraph(of).unwrap();
         let inner = graph.index_of(&function(0)).unwrap();
@@ -1187,7 +1363,7 @@ mod every_answer {
         assert_eq!((graph[inner].contexts, graph[inner].total.value()), (2, 6464.0));
         assert_eq!(graph.cycles(), [[inner]]);
 
-        let diff = diff(&before, &after, DiffOptions::new(of)).unwrap();
+        let diff = after.diff(&before, DiffOptions::new(of)).unwrap();
         assert_eq!(diff.rows[0].own.value(), 6400.0);
         all_answers(&after, of);
         assert_eq!(Profile::merge([&after]).unwrap().functions().len(), 3);
@@ -1205,21 +1381,18 @@ mod every_answer {
             assert_eq!((row.own.value(), row.total.value()), (64.0, 192.0));
             // It is there where only one of two has it, and what it has in total is the whole.
             let without = deep(vec![(0, ROOT), (0, 7)], &[(1, 128, true)]).profile;
-            let diff = diff(&without, &profile, DiffOptions::new(of).by(by)).unwrap();
+            let diff = profile.diff(&without, DiffOptions::new(of).by(by)).unwrap();
             assert_eq!((&*diff.rows[0].name, diff.rows[0].own.value()), ("(root)", 64.0));
             assert_eq!(diff.rows[0].total.before().value(), 128.0);
         }
         let tree = profile.bottom_up(TreeOptions::new(of)).unwrap();
         assert_eq!(tree.rows.iter().map(|row| row.total.value()).sum::<f64>(), 192.0);
         let (hot, dominators) = (profile.hot_path(of).unwrap(), profile.dominators(of).unwrap());
-        for (value, text) in [
-            (&hot.on_empty_stack, hot.to_string()),
-            (&dominators.on_empty_stack, dominators.to_string()),
-        ] {
-            assert_eq!(value.value(), 64.0);
-            assert!(text.contains("\n(root), on the empty stack: 64 B\n"), "{text}");
+        for tree in [hot, dominators] {
+            assert_eq!(tree.rows[0].own.unwrap().value(), 64.0);
+            assert!(tree.to_string().contains(" 64 B  (root)\n"), "{tree}");
         }
-        let leaks = leaks([&profile; 3], LeakOptions::new()).unwrap();
+        let leaks = Leaks::find([&profile; 3], LeakOptions::new()).unwrap();
         // A built-in function's are those of what calls it, which is the root here.
         assert_eq!((leaks.all, leaks.rows[0].levels[0].value()), (1, 192.0));
     }

@@ -321,3 +321,29 @@ mod detection_limit {
         assert_eq!(unknown.detection_limit(Confidence::P99), None);
     }
 }
+
+#[test]
+fn doubt_decides_the_digits() {
+    let shown = |samples: u64, size: u64, interval: u64, sample_type| {
+        let nodes = [Node::new(NodeId(1), "(root)")];
+        let samples = (1..=samples).map(|id| Sample::new(NodeId(1), size, SampleId(id), true));
+        let options = SamplerOptions::new().interval_bytes(interval);
+        let profile = Profile::from_samples(&nodes, samples, &options).unwrap();
+        estimate(&profile, sample_type).to_string()
+    };
+    for (samples, size, interval, text) in [
+        (10_000, 56, 4096, "41.2 MB ± 0.8"),
+        (400, 56, 4096, "1.65 MB ± 0.17"),
+        (40, 56, 4096, "165 kB ± 59"),
+        (1_000_000, 56, 4096, "4.124 GB ± 0.008"),
+        (1, 16, 524_288, "524.3 kB (13.3 kB to 2.9 MB)"),
+        (3, 16, 1, "48 B"),
+        (0, 8, 524_288, "0 B (0 B to 1.9 MB)"),
+        (60, 8192, 4096, "568 kB ± 62"),
+        (1000, 40_960, 4096, "40.96 MB (40.96 MB to 41.00 MB)"),
+    ] {
+        assert_eq!(shown(samples, size, interval, SPACE), text);
+    }
+    assert_eq!(shown(400, 56, 4096, OBJECTS), "29458 objects ± 3012");
+    assert_eq!(shown(1, 64, 1, OBJECTS), "1 object");
+}

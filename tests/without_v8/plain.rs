@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::io;
 
 use v8_heap_sampler::analysis::{
-    DiffBy, DiffOptions, GroupBy, LeakOptions, Pattern, TopOptions, TreeOptions, diff, leaks,
+    DiffOptions, GroupBy, LeakOptions, Leaks, Pattern, TopOptions, TreeOptions,
 };
 use v8_heap_sampler::budget::{Budget, Measurement};
 use v8_heap_sampler::format::{ReadError, WriteError, WriteOptions, plain_text, read};
@@ -61,6 +61,7 @@ fn answers_are_plain() {
         GroupBy::Script,
         GroupBy::Directory,
         GroupBy::Package,
+        GroupBy::Stack,
         GroupBy::Label(ODD.to_owned()),
     ] {
         check("top", heap.top(TopOptions::new(SPACE).by(by)).unwrap());
@@ -71,12 +72,12 @@ fn answers_are_plain() {
     check("hot_path", heap.hot_path(SPACE).unwrap());
     check("dominators", heap.dominators(SPACE).unwrap());
     check("cycles", heap.cycles(SPACE).unwrap());
-    for by in [DiffBy::Stack, DiffBy::Group(GroupBy::Function)] {
+    for by in [GroupBy::Stack, GroupBy::Function] {
         let options = DiffOptions::new(SPACE).by(by);
-        check("diff", diff(&heap, &heap, &options).unwrap());
+        check("diff", heap.diff(&heap, &options).unwrap());
     }
     let options = LeakOptions::new().sample_type(SPACE);
-    check("leaks", leaks([&heap, &heap, &heap], &options).unwrap());
+    check("leaks", Leaks::find([&heap, &heap, &heap], &options).unwrap());
 
     // With and without the text.
     let mut sources = MemorySources::new();

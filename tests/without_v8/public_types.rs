@@ -3,10 +3,9 @@
 use std::fmt::Debug;
 
 use v8_heap_sampler::analysis::{
-    Change, Cycle, Cycles, Diff, DiffBy, DiffOptions, DiffRow, Direction, Dominator, Dominators,
-    GroupBy, HotPath, HotStep, Leak, LeakOptions, LeakPath, Leaks, Metric, Pattern, Peek,
-    PeekedCall, PeekedFunction, Query, Rate, RateUnit, Recursion, Sessions, Top, TopOptions,
-    TopRow, Tree, TreeOptions, TreeRow,
+    Change, Cycle, Cycles, Diff, DiffOptions, DiffRow, GroupBy, Leak, LeakOptions, LeakPath, Leaks,
+    Metric, Pattern, Peek, PeekedCall, PeekedFunction, Query, Rate, Recursion, Sessions, Top,
+    TopOptions, TopRow, Tree, TreeKind, TreeOptions, TreeRow,
 };
 use v8_heap_sampler::budget::{
     Amounts, Budget, FunctionAmounts, Measurement, OverBudget, Runs, Scope, Violation,
@@ -17,11 +16,11 @@ use v8_heap_sampler::source::{
     Script,
 };
 use v8_heap_sampler::{
-    Allocation, AnalysisError, Bytes, Call, Callgraph, Collection, Confidence, ConfidenceInterval,
+    Allocation, AnalysisError, Bytes, Callgraph, Collection, Confidence, ConfidenceInterval,
     Context, Contexts, Counted, Error, Estimate, Function, FunctionNode, HeapStatistics, KeepDead,
-    Label, LabelValue, Metadata, Name, NeighborCall, Node, NodeId, Objects, OrdinalSample,
-    Original, OwnWork, Profile, ProfileError, PseudoFrame, RemovedCall, Row, Sample, SampleId,
-    SampleType, SamplerOptions, ScriptId, Timestamp, Uncertainty,
+    Label, LabelValue, Metadata, Name, Node, NodeId, Objects, OrdinalSample, Original, OwnWork,
+    Profile, ProfileError, PseudoFrame, Row, Sample, SampleId, SampleType, SamplerOptions,
+    ScriptId, Timestamp, Uncertainty,
 };
 
 fn is_shared_and_shown<T: Send + Sync + Debug>() {}
@@ -34,16 +33,15 @@ macro_rules! all {
 
 #[test]
 fn types_are_shared_and_shown() {
-    all!(Allocation, AnalysisError, Bytes, Call, Callgraph, Collection, Confidence);
+    all!(Allocation, AnalysisError, Bytes, Callgraph, Collection, Confidence);
     all!(ConfidenceInterval, Context<'_>, Contexts<'_>, Counted, Error, Estimate, Function);
     all!(FunctionNode, HeapStatistics, KeepDead, Label, LabelValue, Metadata, Name);
-    all!(NeighborCall<'_>, Node, NodeId, Objects, OrdinalSample, Original, OwnWork, Profile);
-    all!(ProfileError, PseudoFrame, RemovedCall, Row<'_>, Sample, SampleId, SampleType);
+    all!(Node, NodeId, Objects, OrdinalSample, Original, OwnWork, Profile);
+    all!(ProfileError, PseudoFrame, Row<'_>, Sample, SampleId, SampleType);
     all!(SamplerOptions, ScriptId, Timestamp, Uncertainty);
-    all!(Change, Cycle, Cycles, Diff, DiffBy, DiffOptions, DiffRow, Direction, Dominator);
-    all!(Dominators, GroupBy, HotPath, HotStep, Leak, LeakOptions, LeakPath, Leaks, Metric);
-    all!(Pattern, Peek, PeekedCall, PeekedFunction, Query, Rate, RateUnit, Recursion, Sessions);
-    all!(Top, TopOptions, TopRow, Tree, TreeOptions, TreeRow);
+    all!(Change, Cycle, Cycles, Diff, DiffOptions, DiffRow, GroupBy, Leak, LeakOptions, LeakPath);
+    all!(Leaks, Metric, Pattern, Peek, PeekedCall, PeekedFunction, Query, Rate, Recursion);
+    all!(Sessions, Top, TopOptions, TopRow, Tree, TreeKind, TreeOptions, TreeRow);
     all!(Amounts, Budget, FunctionAmounts, Measurement, OverBudget, Runs, Scope, Violation);
     all!(WriteError, WriteOptions);
     all!(FileSources, ListOptions, ListedFile<u8>, ListedFunction<u8>, ListedLine<u8>);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use v8_heap_sampler::analysis::{DiffBy, DiffOptions, DiffRow, Sessions, diff};
+use v8_heap_sampler::analysis::{DiffOptions, DiffRow, Sessions};
 
 use crate::arguments::{Diff, Sort};
 use crate::commands::Told;
@@ -13,7 +13,6 @@ use crate::printer::Printer;
 use crate::reader::Reader;
 
 pub(super) fn run(arguments: &Diff, reader: &Reader, printer: &Printer) -> Result<Told, Failure> {
-    let by = by(&arguments.by)?;
     let view = &arguments.view;
     view.check_is_of_one()?;
     let output =
@@ -22,14 +21,14 @@ pub(super) fn run(arguments: &Diff, reader: &Reader, printer: &Printer) -> Resul
     let after = reader.file(&arguments.after, view)?;
     let value = view.value(&after);
     let mut options = DiffOptions::new(value)
-        .by(by)
+        .by(arguments.by.clone())
         .metric(arguments.sort.into())
         .limit(arguments.count)
         .false_discovery_rate(arguments.false_discoveries / 100.0);
     if arguments.same_session {
         options = options.sessions(Sessions::Same);
     }
-    let changes = diff(&before, &after, &options).map_err(failed)?;
+    let changes = after.diff(&before, &options).map_err(failed)?;
     match output {
         None => printer.print(&changes)?,
         Some((format, output)) => {
@@ -44,7 +43,7 @@ pub(super) fn run(arguments: &Diff, reader: &Reader, printer: &Printer) -> Resul
         return Ok(Told::Found);
     }
     if changes.total.p_value().is_none() {
-        let all = diff(&before, &after, options.limit(None)).map_err(failed)?;
+        let all = after.diff(&before, options.limit(None)).map_err(failed)?;
         let is_growth = |row: &DiffRow| match arguments.sort {
             Sort::Own => row.own.value() > 0.0,
             Sort::Total => row.total.value() > 0.0,
@@ -54,16 +53,6 @@ pub(super) fn run(arguments: &Diff, reader: &Reader, printer: &Printer) -> Resul
         }
     }
     Ok(Told::Nothing)
-}
-
-fn by(name: &str) -> Result<DiffBy, Failure> {
-    match name {
-        "stack" => Ok(DiffBy::Stack),
-        name => {
-            let group = name.parse();
-            group.map(DiffBy::Group).map_err(|error| Failure::Usage(format!("{error}, and stack")))
-        }
-    }
 }
 
 fn open(output: &Path, to: Option<Format>) -> Result<(Format, Output), Failure> {

@@ -1,6 +1,6 @@
 //! `leaks`: what leaks.
 
-use v8_heap_sampler::analysis::{Leak, LeakOptions, Sessions, leaks};
+use v8_heap_sampler::analysis::{self, Leak, LeakOptions, Sessions};
 use v8_heap_sampler::{AnalysisError, SampleType};
 
 use crate::arguments::Leaks;
@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &Leaks, reader: &Reader, printer: &Printer) -> Resu
     if arguments.same_session {
         options = options.sessions(Sessions::Same);
     }
-    let found = leaks(&snapshots, &options).map_err(|error| match &error {
+    let found = analysis::Leaks::find(&snapshots, &options).map_err(|error| match &error {
         AnalysisError::Snapshot { error: reason, .. }
             if matches!(**reason, AnalysisError::NoSuchValues { .. }) =>
         {
@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &Leaks, reader: &Reader, printer: &Printer) -> Resu
     if found.leaks > 0 {
         return Ok(Told::Found);
     }
-    let all = leaks(&snapshots, options.limit(None));
+    let all = analysis::Leaks::find(&snapshots, options.limit(None));
     let is_doubtful = |row: &Leak| row.q_value.is_none() && row.rate.value > 0.0;
     if all.is_ok_and(|all| all.rows.iter().any(is_doubtful)) {
         return Err(not_known(value));

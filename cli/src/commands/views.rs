@@ -55,9 +55,7 @@ pub(super) fn dominators(
     printer: &Printer,
 ) -> Result<(), Failure> {
     let (profile, value) = reader.input(&arguments.input)?;
-    let mut dominators = profile.dominators(value).map_err(failed)?;
-    dominators.functions.truncate(arguments.count);
-    printer.print(&dominators)
+    printer.print(&profile.dominators(arguments.cut.options(value)).map_err(failed)?)
 }
 
 pub(super) fn cycles(

@@ -31,11 +31,6 @@ impl Groups {
         let levels = levels(snapshots, groups.len(), &of_contexts);
         Self { groups, of_contexts, levels }
     }
-
-    /// What a group has, from snapshot to snapshot.
-    pub(super) fn series(&self, group: usize) -> Vec<Sum> {
-        self.levels.iter().map(|level| level[group]).collect()
-    }
 }
 
 /// The group of each context: that of its function, or of its caller where the function is folded.

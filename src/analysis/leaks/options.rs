@@ -1,9 +1,10 @@
 //! What to look for.
 
+use crate::analysis::answer::options_from;
 use crate::analysis::{GroupBy, Sessions};
 use crate::model::SampleType;
 
-/// Options of [`leaks`](super::leaks).
+/// Options of [`Leaks::find`](super::Leaks::find).
 ///
 /// ```
 /// use v8_heap_sampler::analysis::{GroupBy, LeakOptions};
@@ -42,7 +43,7 @@ impl LeakOptions {
         self
     }
 
-    /// Sets the key by which values are added up: functions, scripts, packages; not labels.
+    /// Sets the key by which values are added up: functions, scripts, packages; not stacks nor labels.
     /// Default: functions.
     #[must_use]
     pub fn by(mut self, by: GroupBy) -> Self {
@@ -88,11 +89,7 @@ impl LeakOptions {
     }
 }
 
-impl From<&LeakOptions> for LeakOptions {
-    fn from(options: &LeakOptions) -> Self {
-        options.clone()
-    }
-}
+options_from!(LeakOptions);
 
 impl Default for LeakOptions {
     fn default() -> Self {

@@ -4,20 +4,22 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use super::report::LeakPath;
+use super::report::{Leak, LeakPath};
 use super::snapshots::Snapshots;
 use crate::analysis::change::Change;
 use crate::analysis::sides::{Sides, StackChanges};
 
 impl Snapshots<'_> {
-    /// The stacks that have grown most from the first snapshot to the last, of the groups that are
-    /// asked for.
-    pub(super) fn paths(
-        &self,
-        group_at: &[u32],
-        groups: &[u32],
-        count: usize,
-    ) -> HashMap<u32, Vec<LeakPath>, RandomState> {
+    /// Sets the paths of the rows that are leaks: the stacks that have grown most from the first
+    /// snapshot to the last. Each row is there with its group; `group_at` has the groups of the last
+    /// snapshot's contexts.
+    pub(super) fn set_paths(&self, group_at: &[u32], rows: &mut [(u32, Leak)], count: usize) {
+        let leaking = rows.iter().filter(|(_, row)| row.is_leak);
+        let mut contexts: HashMap<u32, Vec<u32>, RandomState> =
+            leaking.map(|&(group, _)| (group, Vec::new())).collect();
+        if contexts.is_empty() {
+            return;
+        }
         let ends = [0, self.profiles.len() - 1];
         let sides = Sides::new(
             ends.map(|at| self.profiles[at]),
@@ -25,15 +27,16 @@ impl Snapshots<'_> {
             self.same_session,
         );
         let stacks = sides.by_context();
-        let mut contexts: HashMap<u32, Vec<u32>, RandomState> =
-            groups.iter().map(|&group| (group, Vec::new())).collect();
         for (group, &context) in group_at.iter().zip(&stacks.of_after) {
             if let Some(contexts) = contexts.get_mut(group) {
                 contexts.push(context);
             }
         }
-        let paths = |(group, contexts)| (group, most_grown(&stacks, contexts, count));
-        contexts.into_iter().map(paths).collect()
+        for (group, row) in rows {
+            if let Some(contexts) = contexts.remove(group) {
+                row.paths = most_grown(&stacks, contexts, count);
+            }
+        }
     }
 }
 
@@ -48,12 +51,6 @@ fn most_grown(stacks: &StackChanges<'_>, mut contexts: Vec<u32>, count: usize) -
         .collect();
     changes.sort_by(|one, other| other.1.value().total_cmp(&one.1.value()));
     changes.truncate(count);
-    changes
-        .into_iter()
-        .map(|(context, change)| {
-            let mut stack = stacks.stack(context);
-            stack.reverse();
-            LeakPath { stack, change }
-        })
-        .collect()
+    let path = |(context, change)| LeakPath { stack: stacks.stack(context), change };
+    changes.into_iter().map(path).collect()
 }

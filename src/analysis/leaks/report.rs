@@ -4,37 +4,27 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::analysis::GroupBy;
+use crate::analysis::answer::read_checked;
 use crate::analysis::change::Change;
-use crate::analysis::joined::shown_stack;
-use crate::analysis::share::percent;
-use crate::analysis::significance::shown_p;
-use crate::analysis::table::Table;
-use crate::estimate::{Estimate, shown};
-use crate::model::{Bytes, Function, Objects, SampleType};
-
-/// The time unit of a [`Rate`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RateUnit {
-    /// A second.
-    Second,
-    /// The step from one snapshot to the next, where their times are not known.
-    Snapshot,
-}
+use crate::analysis::stacks::shown_stack;
+use crate::estimate::Estimate;
+use crate::model::{Function, SampleType};
+use crate::text::{self, Table, percent, shown};
 
 /// A rate of growth: an estimate with its 95 % limits.
 ///
 /// Displayed as `+1.2 MB/s (1.0 to 1.4)`, per second, minute or hour.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Rate {
     /// Bytes or objects.
     pub sample_type: SampleType,
-    /// The time unit of the rate.
-    pub per: RateUnit,
-    /// The estimated growth per unit.
+    /// True if it is a rate per second; else it is per snapshot, as times are not known.
+    pub per_second: bool,
+    /// The estimated growth per second or snapshot.
     pub value: f64,
     /// The lower limit.
     pub lower: f64,
@@ -42,12 +32,12 @@ pub struct Rate {
     pub upper: f64,
 }
 
-/// The leaks that were found: see [`leaks`](super::leaks).
+/// The leaks that were found: see [`Leaks::find`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Leaks {
-    /// The values that the answer is about.
-    pub sample_type: SampleType,
+    /// The key by which values are added up.
+    pub by: GroupBy,
     /// The number of snapshots.
     pub snapshots: usize,
     /// The time from the first to the last; `None` if their times are not known.
@@ -66,12 +56,23 @@ pub struct Leaks {
     pub leaks: usize,
     /// The target false discovery rate: the expected part of these that are not leaks.
     pub false_discovery_rate: f64,
-    #[serde(skip)]
-    pub(super) by: String,
 }
 
+read_checked!(Leaks {
+    by: GroupBy,
+    snapshots: usize,
+    duration: Option<Duration>,
+    same_session: bool,
+    total: Rate,
+    whole_leaks: bool,
+    rows: Vec<Leak>,
+    all: usize,
+    leaks: usize,
+    false_discovery_rate: f64,
+});
+
 /// A row of [`Leaks`]: how a function, a script, ... grows.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Leak {
     /// The name of the row, as it is shown.
@@ -96,7 +97,7 @@ pub struct Leak {
 }
 
 /// A stack that has grown.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LeakPath {
     /// The functions, the outermost first.
@@ -108,19 +109,13 @@ pub struct LeakPath {
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // In a unit of time in which it is a number that can be imagined.
-        let (times, unit) = match (self.per, self.value.abs()) {
-            (RateUnit::Snapshot, _) => (1.0, "snapshot"),
-            (_, value) if value >= 1000.0 => (1.0, "s"),
-            (_, value) if value * 60.0 >= 1000.0 => (60.0, "min"),
+        let (times, unit) = match self.value.abs() {
+            _ if !self.per_second => (1.0, "snapshot"),
+            value if value >= 1000.0 => (1.0, "s"),
+            value if value * 60.0 >= 1000.0 => (60.0, "min"),
             _ => (3600.0, "h"),
         };
-        let number = |value: f64| {
-            if self.sample_type.is_bytes() {
-                shown::<Bytes>(value * times, 0.0)
-            } else {
-                shown::<Objects>(value * times, 0.0)
-            }
-        };
+        let number = |value: f64| shown(self.sample_type, value * times, 0.0);
         let sign = if self.value > 0.0 { "+" } else { "" };
         let (lower, upper) = (number(self.lower), number(self.upper));
         f.pad(&format!("{sign}{}/{unit} ({lower} to {upper})", number(self.value)))
@@ -129,7 +124,7 @@ impl fmt::Display for Rate {
 
 impl fmt::Display for Leaks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {} snapshots", self.sample_type, self.snapshots)?;
+        write!(f, "{}, {} snapshots", self.total.sample_type, self.snapshots)?;
         if let Some(duration) = self.duration {
             write!(f, " in {duration:.1?}")?;
         }
@@ -159,23 +154,38 @@ impl fmt::Display for Leaks {
 }
 
 impl Leaks {
+    fn check(&self) -> bool {
+        let sample_type = self.total.sample_type;
+        let is_row = |row: &Leak| {
+            row.rate.sample_type == sample_type
+                && row.levels.len() == self.snapshots
+                && row.levels.iter().all(|level| level.sample_type() == sample_type)
+                && row.paths.iter().all(|path| path.change.after().sample_type() == sample_type)
+        };
+        self.rows.len() <= self.all
+            && self.leaks <= self.all
+            && self.rows.iter().filter(|row| row.is_leak).count() <= self.leaks
+            && (0.0..=1.0).contains(&self.false_discovery_rate)
+            && self.rows.iter().all(is_row)
+    }
+
     /// The rows, and below each its paths.
     fn table(&self) -> Table {
-        let mut table = Table::new(["", "growth", "of all growth", "q", "first", "last", &self.by]);
+        let mut table =
+            Table::new(["", "growth", "of all growth", "q", "first", "last", self.by.heading()]);
         for row in &self.rows {
             let [first, last] = [row.levels.first(), row.levels.last()]
                 .map(|level| level.map(Estimate::short).unwrap_or_default());
             table.push([
                 if row.is_leak { "*" } else { "" }.to_owned(),
                 row.rate.to_string(),
-                row.share.map_or_else(String::new, percent),
-                row.q_value.map_or("?".to_owned(), shown_p),
+                row.share.map_or_else(String::new, |share| percent(share, 1.0)),
+                row.q_value.map_or("?".to_owned(), text::p_value),
                 first,
                 last,
                 row.name.clone(),
             ]);
             for path in &row.paths {
-                let stack: Vec<_> = path.stack.iter().rev().cloned().collect();
                 let none = String::new();
                 table.push([
                     none.clone(),
@@ -184,7 +194,7 @@ impl Leaks {
                     none.clone(),
                     none.clone(),
                     none,
-                    format!("  {}", shown_stack(&stack)),
+                    format!("  {}", shown_stack(&path.stack)),
                 ]);
             }
         }

@@ -1,22 +1,22 @@
 //! The test of trend: of what there was in each snapshot.
 
-use super::finding::Finding;
+use super::report::Rate;
 use super::snapshots::Snapshots;
 use super::thresholds::{ENOUGH_FOR_TREND, LEVELLED_OFF, MOST_FALLEN};
 use crate::analysis::change::Change;
-use crate::analysis::trend::{p_of_drift, p_of_rise, theil_sen};
 use crate::estimate::{Confidence, Sum};
+use crate::stats::{p_of_drift, p_of_rise, theil_sen};
 
 impl Snapshots<'_> {
-    /// How a series grows, and whether it goes on.
-    pub(super) fn trend(&self, series: &[Sum]) -> Finding {
+    /// How likely a series rises so if it does not go on, and the rate of its growth.
+    pub(super) fn trend(&self, series: &[Sum]) -> (Option<f64>, Rate) {
         let values: Vec<f64> = series.iter().map(Sum::value).collect();
         let points: Vec<(f64, f64)> =
-            self.clock.times.iter().copied().zip(values.iter().copied()).collect();
+            self.times.iter().copied().zip(values.iter().copied()).collect();
         let count = points.len();
         let (Some(slope), Some(late)) = (theil_sen(&points), theil_sen(&points[(count - 1) / 2..]))
         else {
-            return Finding { p_value: None, value: 0.0, lower: 0.0, upper: 0.0 };
+            return (None, self.rate(0.0, 0.0, 0.0));
         };
         let goes_on = late.value >= LEVELLED_OFF * slope.value && slope.value > 0.0;
         let p_value = if !(goes_on && is_kept(&values)) {
@@ -29,8 +29,7 @@ impl Snapshots<'_> {
         // Samples that stay make the points of a session depend on each other, which Sen's interval
         // does not know.
         let (lower, upper) = self.limits_of_slope(series, slope.value);
-        let (lower, upper) = (slope.lower.min(lower), slope.upper.max(upper));
-        Finding { p_value, value: slope.value, lower, upper }
+        (p_value, self.rate(slope.value, slope.lower.min(lower), slope.upper.max(upper)))
     }
 
     /// How likely a long series, of these `values`, rises so if it does not go on.
@@ -71,7 +70,7 @@ impl Snapshots<'_> {
     fn limits_of_slope(&self, series: &[Sum], slope: f64) -> (f64, f64) {
         let ends = [0, series.len() - 1].map(|at| (series[at], &self.evidence[at]));
         let change = Change::new(ends[0], ends[1], &Sum::default());
-        let per = 1.0 / self.clock.last();
+        let per = 1.0 / self.last();
         let interval = change.interval(Confidence::P95);
         interval.map_or((slope, slope), |interval| (interval.lower * per, interval.upper * per))
     }

@@ -2,22 +2,24 @@
 
 use std::ops::Range;
 
-use super::clock::Clock;
-use super::finding::Finding;
 use super::groups::Groups;
+use super::report::Rate;
 use super::snapshots::Snapshots;
 use super::thresholds::{LEAST_GROWN, LEVELLED_OFF, LIVES_ON, NEARLY_LEAST};
 use crate::analysis::shared::shared_samples;
-use crate::analysis::significance::poisson_tail;
 use crate::estimate::{Confidence, Sum};
 use crate::model::Counted;
 use crate::profile::OrdinalSample;
+use crate::stats::poisson_tail;
 use crate::tree::NONE;
 
 impl Snapshots<'_> {
     /// What is alive in a late snapshot, by group, and by the snapshots between which it was
-    /// allocated. `None` if nothing is known of samples.
+    /// allocated. `None` if nothing is known of samples, or they are not of one session.
     pub(super) fn survivors(&self, groups: &Groups) -> Option<AllSurvivors> {
+        if !self.same_session {
+            return None;
+        }
         let count = self.profiles.len();
         let late = self.collected(count - count.div_ceil(3)..count)?;
         let middle = self.collected(count / 3..count - count.div_ceil(3));
@@ -159,8 +161,14 @@ impl Survivors {
         }
     }
 
-    /// Of a group that has grown by so much.
-    pub(super) fn finding(&self, cohorts: &Cohorts, clock: &Clock, grown: f64) -> Finding {
+    /// How likely a group that has grown by so much leaves such survivors if it does not leak, and
+    /// the rate of its growth.
+    pub(super) fn growth(
+        &self,
+        cohorts: &Cohorts,
+        snapshots: &Snapshots<'_>,
+        grown: f64,
+    ) -> (Option<f64>, Rate) {
         // Samples are what is random: a single large object must not drown the others.
         let rates = cohorts.parts.iter().zip(&self.samples).filter(|(part, _)| **part > 0.0);
         let mut rates: Vec<f64> = rates.map(|(part, &samples)| f64::from(samples) / part).collect();
@@ -179,10 +187,10 @@ impl Survivors {
         let is_kept = f64::from(self.lived_on) >= LIVES_ON * f64::from(self.old);
         let is_growth = is_kept && grown >= LEAST_GROWN * self.sum.value();
         let p_value = Some(if is_growth { p_value.fold(0.0, f64::max) } else { 1.0 });
-        let per = 1.0 / clock.times[cohorts.parts.len()];
+        let per = 1.0 / snapshots.times[cohorts.parts.len()];
         let interval = self.sum.interval(Confidence::P95);
         let [value, lower, upper] =
             [self.sum.value(), interval.lower, interval.upper].map(|growth| growth * per);
-        Finding { p_value, value, lower, upper }
+        (p_value, snapshots.rate(value, lower, upper))
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use v8_heap_sampler::AnalysisError;
 use v8_heap_sampler::SampleType;
-use v8_heap_sampler::analysis::{GroupBy, LeakOptions, RateUnit, leaks};
+use v8_heap_sampler::analysis::{GroupBy, LeakOptions, Leaks};
 
 use crate::support::sessions::{Function, LEAK, NEVER, RING, find, names, snapshots};
 
@@ -56,31 +56,36 @@ fn what_cannot_be_asked_is_an_error() {
     let mut all = snapshots(&[LEAK], 1);
     let options = LeakOptions::new();
     assert_eq!(
-        leaks(&all[..2], &options).unwrap_err(),
+        Leaks::find(&all[..2], &options).unwrap_err(),
         AnalysisError::TooFewSnapshots { snapshots: 2 }
     );
-    let error = leaks([&all[0], &all[2], &all[1]], &options).unwrap_err();
+    let error = Leaks::find([&all[0], &all[2], &all[1]], &options).unwrap_err();
     assert_eq!(error, AnalysisError::SnapshotOrder { at: 3 });
     let no_values = options.clone().sample_type(SampleType::AllocSpace);
-    let error = leaks(&all, &no_values).unwrap_err();
+    let error = Leaks::find(&all, &no_values).unwrap_err();
     assert_eq!(
         error.to_string(),
         "snapshot 1: the profile has no alloc_space: the samples of dead objects were not kept \
          (KeepDead::Both keeps them); it has inuse_objects, inuse_space"
     );
 
+    for by in [GroupBy::Stack, GroupBy::Label("isolate".to_owned())] {
+        let error = Leaks::find(&all, options.clone().by(by.clone())).unwrap_err();
+        assert_eq!(error, AnalysisError::LeaksBy { by: by.to_string() });
+    }
+
     // Without times it is per snapshot.
     for profile in &mut all {
         profile.metadata.duration = None;
     }
-    let found = leaks(&all, &options).unwrap();
-    assert_eq!((found.rows[0].rate.per, found.duration), (RateUnit::Snapshot, None));
-    let objects = leaks(&all, options.clone().sample_type(SampleType::InuseObjects)).unwrap();
+    let found = Leaks::find(&all, &options).unwrap();
+    assert_eq!((found.rows[0].rate.per_second, found.duration), (false, None));
+    let objects = Leaks::find(&all, options.clone().sample_type(SampleType::InuseObjects)).unwrap();
     assert!((objects.rows[0].rate.value / 500.0 - 1.0).abs() < 0.3, "{objects}");
     // At the same moment, too.
     for profile in &mut all {
         profile.metadata.started = Some(SystemTime::UNIX_EPOCH);
         profile.metadata.duration = Some(Duration::from_secs(1));
     }
-    assert_eq!(leaks(&all, &options).unwrap().rows[0].rate.per, RateUnit::Snapshot);
+    assert!(!Leaks::find(&all, &options).unwrap().rows[0].rate.per_second);
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use v8_heap_sampler::analysis::{LeakOptions, Leaks, leaks};
+use v8_heap_sampler::analysis::{LeakOptions, Leaks};
 use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SamplerOptions};
 
 const INTERVAL: u64 = 1024;
@@ -61,7 +61,7 @@ pub(crate) const LEAK: Function = ("leak", 500, |_, _| NEVER);
 pub(crate) const RING: Function = ("ring", 1000, |born, _| born + 3);
 
 pub(crate) fn find(snapshots: &[Profile], options: &LeakOptions) -> Leaks {
-    leaks(snapshots, options).expect("there are enough of them")
+    Leaks::find(snapshots, options).expect("there are enough of them")
 }
 
 pub(crate) fn names(found: &Leaks) -> Vec<&str> {

@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
 use fixtures::Realm;
-use v8_heap_sampler::analysis::{LeakOptions, Leaks, Sessions, leaks};
+use v8_heap_sampler::analysis::{LeakOptions, Leaks, Sessions};
 use v8_heap_sampler::{HeapSampler, SamplerOptions};
 
 /// How well leaks are found.
@@ -316,8 +316,8 @@ impl Program {
         }
         let options = LeakOptions::new();
         Ok(Run {
-            found: leaks(&snapshots, &options)?,
-            by_trend: leaks(&snapshots, options.sessions(Sessions::Independent))?,
+            found: Leaks::find(&snapshots, &options)?,
+            by_trend: Leaks::find(&snapshots, options.sessions(Sessions::Independent))?,
         })
     }
 

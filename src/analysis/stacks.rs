@@ -1,4 +1,4 @@
-//! Two trees of calls as one.
+//! The trees of calls of several profiles as one.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::model::Function;
 use crate::profile::Profile;
 use crate::tree::NONE;
 
-/// One tree of the calling contexts of two profiles, functions matched by name and place.
+/// One tree of the calling contexts of profiles, functions matched by name and place.
 pub(super) struct JoinedTree {
     /// For each context the caller and the group of its function; the root, which has neither,
     /// first.
@@ -19,15 +19,15 @@ pub(super) struct JoinedTree {
 }
 
 impl JoinedTree {
-    /// The tree, and the context in it of each context of the two.
-    pub(super) fn new(before: &Profile, after: &Profile) -> (Self, [Vec<u32>; 2]) {
+    /// The tree, and the context in it of each context of the profiles.
+    pub(super) fn of<const N: usize>(profiles: [&Profile; N]) -> (Self, [Vec<u32>; N]) {
         let by = GroupBy::Function;
-        let ((mut groups, of_before), (groups_after, mut of_after)) =
-            (group::of_functions(before, &by), group::of_functions(after, &by));
-        join(&mut groups, groups_after, &mut of_after, &by);
+        let mut groups = Vec::new();
         let mut contexts: Vec<(u32, u32)> = vec![(NONE, NONE)];
         let mut numbers: HashMap<(u32, u32), u32, RandomState> = HashMap::default();
-        let mut add = |profile: &Profile, group_of: &[u32]| {
+        let joined = profiles.map(|profile| {
+            let (more, mut group_of) = group::of_functions(profile, &by);
+            join(&mut groups, more, &mut group_of, &by);
             let mut joined: Vec<u32> = Vec::with_capacity(profile.len());
             for (rank, &function) in profile.function_numbers().iter().enumerate() {
                 let parent = profile.parents()[rank];
@@ -42,12 +42,15 @@ impl JoinedTree {
                 });
             }
             joined
-        };
-        let joined = [add(before, &of_before), add(after, &of_after)];
+        });
         (Self { contexts, groups }, joined)
     }
 
-    /// The functions on the stack of a context, the innermost first.
+    pub(super) fn len(&self) -> usize {
+        self.contexts.len()
+    }
+
+    /// The functions on the stack of a context, the outermost first.
     pub(super) fn stack(&self, context: u32) -> Vec<Arc<Function>> {
         let mut stack = Vec::new();
         let mut at = context;
@@ -57,15 +60,16 @@ impl JoinedTree {
             stack.extend(group.and_then(|group| group.function.clone()));
             at = caller;
         }
+        stack.reverse();
         stack
     }
 }
 
-/// A stack, the innermost function first, as it is shown.
+/// A stack, the outermost function first, as it is shown: the innermost first.
 pub(super) fn shown_stack(stack: &[Arc<Function>]) -> String {
     if stack.is_empty() {
         return ROOT.to_owned();
     }
-    let names: Vec<String> = stack.iter().map(ToString::to_string).collect();
+    let names: Vec<String> = stack.iter().rev().map(ToString::to_string).collect();
     names.join(" < ")
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use crate::estimate::Estimate;
 use crate::model::plain_text;
 
 /// A table whose columns are aligned to the right, but for the last one.
@@ -17,13 +16,13 @@ impl Table {
         Self::with_hidden(heads, [false; N])
     }
 
-    /// A table about parts of a total. The columns of shares are left out if that is a difference,
+    /// A table about parts of a whole. The columns of shares are left out if that is a difference,
     /// of which they make no sense: more and less cancel out.
-    pub(super) fn of<const N: usize>(total: &Estimate, heads: [&str; N]) -> Self {
-        let mut is_hidden = heads.map(|head| head.ends_with('%') || head == "share");
+    pub(crate) fn of_parts<const N: usize>(is_difference: bool, heads: [&str; N]) -> Self {
+        let mut is_hidden = heads.map(|head| is_difference && head.ends_with('%'));
         // The name of a row is no share.
         is_hidden[N - 1] = false;
-        Self::with_hidden(heads, is_hidden.map(|is_share| is_share && total.is_difference()))
+        Self::with_hidden(heads, is_hidden)
     }
 
     fn with_hidden<const N: usize>(heads: [&str; N], is_hidden: [bool; N]) -> Self {

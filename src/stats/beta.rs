@@ -7,7 +7,7 @@ use special::Beta;
 const FAST: f64 = 16.0;
 
 /// The regularised incomplete beta function of `x` from 0 to 1, for positive `a` and `b`.
-pub(crate) fn incomplete_beta(x: f64, mut a: f64, b: f64) -> f64 {
+pub(super) fn incomplete_beta(x: f64, mut a: f64, b: f64) -> f64 {
     let mut sum = 0.0;
     if a < FAST && a.fract() != 0.0 && x > 0.0 && x < 1.0 {
         // I(a, b) is I(a + 1, b) and this: Abramowitz and Stegun, 26.5.16.

@@ -2,8 +2,8 @@
 
 use special::Error;
 
-use super::significance::normal_quantile;
-use crate::estimate::incomplete_beta;
+use super::beta::incomplete_beta;
+use super::quantile::normal;
 
 /// Up to so many points without ties the exact distribution is used.
 const MOST_EXACT: usize = 40;
@@ -11,7 +11,7 @@ const MOST_EXACT: usize = 40;
 /// How likely a series without a trend rises as steadily as this one: Mann's test (*Econometrica*
 /// 13, 1945), one-sided, exact for short series without ties; else by the normal distribution, with
 /// Kendall's correction for ties.
-pub(super) fn p_of_rise(series: &[f64]) -> f64 {
+pub(crate) fn p_of_rise(series: &[f64]) -> f64 {
     let n = series.len();
     let score = kendall(series);
     if score <= 0 {
@@ -78,7 +78,7 @@ fn exact_tail(n: usize, score: i64) -> f64 {
 
 /// How likely the steps of a series that wanders without aim go up as much on average: Student's
 /// test, one-sided.
-pub(super) fn p_of_drift(series: &[f64]) -> f64 {
+pub(crate) fn p_of_drift(series: &[f64]) -> f64 {
     let n = series.len().saturating_sub(1);
     if n < 2 {
         return 1.0;
@@ -97,10 +97,10 @@ pub(super) fn p_of_drift(series: &[f64]) -> f64 {
 
 /// A slope and the limits between which it lies with 95 % confidence.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Slope {
-    pub(super) value: f64,
-    pub(super) lower: f64,
-    pub(super) upper: f64,
+pub(crate) struct Slope {
+    pub(crate) value: f64,
+    pub(crate) lower: f64,
+    pub(crate) upper: f64,
 }
 
 /// The median of the slopes between any two points (Theil and Sen), which up to a quarter of the
@@ -108,7 +108,7 @@ pub(super) struct Slope {
 /// 1968).
 ///
 /// `None` if no two points are at different times. O(n² log n).
-pub(super) fn theil_sen(points: &[(f64, f64)]) -> Option<Slope> {
+pub(crate) fn theil_sen(points: &[(f64, f64)]) -> Option<Slope> {
     let mut slopes = Vec::with_capacity(points.len() * points.len() / 2);
     for (at, one) in points.iter().enumerate() {
         for other in &points[at + 1..] {
@@ -124,7 +124,7 @@ pub(super) fn theil_sen(points: &[(f64, f64)]) -> Option<Slope> {
     let n = slopes.len();
     let value = (slopes[(n - 1) / 2] + slopes[n / 2]) / 2.0;
     let series: Vec<f64> = points.iter().map(|point| point.1).collect();
-    let width = normal_quantile(0.975) * variance(points.len(), &ties(&series)).sqrt();
+    let width = normal(0.975) * variance(points.len(), &ties(&series)).sqrt();
     let at = |rank: f64| slopes[(rank.max(0.0) as usize).min(n - 1)];
     let lower = at(((n as f64 - width) / 2.0).floor());
     let upper = at(((n as f64 + width) / 2.0).ceil());

@@ -19,7 +19,7 @@ const NEARLY_GAMMA: f64 = 1e-4;
 /// The number of failures before the `r`th success, if each trial succeeds with probability `p`,
 /// has the mean `r * (1 - p) / p` and the variance `r * (1 - p) / p²`; `r` need not be whole. For a
 /// small `p`, `p` times it has a gamma distribution of shape `r`.
-pub(super) fn negative_binomial(level: f64, mean: f64, variance: f64) -> f64 {
+pub(crate) fn negative_binomial(level: f64, mean: f64, variance: f64) -> f64 {
     let is_number = mean > 0.0 && variance.is_finite() && level > 0.0 && level < 1.0;
     // By Markov's inequality, one or more are no more likely than the mean.
     if !is_number || mean <= 1.0 - level {
@@ -99,7 +99,7 @@ fn least(near: f64, deviation: f64, reaches: impl Fn(f64) -> bool) -> f64 {
 }
 
 /// The quantile of the standard normal distribution.
-fn normal(level: f64) -> f64 {
+pub(super) fn normal(level: f64) -> f64 {
     std::f64::consts::SQRT_2 * (2.0 * level - 1.0).inv_error()
 }
 
