@@ -102,8 +102,8 @@ impl MeasureOptions {
     /// and learnt about it. Default: not at all.
     ///
     /// What V8 learns and compiles is part of what a first run allocates and retains. With
-    /// [`STABLE_FLAGS`](Self::STABLE_FLAGS) ten to twenty runs are enough; to find out for some work, look at
-    /// [`Runs::steady`].
+    /// [`STABLE_FLAGS`](Self::STABLE_FLAGS) ten to twenty runs are enough; to find out for some
+    /// work, look at [`Runs::steady`].
     pub const fn warm_up(mut self, times: u32) -> Self {
         self.warm_up = times;
         self

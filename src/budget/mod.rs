@@ -1,10 +1,10 @@
 //! Heap tests: what a script may allocate and retain, as a test that fails with the names of those
 //! who took more.
 //!
-//! [`MeasureOptions::measure`] runs work in an isolate and counts what it allocates, and what of that
-//! is alive after a full garbage collection; a [`Budget`] says how much that may be;
-//! [`Measurement::assert`] fails the test if it is more, and [`Measurement::check`] tells as an error
-//! what is over and by whom. All of it can be written by serde and read back.
+//! [`MeasureOptions::measure`] runs work in an isolate and counts what it allocates, and what of
+//! that is alive after a full garbage collection; a [`Budget`] says how much that may be;
+//! [`Measurement::assert`] fails the test if it is more, and [`Measurement::check`] tells as an
+//! error what is over and by whom. All of it can be written by serde and read back.
 //!
 //! ```standalone_crate
 //! # #[cfg(any(feature = "v8-150", feature = "v8-152"))] {
@@ -94,8 +94,9 @@
 //!
 //! V8's flags can take that away. They are the process's and must be set before V8 starts, so heap
 //! tests are a test binary of their own, which first calls
-//! `v8::V8::set_flags_from_string(MeasureOptions::STABLE_FLAGS)`. With V8 15.2 on Linux x86-64, ten runs in each of three isolates after a warm-up of 20
-//! are so far apart (`cargo test --test budget -- --nocapture` prints it for the small scripts):
+//! `v8::V8::set_flags_from_string(MeasureOptions::STABLE_FLAGS)`. With V8 15.2 on Linux x86-64, ten
+//! runs in each of three isolates after a warm-up of 20 are so far apart (`cargo test --test budget
+//! -- --nocapture` prints it for the small scripts):
 //!
 //! | | [`MeasureOptions::STABLE_FLAGS`] | [`MeasureOptions::OPTIMIZING_FLAGS`] | none |
 //! | --- | --- | --- | --- |

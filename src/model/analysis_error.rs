@@ -36,7 +36,7 @@ pub enum AnalysisError {
     #[error(
         "the profile does not tell how sure its {sample_type} is: it lacks the sampling interval \
          (Metadata::interval) or the sizes of objects (pprof has them with \
-         PprofOptions::object_sizes), or holds a difference"
+         WriteOptions::object_sizes), or holds a difference"
     )]
     Unsure {
         /// The values.

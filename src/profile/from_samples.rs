@@ -23,8 +23,9 @@ impl Profile {
     ///
     /// Values are unrounded estimates: `inuse_*` always, `alloc_*` if the samples of all dead
     /// objects were kept. When sampling started and how long it went on is for the caller to say
-    /// ([`metadata`](Self#structfield.metadata)): until then it is this moment. The nodes' own [`allocations`](Node::allocations) are not used. Nodes and
-    /// samples can come in any order. O(n + s log s) in nodes and samples.
+    /// ([`metadata`](Self#structfield.metadata)): until then it is this moment. The nodes' own
+    /// [`allocations`](Node::allocations) are not used. Nodes and samples can come in any order.
+    /// O(n + s log s) in nodes and samples.
     ///
     /// [`HeapSampler::profile`]: https://docs.rs/v8-heap-sampler/latest/v8_heap_sampler/struct.HeapSampler.html#method.profile
     ///

@@ -24,12 +24,12 @@ use crate::profile::Profile;
 use crate::stats::q_values;
 
 impl Leaks {
-    /// The functions that leak: those whose live bytes grow and go on growing over three or more snapshots
-    /// of one process, in the order in which they were taken.
+    /// The functions that leak: those whose live bytes grow and go on growing over three or more
+    /// snapshots of one process, in the order in which they were taken.
     ///
-    /// Growth that stops is no leak (a cache that fills, code that is compiled), nor is what comes and
-    /// goes (a ring of sessions, garbage that has not been collected yet). One of two tests asks that
-    /// of each function:
+    /// Growth that stops is no leak (a cache that fills, code that is compiled), nor is what comes
+    /// and goes (a ring of sessions, garbage that has not been collected yet). One of two tests
+    /// asks that of each function:
     ///
     /// - **Survivors**, of snapshots of one session ([`Sessions`](super::Sessions)): the objects that
     ///   are alive in a late snapshot, by the time of their allocation. (The last one of the last third
@@ -52,19 +52,20 @@ impl Leaks {
     ///   the one before, by more than sampling explains.
     ///
     /// The false discovery rate over all functions is controlled by the procedure of Benjamini and
-    /// Hochberg. The rate of growth is that of the survivors, with the interval of an estimate; or the
-    /// median slope (Theil and Sen), with Sen's interval or, where that is wider, the one of the change
-    /// from the first snapshot to the last.
+    /// Hochberg. The rate of growth is that of the survivors, with the interval of an estimate; or
+    /// the median slope (Theil and Sen), with Sen's interval or, where that is wider, the one of
+    /// the change from the first snapshot to the last.
     ///
-    /// When V8 optimises code it inlines functions, and from then on charges what they allocate to the
-    /// function that they are part of: in a program that is still warming up, growth moves from one
-    /// function to another. By script or package that hardly shows. [`whole_leaks`](Self::whole_leaks) says if
-    /// everything together leaks.
+    /// When V8 optimises code it inlines functions, and from then on charges what they allocate to
+    /// the function that they are part of: in a program that is still warming up, growth moves from
+    /// one function to another. By script or package that hardly shows.
+    /// [`whole_leaks`](Self::whole_leaks) says if everything together leaks.
     ///
-    /// Take snapshots at even work, after a warm-up, and with a garbage collection before each if that
-    /// is possible ([`SamplerOptions::force_gc`](crate::SamplerOptions#structfield.force_gc)): objects
-    /// that have died but not been collected are alive to V8. With one session for all snapshots, of
-    /// [`live_heap`](crate::SamplerOptions::live_heap) options, survivors can be followed.
+    /// Take snapshots at even work, after a warm-up, and with a garbage collection before each if
+    /// that is possible ([`SamplerOptions::force_gc`](crate::SamplerOptions#structfield.force_gc)):
+    /// objects that have died but not been collected are alive to V8. With one session for all
+    /// snapshots, of [`live_heap`](crate::SamplerOptions::live_heap) options, survivors can be
+    /// followed.
     ///
     /// Linear in contexts, values and samples of all snapshots, and in the square of their number.
     ///
@@ -93,8 +94,8 @@ impl Leaks {
     ///
     /// # Errors
     ///
-    /// [`AnalysisError`] if there are fewer than three snapshots, they are not in order, or one does not
-    /// have the values, or has a difference of them.
+    /// [`AnalysisError`] if there are fewer than three snapshots, they are not in order, or one
+    /// does not have the values, or has a difference of them.
     pub fn find<'p>(
         snapshots: impl IntoIterator<Item = &'p Profile>,
         options: impl Into<LeakOptions>,
