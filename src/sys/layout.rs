@@ -38,13 +38,20 @@ impl<T> CxxVector<T> {
             || bytes % size_of::<T>() != 0
             || bytes > isize::MAX as usize
         {
-            return Err(Mismatch::new(format_args!(
-                "vector of {what}: begin {begin:#x}, end {end:#x}, capacity {capacity:#x}"
-            )));
+            return Err(self.refused(what));
         }
         // SAFETY: non-null, aligned, a whole number of elements, no longer than `isize::MAX`; the
         // caller vouches for what lies between.
         Ok(unsafe { std::slice::from_raw_parts(self.begin, bytes / size_of::<T>()) })
+    }
+
+    /// Away from those who read vectors, which then need not keep for it what it shows.
+    #[cold]
+    fn refused(&self, what: &str) -> Mismatch {
+        let Self { begin, end, capacity } = self;
+        Mismatch::new(format_args!(
+            "vector of {what}: begin {begin:p}, end {end:p}, capacity {capacity:p}"
+        ))
     }
 
     #[cfg(test)]

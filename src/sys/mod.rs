@@ -36,6 +36,12 @@ impl Mismatch {
     fn new(what: fmt::Arguments<'_>) -> Self {
         Self(what.to_string().into())
     }
+
+    /// Of an address that cannot be one.
+    #[cold]
+    fn of_address<T>(what: &str, address: *const T) -> Self {
+        Self::new(format_args!("address of {what}: {address:p}"))
+    }
 }
 
 impl fmt::Display for Mismatch {

@@ -10,7 +10,7 @@
 //! and the profile says how many are in doubt.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::OnceLock;
 
@@ -222,51 +222,72 @@ impl OwnCounts {
 
 /// Takes contexts out of a tree that have no samples but V8's own, those at `places`, unless they
 /// lead to others; and then their callers that are left without either. The root stays.
+///
+/// Linear in samples, and in the contexts from the first one on that is removed.
 pub(super) fn remove_empty(
     tree: &mut ContextTree,
     samples: &mut [SampledObject],
     places: &[usize],
 ) {
-    let contexts = tree.parents.len();
-    if places.is_empty() {
-        return;
-    }
-    // What keeps each context: samples, and contexts that it calls.
-    let mut uses = vec![0_u32; contexts];
-    samples.iter().for_each(|sample| uses[sample.context as usize] += 1);
-    tree.parents.iter().skip(1).for_each(|&parent| uses[parent as usize] += 1);
-    let mut is_removed = vec![false; contexts];
-    for &place in places {
-        let mut at = place;
-        while at > 0 && uses[at] == 0 && !is_removed[at] {
-            is_removed[at] = true;
-            at = tree.parents[at] as usize;
-            uses[at] -= 1;
-        }
-    }
-    // By rank, where each context is after the removal.
-    let mut moved = Vec::with_capacity(contexts + 1);
-    let mut kept = 0;
-    for &removed in &is_removed {
+    let removed = empty(tree, samples, places);
+    let Some(&first) = removed.first() else { return };
+    // Where each context is after the removal, from the first one on that is removed.
+    let mut moved = Vec::with_capacity(tree.parents.len() + 1 - first);
+    let (mut kept, mut next) = (first as u32, removed.iter().peekable());
+    for rank in first..=tree.parents.len() {
         moved.push(kept);
-        kept += u32::from(!removed);
+        kept += u32::from(next.next_if_eq(&&rank).is_none());
     }
-    moved.push(kept);
-    for (rank, &parent) in tree.parents.iter().enumerate() {
-        uses[rank] = moved.get(parent as usize).copied().unwrap_or(parent);
+    let to = |rank: &mut u32| {
+        if let Some(&to) = (*rank as usize).checked_sub(first).and_then(|at| moved.get(at)) {
+            *rank = to;
+        }
+    };
+    // Of the contexts before it, only those that lead to it end elsewhere.
+    let mut caller = tree.parents[first] as usize;
+    while let Some(end) = tree.ends.get_mut(caller) {
+        to(end);
+        caller = tree.parents[caller] as usize;
     }
-    tree.parents.clone_from(&uses);
-    tree.ends.iter_mut().for_each(|end| *end = moved[*end as usize]);
-    samples.iter_mut().for_each(|sample| sample.context = moved[sample.context as usize]);
-    keep(&mut tree.parents, &is_removed);
-    keep(&mut tree.ends, &is_removed);
-    keep(&mut tree.function_of, &is_removed);
-    keep(&mut tree.ids, &is_removed);
+    tree.ends[first..].iter_mut().for_each(to);
+    tree.parents[first..].iter_mut().for_each(to);
+    samples.iter_mut().for_each(|sample| to(&mut sample.context));
+    remove(&mut tree.parents, &removed);
+    remove(&mut tree.ends, &removed);
+    remove(&mut tree.function_of, &removed);
+    remove(&mut tree.ids, &removed);
 }
 
-fn keep<T>(column: &mut Vec<T>, is_removed: &[bool]) {
-    let mut is_removed = is_removed.iter();
-    column.retain(|_| is_removed.next() == Some(&false));
+/// The ranks of the contexts that [`remove_empty`] removes, ascending.
+fn empty(tree: &ContextTree, samples: &[SampledObject], places: &[usize]) -> Vec<usize> {
+    let mut removed = BTreeSet::new();
+    if places.is_empty() {
+        return Vec::new();
+    }
+    let mut has_samples = vec![false; tree.parents.len()];
+    samples.iter().for_each(|sample| has_samples[sample.context as usize] = true);
+    for &place in places {
+        let mut at = place;
+        while at > 0 && !has_samples[at] {
+            let below = at + 1..tree.ends[at] as usize;
+            let is_empty =
+                below.len() <= removed.len() && below.len() == removed.range(below).count();
+            if !is_empty || !removed.insert(at) {
+                break;
+            }
+            at = tree.parents[at] as usize;
+        }
+    }
+    removed.into_iter().collect()
+}
+
+/// Removes the elements at `places`, which are ascending, from a column.
+fn remove<T: Copy>(column: &mut Vec<T>, places: &[usize]) {
+    let ends = places.iter().skip(1).copied().chain([column.len()]);
+    for (gap, (&place, end)) in places.iter().zip(ends).enumerate() {
+        column.copy_within(place + 1..end, place - gap);
+    }
+    column.truncate(column.len() - places.len());
 }
 
 /// Removes the node at `at` if it has neither allocations nor children, and then its callers that

@@ -208,9 +208,8 @@ trait Sink {
         raw: &RawNode,
         parent: u32,
         function: (u32, &Arc<Function>),
-        children: &[&RawNode],
         allocations: &[RawAllocation],
-    );
+    ) -> Result<(), Mismatch>;
 }
 
 impl Sink for ContextTree {
@@ -229,12 +228,12 @@ impl Sink for ContextTree {
         raw: &RawNode,
         parent: u32,
         (function, _): (u32, &Arc<Function>),
-        _: &[&RawNode],
         _: &[RawAllocation],
-    ) {
+    ) -> Result<(), Mismatch> {
         self.function_of.push(function);
         self.parents.push(parent);
         self.ids.push(NodeId(raw.node_id));
+        Ok(())
     }
 }
 
@@ -249,13 +248,13 @@ impl Sink for Vec<Node> {
         raw: &RawNode,
         _: u32,
         (_, function): (u32, &Arc<Function>),
-        children: &[&RawNode],
         allocations: &[RawAllocation],
-    ) {
+    ) -> Result<(), Mismatch> {
         let mut node = Node::of(NodeId(raw.node_id), Arc::clone(function));
-        node.child_ids = children.iter().map(|child| NodeId(child.node_id)).collect();
+        node.child_ids = children(raw)?.iter().map(|child| NodeId(child.node_id)).collect();
         node.allocations = allocations.iter().map(Allocation::from).collect();
         self.push(node);
+        Ok(())
     }
 }
 
@@ -303,11 +302,20 @@ impl<S: Sink> Walk<'_, S> {
         // For each level its node's rank, and the children that are still to be visited.
         let mut path: Vec<(u32, std::slice::Iter<'p, &'p RawNode>)> =
             Vec::with_capacity(max_levels.min(256));
-        let mut next = Some(root);
-        while let Some(raw) = next {
-            let parent = path.last().map_or(NONE, |&(rank, _)| rank);
-            let rank = self.rank as u32;
-            let children = self.push(raw, parent)?;
+        // Some nodes are looked at at once, so that the processor is not kept from going on to the
+        // next ones, which are mostly out of its caches.
+        let mut batch = Vec::with_capacity(Self::BATCH);
+        let mut rank = 0;
+        let mut next = Some((root, NONE));
+        while let Some((raw, parent)) = next {
+            if rank == NONE {
+                return Err(Mismatch::new(format_args!("number of nodes: more than 32 bits")));
+            }
+            let children = children(raw)?;
+            batch.push((raw, parent));
+            if batch.len() == Self::BATCH {
+                self.push_all(&mut batch)?;
+            }
             if !children.is_empty() {
                 if path.len() == max_levels {
                     return Err(Mismatch::new(format_args!(
@@ -317,24 +325,30 @@ impl<S: Sink> Walk<'_, S> {
                 }
                 path.push((rank, children.iter()));
             }
+            rank += 1;
             next = loop {
-                let Some((_, level)) = path.last_mut() else { break None };
+                let Some((parent, level)) = path.last_mut() else { break None };
                 match level.next() {
-                    Some(&child) => break Some(child),
+                    Some(child) => break Some((following(raw, child), *parent)),
                     None => path.pop(),
                 };
             };
         }
+        self.push_all(&mut batch)
+    }
+
+    const BATCH: usize = 64;
+
+    fn push_all(&mut self, batch: &mut Vec<(&RawNode, u32)>) -> Result<(), Mismatch> {
+        for (raw, parent) in batch.drain(..) {
+            self.push(raw, parent)?;
+        }
         Ok(())
     }
 
-    /// Takes a node and returns its children.
+    /// Takes a node.
     #[inline]
-    fn push<'p>(&mut self, raw: &'p RawNode, parent: u32) -> Result<&'p [&'p RawNode], Mismatch> {
-        if self.rank >= NONE as usize {
-            return Err(Mismatch::new(format_args!("number of nodes: more than 32 bits")));
-        }
-        let children = children(raw)?;
+    fn push(&mut self, raw: &RawNode, parent: u32) -> Result<(), Mismatch> {
         let number = self.functions.number(raw)?;
         let function = &self.functions.functions[number];
         self.first_nodes.see(raw.node_id, function);
@@ -345,9 +359,29 @@ impl<S: Sink> Walk<'_, S> {
         for allocation in allocations {
             self.counts.add(raw.node_id, allocation.into());
         }
-        self.sink.push(raw, parent, (number as u32, function), children, allocations);
+        self.sink.push(raw, parent, (number as u32, function), allocations)?;
         self.rank += 1;
-        Ok(children)
+        Ok(())
+    }
+}
+
+/// The node `next`, which comes after `last`.
+///
+/// V8's nodes stand in preorder in memory, mostly one right behind the other, and the lists of their
+/// children elsewhere, mostly out of the caches. By the comparison the processor, which predicts its
+/// result, goes on with the next node before the address of it has come from such a list: that
+/// saves an eighth of what a collection takes beyond V8's call.
+#[inline]
+fn following<'p>(last: &RawNode, next: &'p &'p RawNode) -> &'p RawNode {
+    let behind = std::ptr::from_ref(last).addr() + size_of::<RawNode>();
+    let behind: *const RawNode = std::ptr::with_exposed_provenance(behind);
+    if std::ptr::eq(behind, *next) {
+        // SAFETY: it is the address of `next`, which is a node. V8 made it outside of Rust, where
+        // all addresses are exposed.
+        unsafe { &*behind }
+    } else {
+        // Not to be computed but where it is needed.
+        std::hint::black_box(*next)
     }
 }
 
@@ -460,13 +494,13 @@ impl<'a> Functions<'a> {
 #[inline]
 fn tagged_pointer(slot: *const StringSlot) -> Result<usize, Mismatch> {
     if slot.is_null() || !slot.is_aligned() {
-        return Err(Mismatch::new(format_args!("handle of a name: {slot:p}")));
+        return Err(Mismatch::of_address("the handle of a name", slot));
     }
     // SAFETY: a non-null, aligned `Local<String>` is a slot of the open handle scope.
     let tagged = unsafe { *slot } as usize;
     // V8 tags pointers to heap objects with 01.
     if tagged & 0b11 != 0b01 {
-        return Err(Mismatch::new(format_args!("string behind a name: {tagged:#x}")));
+        return Err(Mismatch::of_address("the string behind a name", tagged as *const ()));
     }
     Ok(tagged)
 }
@@ -482,10 +516,8 @@ fn positive(number: i32) -> Option<u32> {
 fn children(node: &RawNode) -> Result<&[&RawNode], Mismatch> {
     // SAFETY: V8 filled the vector before it returned the profile, and leaves it alone.
     let children = unsafe { node.children.as_slice("child nodes") }?;
-    for &child in children {
-        if child.is_null() || !child.is_aligned() {
-            return Err(Mismatch::new(format_args!("address of a child node: {child:p}")));
-        }
+    if let Some(&odd) = children.iter().find(|child| child.is_null() || !child.is_aligned()) {
+        return Err(Mismatch::of_address("a child node", odd));
     }
     let children: *const [*const RawNode] = children;
     // SAFETY: references and pointers have one layout, and these are non-null, aligned `Node*`s in
@@ -611,13 +643,18 @@ mod tests {
         assert!(refused(&|fake| fake.nodes[0].line_number = 7).contains("line 7"));
         let other = string(scope, "(boot)");
         assert_eq!(refused(&|fake| fake.nodes[0].name = other), "root node: name \"(boot)\"");
-        assert_eq!(refused(&|fake| fake.nodes[1].name = std::ptr::null()), "handle of a name: 0x0");
+        assert_eq!(
+            refused(&|fake| fake.nodes[1].name = std::ptr::null()),
+            "address of the handle of a name: 0x0"
+        );
         let odd = other.cast::<u8>().wrapping_add(1).cast();
-        assert!(refused(&|fake| fake.nodes[1].script_name = odd).starts_with("handle of a name"));
+        assert!(
+            refused(&|fake| fake.nodes[1].script_name = odd).starts_with("address of the handle")
+        );
         let not_a_string: StringSlot = std::ptr::without_provenance(42 << 32);
         assert_eq!(
             refused(&|fake| fake.nodes[1].name = &not_a_string),
-            "string behind a name: 0x2a00000000"
+            "address of the string behind a name: 0x2a00000000"
         );
         assert_eq!(
             refused(&|fake| fake.children[1].push(std::ptr::null())),
