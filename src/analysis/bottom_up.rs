@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::answer::fraction;
 use super::group::{self, Group, GroupBy};
 use super::tree::{Tree, TreeKind, TreeOptions, TreeRow};
+use crate::estimate::Sum;
 use crate::model::AnalysisError;
 use crate::profile::{Evidence, Profile};
 use crate::tree::NONE;
@@ -30,7 +31,7 @@ struct Inverted {
     depth: usize,
     start: usize,
     end: usize,
-    value: f64,
+    sum: Sum,
 }
 
 impl Profile {
@@ -99,10 +100,9 @@ impl Inversion<'_> {
         let mut entries = self.entries();
         let mut rows: Vec<TreeRow> = Vec::new();
         let (mut open, _) = self.split(&mut entries, 0, 0);
-        while let Some(Inverted { depth, start, end, .. }) = open.pop() {
+        while let Some(Inverted { depth, start, end, sum }) = open.pop() {
             let same = &mut entries[start..end];
             let function = self.groups[same[0].group as usize].function.as_ref();
-            let sum = self.evidence.of_rows(same.iter().map(|entry| entry.row as usize));
             for entry in &mut *same {
                 entry.at = self.profile.parents()[entry.at as usize];
                 // The root calls nobody.
@@ -141,28 +141,28 @@ impl Inversion<'_> {
         let mut contexts: Vec<Inverted> = Vec::new();
         let (mut start, mut left_out) = (start, 0);
         for same in entries.chunk_by(|one, other| one.group == other.group) {
-            let value: f64 = same.iter().map(|entry| self.value_of(entry)).sum();
-            let magnitude: f64 = same.iter().map(|entry| self.value_of(entry).abs()).sum();
+            let (mut sum, mut magnitude) = (Sum::default(), 0.0);
+            for entry in same {
+                let of_row = self.evidence.of_row(entry.row as usize);
+                magnitude += of_row.value().abs();
+                sum = sum.plus(&of_row);
+            }
             let end = start + same.len();
             // What was allocated right here has no caller.
             let is_called = same[0].group != NONE;
             if is_called && depth < self.deepest && magnitude >= self.least {
-                contexts.push(Inverted { depth, start, end, value: value.abs() });
+                contexts.push(Inverted { depth, start, end, sum });
             } else if is_called {
                 left_out += 1;
             }
             start = end;
         }
-        contexts.sort_by(|one, other| one.value.total_cmp(&other.value));
+        contexts.sort_by(|one, other| one.sum.value().abs().total_cmp(&other.sum.value().abs()));
         (contexts, left_out)
     }
 
     /// The group of a context's function.
     fn group_at(&self, rank: u32) -> u32 {
         self.group_of[self.profile.function_numbers()[rank as usize] as usize]
-    }
-
-    fn value_of(&self, entry: &Entry) -> f64 {
-        self.profile.row_data()[entry.row as usize].value(self.evidence.sample_type)
     }
 }

@@ -291,7 +291,7 @@ impl<R: Read> JsonPull<R> {
 /// U+FFFD, which are as long; returns how far it came. It stops before an escape that is cut off.
 fn mend_surrogates(text: &mut [u8], is_all: bool) -> usize {
     let mut at = 0;
-    while let Some(found) = text[at..].iter().position(|&byte| byte == b'\\') {
+    while let Some(found) = memchr::memchr(b'\\', &text[at..]) {
         at += found;
         let rest = &text[at..];
         let is_cut = match rest {
