@@ -163,7 +163,7 @@ pub use profile::{
     Row,
 };
 #[cfg(any(feature = "v8-150", feature = "v8-152"))]
-pub use sampler::{CollectOptions, HeapSampler};
+pub use sampler::{CollectOptions, HeapSampler, SamplingSession};
 #[cfg(all(feature = "v8-150", not(feature = "v8-152")))]
 pub use v8_150 as v8;
 #[cfg(feature = "v8-152")]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::measurement::Measurement;
 use super::runs::Runs;
 use crate::model::{KeepDead, Result, SamplerOptions};
-use crate::sampler::HeapSampler;
+use crate::sampler::{HeapSampler, SamplingSession};
 use crate::sys::{collect_garbage, refuse_in_callbacks};
 use crate::v8;
 
@@ -167,7 +167,7 @@ impl MeasureOptions {
     ) -> Result<(R, Runs)> {
         // Work is only run once it is known that sampling can be started.
         refuse_in_callbacks(isolate)?;
-        drop(self.start(isolate)?);
+        SamplingSession::start(isolate, self.sampler_options())?.stop(isolate)?;
         for _ in 0..self.warm_up {
             work(isolate);
         }
@@ -181,12 +181,41 @@ impl MeasureOptions {
         }
     }
 
-    fn start<'i>(&self, isolate: &'i mut v8::Isolate) -> Result<HeapSampler<'i>> {
-        let options = SamplerOptions::new()
+    /// Begins to measure what happens in the isolate from now on, whoever drives it: work that goes
+    /// on across promises, timers and ops of an event loop. [`Measuring::end`] ends it.
+    ///
+    /// Nothing is run to [warm up](Self::warm_up): that is for the caller to do before.
+    ///
+    /// ```
+    /// use v8_heap_sampler::budget::{Budget, MeasureOptions};
+    ///
+    /// # let (mut isolate, realm) = fixtures::realm();
+    /// let measuring = MeasureOptions::exact().begin(&mut isolate)?;
+    /// # realm.run(&mut isolate, "a.js", "(async () => { await 0; globalThis.kept = [1, 2, 3]; })()");
+    /// // ... start work, and run the event loop until it is done ...
+    /// let measurement = measuring.end(&mut isolate)?;
+    /// measurement.assert(Budget::all().allocated_bytes(100_000));
+    /// # Ok::<(), v8_heap_sampler::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`measure`](Self::measure).
+    pub fn begin(&self, isolate: &mut v8::Isolate) -> Result<Measuring> {
+        // Before garbage is collected, so that a refusal costs nothing.
+        self.sampler_options().validate()?;
+        refuse_in_callbacks(isolate)?;
+        if self.collect_before {
+            collect_garbage(isolate)?;
+        }
+        SamplingSession::start(isolate, self.sampler_options()).map(Measuring)
+    }
+
+    fn sampler_options(&self) -> SamplerOptions {
+        SamplerOptions::new()
             .interval_bytes(self.interval_bytes)
             .stack_depth(self.stack_depth)
-            .keep_dead(KeepDead::Both);
-        HeapSampler::with_options(isolate, options)
+            .keep_dead(KeepDead::Both)
     }
 
     fn measure_once<R>(
@@ -194,16 +223,44 @@ impl MeasureOptions {
         isolate: &mut v8::Isolate,
         work: &mut impl FnMut(&mut v8::Isolate) -> R,
     ) -> Result<(R, Measurement)> {
-        if self.collect_before {
-            collect_garbage(isolate)?;
-        }
-        let mut sampler = self.start(isolate)?;
+        let Measuring(session) = self.begin(isolate)?;
+        // Stops if `work` panics, too.
+        let mut sampler = HeapSampler::of_session(session, isolate);
         let result = work(&mut sampler);
-        // V8's caches are emptied as well: they would keep alive what the program does not.
-        collect_garbage(&mut sampler)?;
-        let profile = sampler.profile()?;
-        drop(sampler);
-        let measurement = Measurement::new(profile).expect("sampled with the dead, here");
+        let measurement = measurement(sampler.parts())?;
         Ok((result, measurement))
     }
+}
+
+/// A measurement that has begun.
+///
+/// Holds a [`SamplingSession`]: what is said there about isolates that go away, and of being
+/// dropped, holds here.
+#[derive(Debug)]
+#[must_use = "measuring ends with `end`"]
+pub struct Measuring(SamplingSession);
+
+impl Measuring {
+    /// Ends measuring: says what was allocated since it began, and what of that is alive after a
+    /// full garbage collection.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SamplingSession::profile`], if somebody else has stopped the sampler, or the
+    /// isolate is another one. [`Error::InGarbageCollection`](crate::Error::InGarbageCollection)
+    /// where V8 may be collecting garbage.
+    pub fn end(mut self, isolate: &mut v8::Isolate) -> Result<Measurement> {
+        measurement((&mut self.0, isolate))
+    }
+}
+
+/// Ends a session that has measured.
+fn measurement(
+    (session, isolate): (&mut SamplingSession, &mut v8::Isolate),
+) -> Result<Measurement> {
+    session.check_stop(isolate)?;
+    // V8's caches are emptied as well: they would keep alive what the program does not.
+    collect_garbage(isolate)?;
+    let profile = session.finish(isolate)?;
+    Ok(Measurement::new(profile).expect("sampled with the dead, here"))
 }

@@ -141,6 +141,6 @@ pub use amounts::Amounts;
 pub use check::{OverBudget, Scope, Violation};
 pub use limits::Budget;
 #[cfg(any(feature = "v8-150", feature = "v8-152"))]
-pub use measure::MeasureOptions;
+pub use measure::{MeasureOptions, Measuring};
 pub use measurement::{FunctionAmounts, Measurement};
 pub use runs::Runs;

@@ -47,8 +47,8 @@ pub enum Error {
     /// The isolate's one sampling session is taken: by another sampler, by one that was leaked, or
     /// by DevTools. It goes on untouched.
     #[error(
-        "the isolate is being sampled already (another or a leaked HeapSampler, or DevTools), and \
-         V8 has one sampling session per isolate: stop that one first"
+        "the isolate is being sampled already (by another session, by a leaked HeapSampler, or by \
+         DevTools), and V8 has one sampling session per isolate: stop that one first"
     )]
     AlreadySampling,
 
@@ -56,7 +56,7 @@ pub enum Error {
     /// the samples away when that happens, so start again with a new sampler.
     #[error(
         "the isolate is not being sampled any more (stopped before, or by someone else such as \
-         DevTools), so there is nothing to collect: start a new HeapSampler"
+         DevTools), so there is nothing to collect: start sampling again"
     )]
     NotSampling,
 
@@ -70,13 +70,15 @@ pub enum Error {
     )]
     InGarbageCollection,
 
-    /// The isolate behind the guard is not the one that sampling was started on: it was replaced
-    /// through `DerefMut`, as by `std::mem::swap`.
+    /// The isolate is not the one that sampling was started on: another was passed to a
+    /// [`SamplingSession`](crate::SamplingSession), or it was replaced under a
+    /// [`HeapSampler`](crate::HeapSampler) through `DerefMut`, as by `std::mem::swap`.
     #[error(
-        "the isolate under this HeapSampler was replaced (as by std::mem::swap) after sampling \
-         had started; nothing was read from or stopped in the isolate that is there now"
+        "the isolate is not the one that sampling was started on (another was passed to the \
+         session, or it was replaced under a HeapSampler, as by std::mem::swap): nothing was read \
+         from it or stopped in it"
     )]
-    IsolateReplaced,
+    OtherIsolate,
 
     /// The program is linked with a V8 that this crate has not been checked against.
     #[error("V8 {found} is linked, but this version of v8-heap-sampler supports {supported}")]
@@ -95,9 +97,9 @@ pub enum Error {
     /// that mean other functions than before. V8 gives sessions no identity, so a session with the
     /// same interval, put in place of one that was never collected, is taken for it.
     #[error(
-        "the isolate's sampling session is not the one that this HeapSampler started ({check}): it \
-         was replaced by someone else's, such as DevTools', which is left alone; start a new \
-         HeapSampler when that one has ended"
+        "the isolate's sampling session is not the one that was started here ({check}): it was \
+         replaced by someone else's, such as DevTools', which is left alone; start again when that \
+         one has ended"
     )]
     ForeignSession {
         /// What gave it away.

@@ -13,6 +13,12 @@ use crate::v8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RawIsolate(NonNull<c_void>);
 
+// SAFETY: an address, which nothing is done with but by unsafe methods, and their callers vouch for
+// the thread.
+unsafe impl Send for RawIsolate {}
+// SAFETY: as above.
+unsafe impl Sync for RawIsolate {}
+
 impl RawIsolate {
     pub(super) fn of(isolate: &v8::Isolate) -> Self {
         // SAFETY: taking the address does nothing to the isolate.

@@ -29,8 +29,7 @@ struct StopAtDisposal {
     /// Whose session it is; `None` once it turned out that the session is somebody else's, which a
     /// guard must leave alone. At disposal it is stopped all the same.
     owner: Option<SessionId>,
-    /// Set by a guard that went away while a different isolate stood in this one's place, so that
-    /// it could not stop the sampler.
+    /// Set by a session that went away without the isolate, so that it could not stop the sampler.
     abandoned: Arc<AtomicBool>,
     /// Cleared when V8's sampler is known to have been stopped by someone else.
     running: bool,
@@ -98,17 +97,10 @@ impl Session {
         options.validate()?;
         version::check()?;
         let raw = RawIsolate::of(isolate);
-        let allows_javascript = allows_javascript(isolate);
-        let is_abandoned = |session: &StopAtDisposal| {
-            session.owner.is_some() && session.abandoned.load(Ordering::Relaxed)
-        };
-        let is_abandoned = isolate.get_slot::<StopAtDisposal>().is_some_and(is_abandoned);
-        if GcWatch::sees_gc(isolate) || is_abandoned && !allows_javascript {
+        if GcWatch::sees_gc(isolate) {
             return Err(Error::InGarbageCollection);
         }
-        if is_abandoned {
-            drop(isolate.remove_slot::<StopAtDisposal>());
-        }
+        stop_abandoned(isolate)?;
 
         let handle_size = {
             // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
@@ -126,7 +118,7 @@ impl Session {
             stale.disarm();
         }
         // Else V8 may be going through its list of callbacks: the first profile has the watch made.
-        if allows_javascript {
+        if allows_javascript(isolate) {
             GcWatch::of(isolate);
         }
         isolate.set_slot(StopAtDisposal {
@@ -149,10 +141,12 @@ impl Session {
     /// Whether `isolate` is the one that this session runs in, and has not been told to stop.
     fn check(&self, isolate: &mut v8::Isolate) -> Result<()> {
         if RawIsolate::of(isolate) != self.isolate {
-            return Err(Error::IsolateReplaced);
+            return Err(Error::OtherIsolate);
         }
         let slot = isolate.get_slot::<StopAtDisposal>();
         if slot.is_none_or(|slot| slot.owner != Some(self.id)) {
+            // Another session's: if it cannot be stopped now, it is when the isolate comes next.
+            let _ = stop_abandoned(isolate);
             return Err(Error::NotSampling);
         }
         if GcWatch::is_in_gc(isolate) { Err(Error::InGarbageCollection) } else { Ok(()) }
@@ -325,12 +319,37 @@ impl Session {
     pub(crate) fn stop_or_abandon(&mut self, isolate: &mut v8::Isolate) {
         match self.check_stop(isolate) {
             Ok(()) => drop(isolate.remove_slot::<StopAtDisposal>()),
-            Err(Error::IsolateReplaced | Error::InGarbageCollection) => {
-                self.abandoned.store(true, Ordering::Relaxed);
-            }
+            Err(Error::OtherIsolate | Error::InGarbageCollection) => self.abandon(),
             Err(_) => {}
         }
     }
+
+    /// Leaves word that nobody will stop the sampler.
+    fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.abandon();
+    }
+}
+
+/// Stops the sampler of a session that has gone away.
+///
+/// # Errors
+///
+/// V8 may be collecting garbage, where it cannot be stopped.
+pub(crate) fn stop_abandoned(isolate: &mut v8::Isolate) -> Result<()> {
+    let is_abandoned = |session: &StopAtDisposal| {
+        session.owner.is_some() && session.abandoned.load(Ordering::Relaxed)
+    };
+    if isolate.get_slot::<StopAtDisposal>().is_some_and(is_abandoned) {
+        refuse_in_callbacks(isolate)?;
+        drop(isolate.remove_slot::<StopAtDisposal>());
+    }
+    Ok(())
 }
 
 /// Refuses what ends a session where V8 calls the embedder while it collects garbage: it may do

@@ -274,9 +274,9 @@ fn isolate_replaced_under_the_guard() {
         let mut foreign = HeapSampler::new(&mut theirs, 512, 16).unwrap();
 
         std::mem::swap(&mut *sampler, &mut *foreign);
-        assert!(matches!(sampler.collect_nodes(), Err(Error::IsolateReplaced)));
-        assert!(matches!(sampler.stop(), Err(Error::IsolateReplaced)));
-        assert!(matches!(foreign.collect_nodes(), Err(Error::IsolateReplaced)));
+        assert!(matches!(sampler.collect_nodes(), Err(Error::OtherIsolate)));
+        assert!(matches!(sampler.stop(), Err(Error::OtherIsolate)));
+        assert!(matches!(foreign.collect_nodes(), Err(Error::OtherIsolate)));
 
         // Swapped back, both are as before.
         std::mem::swap(&mut *sampler, &mut *foreign);

@@ -8,5 +8,6 @@ mod guard;
 mod oracle;
 mod profile;
 mod real_program;
+mod session;
 #[cfg(feature = "sourcemap")]
 mod source_maps;

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
+use super::session::SamplingSession;
 use crate::graph::Callgraph;
-use crate::model::{Bytes, HeapStatistics, Node, Result, SampleType, SamplerOptions, Timestamp};
-use crate::profile::{Collection, Profile};
-use crate::sys::{Collected, Session};
+use crate::model::{Error, Node, Result, SampleType, SamplerOptions};
+use crate::profile::{Label, Profile};
 use crate::v8;
 
 /// Samples the heap allocations of an isolate for as long as it lives.
@@ -15,7 +15,9 @@ use crate::v8;
 /// isolate is borrowed, and the guard lends it out again: it dereferences to [`v8::Isolate`], so
 /// `v8::scope!(let scope, &mut *sampler)` opens a scope to run JavaScript in.
 ///
-/// V8 has one sampling session per isolate, which DevTools shares.
+/// V8 has one sampling session per isolate, which DevTools shares. Where the isolate cannot be
+/// borrowed for that long, as in a host that owns it, take a [`SamplingSession`]: a guard is one with
+/// its isolate.
 ///
 /// ```
 /// # fixtures::init();
@@ -93,12 +95,13 @@ use crate::v8;
 /// The guard works on the isolate that it was given, whether or not that is the thread's current
 /// one, and on an isolate that is held through a locker.
 pub struct HeapSampler<'a> {
-    isolate: &'a mut v8::Isolate,
-    session: Session,
-    options: SamplerOptions,
-    started: Timestamp,
-    heap_at_start: HeapStatistics,
+    /// `None` once it was given back, by what consumes the guard.
+    isolate: Option<&'a mut v8::Isolate>,
+    session: SamplingSession,
 }
+
+/// Why the isolate is there: only what consumes the guard takes it out.
+const LENT: &str = "the guard has its isolate for as long as it lives";
 
 impl<'a> HeapSampler<'a> {
     /// Starts sampling `isolate`: one sample per `interval_bytes` bytes allocated on average, each
@@ -149,19 +152,113 @@ impl<'a> HeapSampler<'a> {
     /// [`Error::AlreadySampling`]: crate::Error::AlreadySampling
     /// [`Error::UnsupportedV8`]: crate::Error::UnsupportedV8
     pub fn with_options(isolate: &'a mut v8::Isolate, options: SamplerOptions) -> Result<Self> {
-        let session = Session::start(isolate, &options)?;
-        let heap_at_start = heap_statistics(&isolate.get_heap_statistics());
-        Ok(Self { isolate, session, options, started: Timestamp::now(), heap_at_start })
+        Self::try_start(isolate, options).map_err(|(error, _)| error)
+    }
+
+    /// Starts sampling `isolate` as `options` say, and gives the isolate back if that fails: for
+    /// those who have nothing but this reference to it.
+    ///
+    /// ```
+    /// use v8_heap_sampler::{Error, HeapSampler, SamplerOptions};
+    ///
+    /// # let mut isolate = fixtures::isolate();
+    /// # let isolate: &mut v8::Isolate = &mut isolate;
+    /// let options = SamplerOptions::new().interval_bytes(0);
+    /// let (error, isolate) = HeapSampler::try_start(isolate, options).unwrap_err();
+    /// assert!(matches!(error, Error::Interval { .. }));
+    /// assert!(HeapSampler::try_start(isolate, SamplerOptions::new()).is_ok());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`with_options`](Self::with_options), with the isolate.
+    pub fn try_start(
+        isolate: &'a mut v8::Isolate,
+        options: SamplerOptions,
+    ) -> Result<Self, (Error, &'a mut v8::Isolate)> {
+        match SamplingSession::start(isolate, options) {
+            Ok(session) => Ok(Self::of_session(session, isolate)),
+            Err(error) => Err((error, isolate)),
+        }
     }
 
     /// The isolate, to run JavaScript with.
     pub fn isolate(&mut self) -> &mut v8::Isolate {
-        self.isolate
+        self.parts().1
+    }
+
+    /// Stops sampling and gives the isolate back for as long as it was lent.
+    ///
+    /// ```
+    /// use v8_heap_sampler::{HeapSampler, Profile};
+    ///
+    /// /// Samples what a host does with its isolate, and hands the isolate on.
+    /// fn sampled<'a>(isolate: &'a mut v8::Isolate) -> (Profile, &'a mut v8::Isolate) {
+    ///     let mut sampler = HeapSampler::new(isolate, 1024, 64).unwrap();
+    ///     // ... run JavaScript ...
+    ///     (sampler.profile().unwrap(), sampler.into_isolate())
+    /// }
+    /// # sampled(&mut fixtures::isolate());
+    /// ```
+    #[must_use]
+    pub fn into_isolate(mut self) -> &'a mut v8::Isolate {
+        let isolate = self.isolate.take().expect(LENT);
+        self.session.stop_or_abandon(isolate);
+        isolate
+    }
+
+    /// Stops sampling, if it goes on, and starts it anew.
+    ///
+    /// ```
+    /// use v8_heap_sampler::{HeapSampler, SamplerOptions};
+    ///
+    /// # let mut isolate = fixtures::isolate();
+    /// let mut sampler = HeapSampler::new(&mut isolate, 512 * 1024, 64)?;
+    /// sampler.stop()?;
+    /// // ... run JavaScript that nobody wants to know about ...
+    /// sampler.restart(SamplerOptions::new().interval_bytes(1024))?;
+    /// assert_eq!(sampler.options().interval_bytes, 1024);
+    /// # Ok::<(), v8_heap_sampler::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`with_options`](Self::with_options). If the options are out of bounds, or V8 may be
+    /// collecting garbage, what was sampled is still there.
+    pub fn restart(&mut self, options: SamplerOptions) -> Result<()> {
+        let (session, isolate) = self.parts();
+        session.restart(isolate, options)
     }
 
     /// The options that sampling was started with.
     pub fn options(&self) -> &SamplerOptions {
-        &self.options
+        self.session.options()
+    }
+
+    /// Puts a label on all profiles that are collected from now on, in place of any with the same
+    /// key.
+    ///
+    /// ```
+    /// use v8_heap_sampler::{HeapSampler, Label};
+    ///
+    /// # let mut isolate = fixtures::isolate();
+    /// let mut sampler = HeapSampler::new(&mut isolate, 1024, 64)?;
+    /// sampler.add_label(Label::text("tenant", "42"));
+    /// let profile = sampler.finish()?;
+    /// assert!(profile.label_sets().all(|labels| labels == [Label::text("tenant", "42")]));
+    /// # Ok::<(), v8_heap_sampler::Error>(())
+    /// ```
+    pub fn add_label(&mut self, label: Label) {
+        self.session.add_label(label);
+    }
+
+    /// A guard of a session that runs in `isolate`.
+    pub(crate) fn of_session(session: SamplingSession, isolate: &'a mut v8::Isolate) -> Self {
+        Self { isolate: Some(isolate), session }
+    }
+
+    pub(crate) fn parts(&mut self) -> (&mut SamplingSession, &mut v8::Isolate) {
+        (&mut self.session, self.isolate.as_deref_mut().expect(LENT))
     }
 
     /// The profile so far, as flat nodes: parents before children, siblings in V8's order, the
@@ -194,18 +291,19 @@ impl<'a> HeapSampler<'a> {
     /// # Errors
     ///
     /// - [`Error::NotSampling`]: sampling was stopped, by [`stop`](Self::stop) or by someone else.
-    /// - [`Error::IsolateReplaced`]: the isolate under the guard is not the one it was made with.
+    /// - [`Error::OtherIsolate`]: the isolate under the guard is not the one it was made with.
     /// - [`Error::ForeignSession`]: somebody else's session runs in place of this one.
     /// - [`Error::UnexpectedProfile`]: what V8 returned failed a check. See there.
     /// - [`Error::InGarbageCollection`]: a callback around a garbage collection is running.
     ///
     /// [`Error::InGarbageCollection`]: crate::Error::InGarbageCollection
     /// [`Error::NotSampling`]: crate::Error::NotSampling
-    /// [`Error::IsolateReplaced`]: crate::Error::IsolateReplaced
+    /// [`Error::OtherIsolate`]: crate::Error::OtherIsolate
     /// [`Error::ForeignSession`]: crate::Error::ForeignSession
     /// [`Error::UnexpectedProfile`]: crate::Error::UnexpectedProfile
     pub fn collect_nodes(&mut self) -> Result<Vec<Node>> {
-        self.session.collect_nodes(self.isolate)
+        let (session, isolate) = self.parts();
+        session.collect_nodes(isolate)
     }
 
     /// The profile so far. Sampling goes on.
@@ -249,13 +347,8 @@ impl<'a> HeapSampler<'a> {
     /// [`Error::Profile`]: crate::Error::Profile
     /// [`KeepDead`]: crate::KeepDead
     pub fn profile(&mut self) -> Result<Profile> {
-        let collected = Timestamp::now();
-        let Collected { tree, samples, own_work, heap } = self.session.collect(self.isolate)?;
-        let mut collection = Collection::new(self.options.clone());
-        (collection.started, collection.collected) = (self.started, collected);
-        (collection.heap_at_start, collection.heap) = (self.heap_at_start, heap_statistics(&heap));
-        collection.own_work = own_work;
-        Ok(Profile::of_collection(tree, samples, collection)?)
+        let (session, isolate) = self.parts();
+        session.profile(isolate)
     }
 
     /// The profile of everything since the last window, or since sampling started; then samples
@@ -311,14 +404,8 @@ impl<'a> HeapSampler<'a> {
     /// has seen yet, the next call says so ([`Error::NotSampling`](crate::Error::NotSampling)). As
     /// [`stop`](Self::stop) where V8 may be collecting garbage.
     pub fn take_window(&mut self) -> Result<Profile> {
-        self.session.check_stop(self.isolate)?;
-        let window = self.profile()?;
-        let heap_at_start = heap_statistics(&self.isolate.get_heap_statistics());
-        if self.session.restart(self.isolate, &self.options).is_ok() {
-            self.started = Timestamp::now();
-            self.heap_at_start = heap_at_start;
-        }
-        Ok(window)
+        let (session, isolate) = self.parts();
+        session.take_window(isolate)
     }
 
     /// Collects the profile and builds the graph of functions, weighted in the bytes that are in
@@ -346,8 +433,9 @@ impl<'a> HeapSampler<'a> {
     ///
     /// As [`profile`](Self::profile); sampling goes on in that case.
     pub fn collect_allocations(&mut self, options: CollectOptions) -> Result<Callgraph> {
+        let (session, isolate) = self.parts();
         if options.stop_sampling {
-            self.session.check_stop(self.isolate)?;
+            session.check_stop(isolate)?;
         }
         let graph = self.profile()?.callgraph(SampleType::InuseSpace);
         let graph = graph.expect("every profile of V8's has it");
@@ -374,12 +462,13 @@ impl<'a> HeapSampler<'a> {
     /// # Errors
     ///
     /// [`Error::NotSampling`](crate::Error::NotSampling) if it was stopped before, by whomever, and
-    /// [`Error::IsolateReplaced`](crate::Error::IsolateReplaced) if the isolate under the guard is
+    /// [`Error::OtherIsolate`](crate::Error::OtherIsolate) if the isolate under the guard is
     /// not the one it was made with; that isolate's sampler, if it has one, goes on.
     /// [`Error::InGarbageCollection`](crate::Error::InGarbageCollection) where V8 may be collecting
     /// garbage (see [there](Self#gc-callbacks-and-finalizers)); sampling goes on.
     pub fn stop(&mut self) -> Result<()> {
-        self.session.stop(self.isolate)
+        let (session, isolate) = self.parts();
+        session.stop(isolate)
     }
 
     /// Collects the profile and stops sampling.
@@ -427,48 +516,26 @@ impl Default for CollectOptions {
 impl Deref for HeapSampler<'_> {
     type Target = v8::Isolate;
     fn deref(&self) -> &v8::Isolate {
-        self.isolate
+        self.isolate.as_deref().expect(LENT)
     }
 }
 
 impl DerefMut for HeapSampler<'_> {
     fn deref_mut(&mut self) -> &mut v8::Isolate {
-        self.isolate
+        self.isolate()
     }
 }
 
 impl Drop for HeapSampler<'_> {
     fn drop(&mut self) {
-        self.session.stop_or_abandon(self.isolate);
+        if let Some(isolate) = self.isolate.take() {
+            self.session.stop_or_abandon(isolate);
+        }
     }
 }
 
 impl fmt::Debug for HeapSampler<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HeapSampler")
-            .field("options", &self.options)
-            .field("session", &self.session)
-            .finish_non_exhaustive()
-    }
-}
-
-/// V8's counters by the names of this crate.
-fn heap_statistics(heap: &v8::HeapStatistics) -> HeapStatistics {
-    let bytes = |bytes: usize| Bytes(bytes as u64);
-    HeapStatistics {
-        used: bytes(heap.used_heap_size()),
-        total: bytes(heap.total_heap_size()),
-        total_executable: bytes(heap.total_heap_size_executable()),
-        total_physical: bytes(heap.total_physical_size()),
-        available: bytes(heap.total_available_size()),
-        limit: bytes(heap.heap_size_limit()),
-        malloced: bytes(heap.malloced_memory()),
-        peak_malloced: bytes(heap.peak_malloced_memory()),
-        external: bytes(heap.external_memory()),
-        used_global_handles: bytes(heap.used_global_handles_size()),
-        total_global_handles: bytes(heap.total_global_handles_size()),
-        allocated_so_far: Bytes(heap.total_allocated_bytes()),
-        native_contexts: heap.number_of_native_contexts() as u64,
-        detached_contexts: heap.number_of_detached_contexts() as u64,
+        f.debug_struct("HeapSampler").field("session", &self.session).finish_non_exhaustive()
     }
 }
