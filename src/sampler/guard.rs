@@ -241,9 +241,11 @@ impl<'a> HeapSampler<'a> {
     /// ```
     /// use v8_heap_sampler::{HeapSampler, Label};
     ///
-    /// # let mut isolate = fixtures::isolate();
+    /// # let (mut isolate, realm) = fixtures::realm();
     /// let mut sampler = HeapSampler::new(&mut isolate, 1024, 64)?;
     /// sampler.add_label(Label::text("tenant", "42"));
+    /// # realm.run(&mut sampler, "a.js", "globalThis.kept = new Array(10000).fill(0); ''");
+    /// // ... run JavaScript ...
     /// let profile = sampler.finish()?;
     /// assert!(profile.label_sets().all(|labels| labels == [Label::text("tenant", "42")]));
     /// # Ok::<(), v8_heap_sampler::Error>(())
