@@ -203,7 +203,7 @@ impl<'a> HeapSampler<'a> {
     #[must_use]
     pub fn into_isolate(mut self) -> &'a mut v8::Isolate {
         let isolate = self.isolate.take().expect(LENT);
-        self.session.stop_or_abandon(isolate);
+        self.session.stop_if_possible(isolate);
         isolate
     }
 
@@ -531,7 +531,7 @@ impl DerefMut for HeapSampler<'_> {
 impl Drop for HeapSampler<'_> {
     fn drop(&mut self) {
         if let Some(isolate) = self.isolate.take() {
-            self.session.stop_or_abandon(isolate);
+            self.session.stop_if_possible(isolate);
         }
     }
 }

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::heap_statistics;
-use crate::model::{HeapStatistics, Node, Result, SamplerOptions, Timestamp};
+use crate::model::{Error, Node, Result, SamplerOptions, Timestamp};
 use crate::profile::{Collection, Label, Profile};
 use crate::sys::{Collected, Session};
 use crate::v8;
@@ -57,7 +56,8 @@ use crate::v8;
 ///
 /// # Going away
 ///
-/// A session cannot stop when it is dropped, as it has no isolate. V8 goes on sampling until the
+/// A session cannot stop when it is dropped, as it has no isolate. When its last handle has gone
+/// (there are more by [`current`](Self::current)), V8 goes on sampling until the
 /// crate is handed the isolate next, for whatever it be (another session's start or call, a
 /// measurement), or until the isolate is disposed. So the next start on that isolate takes over.
 /// Where sampling must end, and with it its cost, call [`stop`](Self::stop).
@@ -69,8 +69,6 @@ pub struct SamplingSession {
     session: Session,
     options: SamplerOptions,
     labels: Vec<Label>,
-    started: Timestamp,
-    heap_at_start: HeapStatistics,
 }
 
 impl SamplingSession {
@@ -81,13 +79,27 @@ impl SamplingSession {
     /// As [`HeapSampler::with_options`](crate::HeapSampler::with_options).
     pub fn start(isolate: &mut v8::Isolate, options: SamplerOptions) -> Result<Self> {
         let session = Session::start(isolate, &options)?;
-        Ok(Self {
-            session,
-            options,
-            labels: Vec::new(),
-            started: Timestamp::now(),
-            heap_at_start: heap_statistics(&isolate.get_heap_statistics()),
-        })
+        Ok(Self { session, options, labels: Vec::new() })
+    }
+
+    /// One more handle to the session that runs in the isolate, whoever started it; `None` if none
+    /// does, or if it is not one of this crate's.
+    ///
+    /// All handles have the same samples: a window that one takes, and stopping, is for all of them.
+    /// Labels are those of the handle. Sampling goes on for as long as there is a handle.
+    ///
+    /// ```
+    /// use v8_heap_sampler::{SamplerOptions, SamplingSession};
+    ///
+    /// # let mut isolate = fixtures::isolate();
+    /// let session = SamplingSession::start(&mut isolate, SamplerOptions::new())?;
+    /// let mut same = SamplingSession::current(&mut isolate).expect("it has just been started");
+    /// let profile = same.profile(&mut isolate)?;
+    /// # Ok::<(), v8_heap_sampler::Error>(())
+    /// ```
+    pub fn current(isolate: &mut v8::Isolate) -> Option<Self> {
+        let (session, options) = Session::current(isolate)?;
+        Some(Self { session, options, labels: Vec::new() })
     }
 
     /// The options that sampling was started with.
@@ -121,10 +133,11 @@ impl SamplingSession {
     /// As [`HeapSampler::profile`](crate::HeapSampler::profile).
     pub fn profile(&mut self, isolate: &mut v8::Isolate) -> Result<Profile> {
         let collected = Timestamp::now();
-        let Collected { tree, samples, own_work, heap } = self.session.collect(isolate)?;
+        let Collected { tree, samples, own_work, started, heap_at_start, heap } =
+            self.session.collect(isolate)?;
         let mut collection = Collection::new(self.options.clone());
-        (collection.started, collection.collected) = (self.started, collected);
-        (collection.heap_at_start, collection.heap) = (self.heap_at_start, heap_statistics(&heap));
+        (collection.started, collection.collected) = (started, collected);
+        (collection.heap_at_start, collection.heap) = (heap_at_start, heap);
         collection.own_work = own_work;
         let mut profile = Profile::of_collection(tree, samples, collection)?;
         for label in &self.labels {
@@ -143,11 +156,8 @@ impl SamplingSession {
     pub fn take_window(&mut self, isolate: &mut v8::Isolate) -> Result<Profile> {
         self.session.check_stop(isolate)?;
         let window = self.profile(isolate)?;
-        let heap_at_start = heap_statistics(&isolate.get_heap_statistics());
-        if self.session.restart(isolate, &self.options).is_ok() {
-            self.started = Timestamp::now();
-            self.heap_at_start = heap_at_start;
-        }
+        // The window is there, whatever becomes of the next one.
+        let _ = self.session.restart(isolate);
         Ok(window)
     }
 
@@ -160,7 +170,7 @@ impl SamplingSession {
     pub fn restart(&mut self, isolate: &mut v8::Isolate, options: SamplerOptions) -> Result<()> {
         options.validate()?;
         match self.stop(isolate) {
-            Ok(()) | Err(crate::Error::NotSampling) => {}
+            Ok(()) | Err(Error::NotSampling) => {}
             Err(error) => return Err(error),
         }
         let labels = std::mem::take(&mut self.labels);
@@ -185,7 +195,7 @@ impl SamplingSession {
     pub fn finish(&mut self, isolate: &mut v8::Isolate) -> Result<Profile> {
         self.session.check_stop(isolate)?;
         let profile = self.profile(isolate)?;
-        self.stop_or_abandon(isolate);
+        self.stop_if_possible(isolate);
         Ok(profile)
     }
 
@@ -194,9 +204,9 @@ impl SamplingSession {
         self.session.check_stop(isolate)
     }
 
-    /// Stops sampling silently, now or as soon as it can be.
-    pub(super) fn stop_or_abandon(&mut self, isolate: &mut v8::Isolate) {
-        self.session.stop_or_abandon(isolate);
+    /// Stops sampling silently, if that is possible now.
+    pub(super) fn stop_if_possible(&self, isolate: &mut v8::Isolate) {
+        self.session.stop_if_possible(isolate);
     }
 }
 

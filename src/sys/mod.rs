@@ -10,6 +10,7 @@
 
 mod cross_check;
 mod gc_watch;
+mod heap;
 mod isolate;
 mod layout;
 mod own_work;

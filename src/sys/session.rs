@@ -1,9 +1,10 @@
 //! A running sampler, and what ties it to its isolate.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
 
 use super::gc_watch::{EnteredForGc, GcWatch};
+use super::heap::heap_statistics;
 use super::isolate::{Entered, RawIsolate, allows_javascript};
 use super::layout::RawSample;
 use super::own_work::{HandleSize, OwnCounts, OwnSamples, remove_empty, reset_dropped_handles};
@@ -12,7 +13,9 @@ use super::symbols;
 use super::version;
 use super::walk::{Expected, walk_nodes, walk_tree};
 use super::{Mismatch, WalkError};
-use crate::model::{Error, Node, NodeId, Result, SampleId, SamplerOptions};
+use crate::model::{
+    Error, HeapStatistics, Node, NodeId, Result, SampleId, SamplerOptions, Timestamp,
+};
 use crate::profile::{ContextTree, OwnWork, SampledObject};
 use crate::tree::IdIndex;
 use crate::v8;
@@ -29,13 +32,18 @@ struct StopAtDisposal {
     /// Whose session it is; `None` once it turned out that the session is somebody else's, which a
     /// guard must leave alone. At disposal it is stopped all the same.
     owner: Option<SessionId>,
-    /// Set by a session that went away without the isolate, so that it could not stop the sampler.
-    abandoned: Arc<AtomicBool>,
+    /// The session's state, as long as a handle to the session is left to stop the sampler.
+    state: Weak<Mutex<State>>,
     /// Cleared when V8's sampler is known to have been stopped by someone else.
     running: bool,
 }
 
 impl StopAtDisposal {
+    /// Whether all handles of its session have gone without having stopped it.
+    fn is_abandoned(&self) -> bool {
+        self.owner.is_some() && self.state.strong_count() == 0
+    }
+
     /// Forgets the sampler: it is not ours to stop any more.
     fn disarm(mut self) {
         self.running = false;
@@ -68,15 +76,23 @@ impl SessionId {
 /// How often a profile is taken anew when V8's own work for it was sampled meanwhile.
 const ATTEMPTS: usize = 3;
 
-/// A sampler that runs in an isolate, as long as nobody else stops it.
-#[derive(Debug)]
+/// A handle to a sampler that runs in an isolate, as long as nobody else stops it.
+#[derive(Clone, Debug)]
 pub(crate) struct Session {
     isolate: RawIsolate,
     id: SessionId,
-    abandoned: Arc<AtomicBool>,
+    /// Locked while a profile is read, and so by one who has the isolate.
+    state: Arc<Mutex<State>>,
+}
+
+/// What is known of a sampler, by whichever handle profiles are taken.
+#[derive(Debug)]
+struct State {
+    options: SamplerOptions,
+    /// When sampling, or this window of it, started.
+    started: Timestamp,
+    heap_at_start: HeapStatistics,
     expected: Expected,
-    /// Whether garbage is collected before each profile.
-    force_gc: bool,
     handle_size: HandleSize,
     own_samples: OwnSamples,
 }
@@ -87,8 +103,11 @@ pub(crate) struct Collected {
     /// In the order of allocation.
     pub(crate) samples: Vec<SampledObject>,
     pub(crate) own_work: OwnWork,
+    /// When sampling, or this window of it, started.
+    pub(crate) started: Timestamp,
+    pub(crate) heap_at_start: HeapStatistics,
     /// Before V8 built the profile.
-    pub(crate) heap: v8::HeapStatistics,
+    pub(crate) heap: HeapStatistics,
 }
 
 impl Session {
@@ -112,7 +131,6 @@ impl Session {
             return Err(Error::AlreadySampling);
         }
 
-        let (id, abandoned) = (SessionId::next(), Arc::new(AtomicBool::new(false)));
         if let Some(stale) = isolate.remove_slot::<StopAtDisposal>() {
             // V8 could start, so somebody else had stopped that session.
             stale.disarm();
@@ -121,21 +139,45 @@ impl Session {
         if allows_javascript(isolate) {
             GcWatch::of(isolate);
         }
-        isolate.set_slot(StopAtDisposal {
-            isolate: raw,
-            owner: Some(id),
-            abandoned: Arc::clone(&abandoned),
-            running: true,
-        });
-        Ok(Self {
-            isolate: raw,
-            id,
-            abandoned,
+        let state = State {
+            options: options.clone(),
+            started: Timestamp::now(),
+            heap_at_start: heap_statistics(&isolate.get_heap_statistics()),
             expected: Expected::new(options),
-            force_gc: options.force_gc,
             handle_size,
             own_samples: OwnSamples::default(),
-        })
+        };
+        let session =
+            Self { isolate: raw, id: SessionId::next(), state: Arc::new(Mutex::new(state)) };
+        isolate.set_slot(StopAtDisposal {
+            isolate: raw,
+            owner: Some(session.id),
+            state: Arc::downgrade(&session.state),
+            running: true,
+        });
+        Ok(session)
+    }
+
+    /// One more handle to the session that runs in the isolate, as far as is known, and the options
+    /// that it was started with; `None` if none does, or if it is not of this crate.
+    pub(crate) fn current(isolate: &mut v8::Isolate) -> Option<(Self, SamplerOptions)> {
+        // If it cannot be stopped now, it is when the isolate comes next.
+        let _ = stop_abandoned(isolate);
+        let slot = isolate.get_slot::<StopAtDisposal>()?;
+        let session = Self { isolate: slot.isolate, id: slot.owner?, state: slot.state.upgrade()? };
+        let options = session.state().ok()?.options.clone();
+        Some((session, options))
+    }
+
+    /// The state, unless a profile is being read: V8 has called the embedder in a garbage
+    /// collection then.
+    fn state(&self) -> Result<MutexGuard<'_, State>> {
+        match self.state.try_lock() {
+            Ok(state) => Ok(state),
+            // What is noted down is so step by step, and checked against V8's next profile.
+            Err(TryLockError::Poisoned(state)) => Ok(state.into_inner()),
+            Err(TryLockError::WouldBlock) => Err(Error::InGarbageCollection),
+        }
     }
 
     /// Whether `isolate` is the one that this session runs in, and has not been told to stop.
@@ -159,38 +201,39 @@ impl Session {
     }
 
     /// The contexts and samples that the sampler holds now.
-    pub(crate) fn collect(&mut self, isolate: &mut v8::Isolate) -> Result<Collected> {
-        self.read_profile(isolate, |session, scope, heap| {
-            let (profile, (mut tree, with_own), own_work) =
-                session.take_profile(scope, walk_tree)?;
-            let mut samples = session.program_samples(profile.samples()?, &tree)?;
+    pub(crate) fn collect(&self, isolate: &mut v8::Isolate) -> Result<Collected> {
+        self.read_profile(isolate, |state, scope, heap| {
+            let (profile, (mut tree, with_own), own_work) = state.take_profile(scope, walk_tree)?;
+            let mut samples = state.program_samples(profile.samples()?, &tree)?;
             remove_empty(&mut tree, &mut samples, &with_own);
-            Ok(Collected { tree, samples, own_work, heap })
+            let (started, heap_at_start) = (state.started, state.heap_at_start);
+            Ok(Collected { tree, samples, own_work, started, heap_at_start, heap })
         })
     }
 
     /// The nodes that the sampler holds now, with V8's counts.
-    pub(crate) fn collect_nodes(&mut self, isolate: &mut v8::Isolate) -> Result<Vec<Node>> {
-        self.read_profile(isolate, |session, scope, _| {
-            let (_profile, nodes, _) = session.take_profile(scope, walk_nodes)?;
+    pub(crate) fn collect_nodes(&self, isolate: &mut v8::Isolate) -> Result<Vec<Node>> {
+        self.read_profile(isolate, |state, scope, _| {
+            let (_profile, nodes, _) = state.take_profile(scope, walk_nodes)?;
             Ok(nodes)
         })
     }
 
     /// Reads a profile, unless that cannot be done now.
     fn read_profile<T>(
-        &mut self,
+        &self,
         isolate: &mut v8::Isolate,
-        read: impl FnOnce(&mut Self, &mut v8::PinScope<'_, '_, ()>, v8::HeapStatistics) -> Result<T>,
+        read: impl FnOnce(&mut State, &mut v8::PinScope<'_, '_, ()>, HeapStatistics) -> Result<T>,
     ) -> Result<T> {
         self.check(isolate)?;
-        if self.force_gc {
+        let mut state = self.state()?;
+        if state.options.force_gc {
             // V8 would do so while it builds the profile if it was told to, and run finalizers
             // there. They may stop the sampler that V8 is reading, and make handles.
             collect_garbage(isolate)?;
             self.check(isolate)?;
         }
-        let collected = self.read_unchecked(isolate, read);
+        let collected = state.read(isolate, read);
         if let Err(Error::NotSampling | Error::ForeignSession { .. }) = collected
             && let Some(slot) = isolate.get_slot_mut::<StopAtDisposal>()
         {
@@ -199,10 +242,55 @@ impl Session {
         collected
     }
 
-    fn read_unchecked<T>(
+    /// Stops V8's sampler, which forgets all samples, and starts it again.
+    ///
+    /// # Errors
+    ///
+    /// The session is over then.
+    pub(crate) fn restart(&self, isolate: &mut v8::Isolate) -> Result<()> {
+        self.check_stop(isolate)?;
+        let mut state = self.state()?;
+        state.heap_at_start = heap_statistics(&isolate.get_heap_statistics());
+        // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
+        unsafe { self.isolate.stop_sampling() };
+        state.expected = Expected::new(&state.options);
+        state.own_samples = OwnSamples::default();
+        // SAFETY: as above.
+        let started = unsafe { start_sampling(self.isolate, &state.options) };
+        state.started = Timestamp::now();
+        if !matches!(started, Ok(true))
+            && let Some(slot) = isolate.remove_slot::<StopAtDisposal>()
+        {
+            slot.disarm();
+        }
+        if started? { Ok(()) } else { Err(Error::AlreadySampling) }
+    }
+
+    /// Stops the sampler; says if somebody else had done so already.
+    pub(crate) fn stop(&self, isolate: &mut v8::Isolate) -> Result<()> {
+        self.check_stop(isolate)?;
+        // V8 does not tell whether a sampler runs, but starts none where one does.
+        // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
+        let had_stopped =
+            unsafe { self.isolate.start_sampling(SamplerOptions::MAX_INTERVAL_BYTES, 1, 0) }?;
+        drop(isolate.remove_slot::<StopAtDisposal>());
+        if had_stopped { Err(Error::NotSampling) } else { Ok(()) }
+    }
+
+    /// Stops the sampler silently, if that is possible now; else, once all handles have gone, when
+    /// the isolate comes next.
+    pub(crate) fn stop_if_possible(&self, isolate: &mut v8::Isolate) {
+        if self.check_stop(isolate).is_ok() {
+            drop(isolate.remove_slot::<StopAtDisposal>());
+        }
+    }
+}
+
+impl State {
+    fn read<T>(
         &mut self,
         isolate: &mut v8::Isolate,
-        read: impl FnOnce(&mut Self, &mut v8::PinScope<'_, '_, ()>, v8::HeapStatistics) -> Result<T>,
+        read: impl FnOnce(&mut Self, &mut v8::PinScope<'_, '_, ()>, HeapStatistics) -> Result<T>,
     ) -> Result<T> {
         // SAFETY: our reference to the isolate outlives the value.
         let _entered = unsafe { EnteredForGc::new(isolate) };
@@ -210,7 +298,7 @@ impl Session {
         GcWatch::of(isolate).begin(&heap);
         let collected = {
             v8::scope!(let scope, isolate);
-            read(self, scope, heap)
+            read(self, scope, heap_statistics(&heap))
         };
         GcWatch::of(isolate).end();
         collected
@@ -231,7 +319,8 @@ impl Session {
         loop {
             // SAFETY: the isolate is alive and this thread's, as the reference shows, and entered;
             // `scope` is open on it and outlives the profile, which the caller drops before it.
-            let profile = unsafe { OwnedProfile::take(self.isolate) }?.ok_or(Error::NotSampling)?;
+            let profile =
+                unsafe { OwnedProfile::take(RawIsolate::of(scope)) }?.ok_or(Error::NotSampling)?;
             let (heap, interval) = (scope.get_heap_statistics(), self.expected.interval_bytes());
             let taken = GcWatch::of(scope).take(&heap, self.handle_size, interval);
             let samples = profile.samples()?;
@@ -277,63 +366,6 @@ impl Session {
         sampled.sort_unstable_by_key(|sample| sample.sample_id);
         Ok(sampled)
     }
-
-    /// Stops V8's sampler, which forgets all samples, and starts it again.
-    ///
-    /// # Errors
-    ///
-    /// The session is over then.
-    pub(crate) fn restart(
-        &mut self,
-        isolate: &mut v8::Isolate,
-        options: &SamplerOptions,
-    ) -> Result<()> {
-        self.check_stop(isolate)?;
-        // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
-        unsafe { self.isolate.stop_sampling() };
-        self.expected = Expected::new(options);
-        self.own_samples = OwnSamples::default();
-        // SAFETY: as above.
-        let started = unsafe { start_sampling(self.isolate, options) };
-        if !matches!(started, Ok(true))
-            && let Some(slot) = isolate.remove_slot::<StopAtDisposal>()
-        {
-            slot.disarm();
-        }
-        if started? { Ok(()) } else { Err(Error::AlreadySampling) }
-    }
-
-    /// Stops the sampler; says if somebody else had done so already.
-    pub(crate) fn stop(&mut self, isolate: &mut v8::Isolate) -> Result<()> {
-        self.check_stop(isolate)?;
-        // V8 does not tell whether a sampler runs, but starts none where one does.
-        // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
-        let had_stopped =
-            unsafe { self.isolate.start_sampling(SamplerOptions::MAX_INTERVAL_BYTES, 1, 0) }?;
-        drop(isolate.remove_slot::<StopAtDisposal>());
-        if had_stopped { Err(Error::NotSampling) } else { Ok(()) }
-    }
-
-    /// Stops the sampler silently, and leaves word for the next start where that is not possible:
-    /// if `isolate` is not the one that it runs in, or may be in a garbage collection.
-    pub(crate) fn stop_or_abandon(&mut self, isolate: &mut v8::Isolate) {
-        match self.check_stop(isolate) {
-            Ok(()) => drop(isolate.remove_slot::<StopAtDisposal>()),
-            Err(Error::OtherIsolate | Error::InGarbageCollection) => self.abandon(),
-            Err(_) => {}
-        }
-    }
-
-    /// Leaves word that nobody will stop the sampler.
-    fn abandon(&self) {
-        self.abandoned.store(true, Ordering::Relaxed);
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.abandon();
-    }
 }
 
 /// Stops the sampler of a session that has gone away.
@@ -342,10 +374,7 @@ impl Drop for Session {
 ///
 /// V8 may be collecting garbage, where it cannot be stopped.
 pub(crate) fn stop_abandoned(isolate: &mut v8::Isolate) -> Result<()> {
-    let is_abandoned = |session: &StopAtDisposal| {
-        session.owner.is_some() && session.abandoned.load(Ordering::Relaxed)
-    };
-    if isolate.get_slot::<StopAtDisposal>().is_some_and(is_abandoned) {
+    if isolate.get_slot::<StopAtDisposal>().is_some_and(StopAtDisposal::is_abandoned) {
         refuse_in_callbacks(isolate)?;
         drop(isolate.remove_slot::<StopAtDisposal>());
     }

@@ -197,6 +197,41 @@ fn one_that_is_kept_is_not_taken_over() {
 }
 
 #[test]
+fn has_as_many_handles_as_are_wanted() {
+    let (mut isolate, realm) = fixtures::realm();
+    let inspector = Inspector::connect(&mut isolate, &realm);
+    assert!(SamplingSession::current(&mut isolate).is_none());
+    let both = options().keep_dead(KeepDead::Both);
+    let mut first = SamplingSession::start(&mut isolate, both.clone()).unwrap();
+    first.add_label(Label::text("of", "the first"));
+    let mut second = SamplingSession::current(&mut isolate).unwrap();
+    assert_eq!(second.options(), &both);
+    realm.run(&mut isolate, "fill.js", ALLOCATE);
+    let [one, other] = [&mut first, &mut second].map(|of| of.profile(&mut isolate).unwrap());
+    assert_eq!(one.total(SampleType::AllocSpace), other.total(SampleType::AllocSpace));
+    assert_eq!(other.label_sets().next().unwrap(), []);
+    // One's window is the other's.
+    second.take_window(&mut isolate).unwrap();
+    let next = first.profile(&mut isolate).unwrap();
+    assert!(!has(&next, "fill"));
+    let allocated = |profile: &Profile| profile.collection().unwrap().allocated();
+    assert!(allocated(&next) < allocated(&other), "the window began anew");
+
+    // It goes on for as long as one is left.
+    drop(first);
+    assert!(second.profile(&mut isolate).is_ok());
+    assert!(SamplingSession::start(&mut isolate, options()).is_err());
+    drop(second);
+    assert!(is_sampled(&inspector));
+    assert!(SamplingSession::current(&mut isolate).is_none());
+    assert!(!is_sampled(&inspector));
+    // Nor is there a handle to DevTools' session.
+    inspector.dispatch("HeapProfiler.startSampling", r#"{"samplingInterval":512}"#);
+    assert!(SamplingSession::current(&mut isolate).is_none());
+    assert!(is_sampled(&inspector));
+}
+
+#[test]
 fn is_stopped_and_restarted() {
     let (mut isolate, realm) = fixtures::realm();
     let mut session = SamplingSession::start(&mut isolate, options()).unwrap();
