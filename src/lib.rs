@@ -142,6 +142,8 @@ mod graph;
 mod model;
 mod profile;
 #[cfg(any(feature = "v8-150", feature = "v8-152"))]
+mod remote;
+#[cfg(any(feature = "v8-150", feature = "v8-152"))]
 mod sampler;
 pub mod source;
 mod stats;
@@ -162,6 +164,8 @@ pub use profile::{
     Collection, Context, Contexts, Label, LabelValue, Metadata, OrdinalSample, OwnWork, Profile,
     Row,
 };
+#[cfg(any(feature = "v8-150", feature = "v8-152"))]
+pub use remote::{Gathered, Request, SamplerRegistry, SamplerRemote};
 #[cfg(any(feature = "v8-150", feature = "v8-152"))]
 pub use sampler::{CollectOptions, HeapSampler, SamplingSession};
 #[cfg(all(feature = "v8-150", not(feature = "v8-152")))]

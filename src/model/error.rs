@@ -114,6 +114,21 @@ pub enum Error {
         check: String,
     },
 
+    /// A request to an isolate that runs elsewhere was not served in time: it runs no JavaScript, and
+    /// its owner did not poll. Nothing has changed in it, and nothing will.
+    #[error(
+        "the isolate did not serve the request within {timeout:?}: it runs no JavaScript that could \
+         be interrupted, and its owner did not call SamplerRemote::poll (see set_waker)"
+    )]
+    TimedOut {
+        /// The time that the request was given.
+        timeout: std::time::Duration,
+    },
+
+    /// The isolate that a request was put to has been disposed.
+    #[error("the isolate has been disposed: there is nothing to sample any more")]
+    IsolateGone,
+
     /// The samples stand for more than numbers can say exactly.
     #[error(transparent)]
     Profile(#[from] ProfileError),

@@ -156,9 +156,13 @@ impl SamplingSession {
     pub fn take_window(&mut self, isolate: &mut v8::Isolate) -> Result<Profile> {
         self.session.check_stop(isolate)?;
         let window = self.profile(isolate)?;
-        // The window is there, whatever becomes of the next one.
-        let _ = self.session.restart(isolate);
+        self.begin_window(isolate);
         Ok(window)
+    }
+
+    /// Begins a window, where one was taken: that is there, whatever becomes of the next.
+    pub(crate) fn begin_window(&self, isolate: &mut v8::Isolate) {
+        let _ = self.session.restart(isolate);
     }
 
     /// Stops sampling, if it goes on, and starts it anew.
@@ -205,7 +209,7 @@ impl SamplingSession {
     }
 
     /// Stops sampling silently, if that is possible now.
-    pub(super) fn stop_if_possible(&self, isolate: &mut v8::Isolate) {
+    pub(crate) fn stop_if_possible(&self, isolate: &mut v8::Isolate) {
         self.session.stop_if_possible(isolate);
     }
 }

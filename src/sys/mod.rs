@@ -11,6 +11,7 @@
 mod cross_check;
 mod gc_watch;
 mod heap;
+mod interrupt;
 mod isolate;
 mod layout;
 mod own_work;
@@ -22,6 +23,7 @@ mod walk;
 
 use std::fmt;
 
+pub(crate) use interrupt::interrupt;
 pub(crate) use session::{Collected, Session, collect_garbage, refuse_in_callbacks};
 
 use crate::model::Error;

@@ -8,6 +8,7 @@ mod guard;
 mod oracle;
 mod profile;
 mod real_program;
+mod remote;
 mod session;
 #[cfg(feature = "sourcemap")]
 mod source_maps;
