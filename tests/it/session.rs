@@ -324,8 +324,9 @@ fn an_isolate_need_not_be_entered() {
 }
 
 extern "C" fn profile_in_interrupt(isolate: v8::UnsafeRawIsolatePtr, data: *mut std::ffi::c_void) {
-    // Both are this test's, which waits in JavaScript for this to return.
+    // SAFETY: V8 passes the isolate that it interrupts, on its thread.
     let isolate = &mut unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
+    // SAFETY: the test's list, which waits in JavaScript for this to return.
     let profiles = unsafe { &mut *data.cast::<Vec<Profile>>() };
     let mut session = SamplingSession::start(isolate, options()).unwrap();
     profiles.push(session.profile(isolate).unwrap());
