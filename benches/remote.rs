@@ -110,13 +110,19 @@ fn gather(isolates: usize, threads: usize, is_idle: bool) {
                         FILL
                     };
                     realm.run(&mut isolate, "fill.js", fill);
+                    // SAFETY: it was entered as it was made, and is the current one.
+                    unsafe { isolate.exit() };
                     workers.push((session, remote, realm, isolate));
                 }
                 ready.send(()).unwrap();
                 while !done.load(Ordering::Relaxed) {
                     for (_, remote, realm, isolate) in &mut workers {
                         if !is_idle {
+                            // SAFETY: it lives, and is used by this thread alone.
+                            unsafe { isolate.enter() };
                             realm.run(isolate, "turn.js", "turn()");
+                            // SAFETY: it is the current one.
+                            unsafe { isolate.exit() };
                         }
                         remote.poll(isolate).unwrap();
                     }
@@ -124,8 +130,10 @@ fn gather(isolates: usize, threads: usize, is_idle: bool) {
                         thread::sleep(Duration::from_millis(1));
                     }
                 }
-                // The other way round than they were made.
                 while let Some((mut session, _, _, mut isolate)) = workers.pop() {
+                    // SAFETY: it lives, and is used by this thread alone. It is exited as it is
+                    // dropped.
+                    unsafe { isolate.enter() };
                     let before = Instant::now();
                     session.profile(&mut isolate).unwrap();
                     pause.send(before.elapsed()).unwrap();
