@@ -375,7 +375,7 @@ impl<'a> HeapSampler<'a> {
     /// later window: V8 has forgotten it. `inuse` is what the window allocated and did not lose
     /// yet; it is not the live heap, and adding it up over windows is only an upper limit of that,
     /// since what died later is not taken off. The live heap as a whole is exact in each window, as
-    /// [`Collection::heap`]. For "what is alive, and since when" use the other pair: a session that
+    /// [`Collection::heap`](crate::Collection#structfield.heap). For "what is alive, and since when" use the other pair: a session that
     /// keeps no dead objects can run for ever and needs no windows. One isolate has one session, so
     /// a server has to choose, or to take turns.
     ///
