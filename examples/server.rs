@@ -1,7 +1,6 @@
-//! A server whose isolate is always sampled: `cargo run --example server --features formats`. With an
-//! address as argument, `go tool pprof http://ADDRESS/debug/pprof/allocs` gets what it has allocated
-//! since it was last asked, also while a request is busy. Without, it answers some requests of its
-//! own and shows what they took.
+//! A server whose isolate is always sampled: `cargo run --example server --features formats -- ADDRESS`.
+//! `go tool pprof http://ADDRESS/debug/pprof/allocs` gets what it has allocated since it was last asked,
+//! also while it is busy.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -10,15 +9,12 @@ use std::thread::spawn;
 use std::time::Duration;
 
 use v8_heap_sampler::format::WriteOptions;
-use v8_heap_sampler::{SampleType, SamplerOptions, SamplerRemote, SamplingSession};
+use v8_heap_sampler::{SamplerOptions, SamplerRemote, SamplingSession};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
-const SCRIPT: &str = "
-    function row(id) { return { id, cells: [id, 'row ' + id] }; }
+const SCRIPT: &str = "function row(id) { return { id, cells: [id, 'row ' + id] }; }
     (function handle(path) { return path + Array.from({ length: 5000 }, (_, id) => row(id)); })";
-
-/// What the isolate's thread is to do: answer for a path, or, for none, serve the sampler's remote.
-type Work = Option<(String, Sender<String>)>;
+type Work = Option<(String, Sender<String>)>; // a page to answer with; none: the remote to serve
 
 /// The isolate's thread.
 fn run(work: &Receiver<Work>, wake: Sender<Work>, ready: &Sender<SamplerRemote>) -> Result<()> {
@@ -30,8 +26,8 @@ fn run(work: &Receiver<Work>, wake: Sender<Work>, ready: &Sender<SamplerRemote>)
     let context = v8::Context::new(scope, Default::default());
     let scope = &mut v8::ContextScope::new(scope, context);
     let [at, source] = ["server.js", SCRIPT].map(|text| v8::String::new(scope, text).unwrap());
-    let at = at.into();
-    let at = v8::ScriptOrigin::new(scope, at, 0, 0, false, 0, None, false, false, false, None);
+    let at =
+        v8::ScriptOrigin::new(scope, at.into(), 0, 0, false, 0, None, false, false, false, None);
     let script = v8::Script::compile(scope, source, Some(&at)).unwrap();
     let handle = v8::Local::<v8::Function>::try_from(script.run(scope).unwrap())?;
     ready.send(remote.clone())?;
@@ -40,18 +36,11 @@ fn run(work: &Receiver<Work>, wake: Sender<Work>, ready: &Sender<SamplerRemote>)
         if let Some((path, page)) = work {
             v8::scope!(let scope, scope);
             let path = v8::String::new(scope, &path).unwrap().into();
-            let this = v8::undefined(scope).into();
-            let text = handle.call(scope, this, &[path]).unwrap_or(this);
+            let text = handle.call(scope, handle.into(), &[path]).ok_or("it has thrown")?;
             let _ = page.send(text.to_rust_string_lossy(scope)); // the client may be gone
         }
     }
     Ok(())
-}
-
-fn page(work: &Sender<Work>, path: &str) -> Result<String> {
-    let (page, text) = channel();
-    work.send(Some((path.to_owned(), page)))?;
-    Ok(text.recv()?)
 }
 
 /// A client's thread.
@@ -59,12 +48,16 @@ fn answer(mut stream: TcpStream, work: &Sender<Work>, remote: &SamplerRemote) ->
     let head = BufReader::new(&stream).lines().next().unwrap_or(Ok(String::new()))?;
     let mut body = Vec::new();
     match head.split(' ').nth(1).unwrap_or("/") {
-        // V8 keeps samples of the dead till then: take one by time, too, if few will ask.
-        "/debug/pprof/allocs" => remote
-            .take_window(Duration::from_secs(10))
-            .wait()?
-            .write_pprof(&mut body, WriteOptions::new())?,
-        path => body.extend(page(work, path)?.into_bytes()),
+        "/debug/pprof/allocs" => {
+            // V8 keeps samples of the dead till then: take one by time, too, if few will ask.
+            let window = remote.take_window(Duration::from_secs(10)).wait()?;
+            window.write_pprof(&mut body, WriteOptions::new())?;
+        }
+        path => {
+            let (page, text) = channel();
+            work.send(Some((path.to_owned(), page)))?;
+            body.extend(text.recv()?.into_bytes());
+        }
     }
     write!(stream, "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n", body.len())?;
     Ok(stream.write_all(&body)?)
@@ -77,16 +70,11 @@ fn main() -> Result<()> {
     let wake = work.clone();
     spawn(move || run(&receive, wake, &ready).expect("the isolate goes on"));
     let remote = when_ready.recv()?;
-    if let Some(address) = std::env::args().nth(1) {
-        let listener = TcpListener::bind(address)?;
-        eprintln!("http://{}/debug/pprof/allocs", listener.local_addr()?);
-        for stream in listener.incoming() {
-            let (stream, work, remote) = (stream?, work.clone(), remote.clone());
-            spawn(move || answer(stream, &work, &remote).map_err(|e| eprintln!("{e}")));
-        }
+    let listener = TcpListener::bind(std::env::args().nth(1).ok_or("which address?")?)?;
+    eprintln!("http://{}/debug/pprof/allocs", listener.local_addr()?);
+    for stream in listener.incoming() {
+        let (stream, work, remote) = (stream?, work.clone(), remote.clone());
+        spawn(move || answer(stream, &work, &remote).map_err(|e| eprintln!("{e}")));
     }
-    (0..100).try_for_each(|_| page(&work, "/").map(drop))?;
-    let window = remote.take_window(Duration::from_secs(10)).wait()?;
-    println!("{}", window.top(SampleType::AllocSpace)?);
     Ok(())
 }
