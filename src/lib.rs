@@ -41,6 +41,7 @@
 //! | where in the source? | [`Profile::map_sources`], [`Profile::listing`] |
 //! | in which tool can I look at it? | [`mod@format`]: DevTools, `go tool pprof`, speedscope, the Firefox Profiler, Graphviz |
 //! | what of a server? | [`HeapSampler::take_window`] |
+//! | what if somebody else has the isolate? | [`SamplingSession`]; from other threads [`SamplerRemote`] and [`SamplerRegistry`] |
 //!
 //! The two-step way of the Node module `sample-heap-allocations` is there too: flat [`Node`]s
 //! ([`HeapSampler::collect_nodes`]), from which [`Profile::from_nodes`] and
@@ -177,3 +178,8 @@ pub use v8_152 as v8;
 #[cfg(all(doctest, any(feature = "v8-150", feature = "v8-152")))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The guide's examples are tests.
+#[cfg(all(doctest, any(feature = "v8-150", feature = "v8-152")))]
+#[doc = include_str!("../docs/not-your-isolate.md")]
+struct NotYourIsolate;
