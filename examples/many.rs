@@ -57,6 +57,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let all = Profile::merge(&gathered.profiles)?;
     let by_tenant = GroupBy::Label("tenant".into());
-    println!("{}", all.top(&TopOptions::new(SampleType::InuseSpace).by(by_tenant))?);
+    println!("{}", all.top(TopOptions::new(SampleType::InuseSpace).by(by_tenant))?);
     Ok(())
 }
