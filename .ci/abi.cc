@@ -62,6 +62,7 @@ class Isolate {
  public:
   static Isolate* TryGetCurrent();
   HeapProfiler* GetHeapProfiler();
+  void AutomaticallyRestoreInitialHeapLimit(double threshold_percent);
   class AllowJavascriptExecutionScope {
    public:
     explicit AllowJavascriptExecutionScope(Isolate* isolate);
@@ -106,6 +107,7 @@ v8::Isolate* current() { return v8::Isolate::TryGetCurrent(); }
 bool allows_javascript(v8::Isolate* isolate) {
   return Allow(isolate).was_execution_allowed_assert_;
 }
+void restore(v8::Isolate* isolate) { isolate->AutomaticallyRestoreInitialHeapLimit(0.5); }
 v8::HeapProfiler* get_heap_profiler(v8::Isolate* isolate) { return isolate->GetHeapProfiler(); }
 bool start(v8::HeapProfiler* profiler) {
   return profiler->StartSamplingHeapProfiler(1, 2, v8::HeapProfiler::kSamplingNoFlags);

@@ -42,6 +42,7 @@
 //! | in which tool can I look at it? | [`mod@format`]: DevTools, `go tool pprof`, speedscope, the Firefox Profiler, Graphviz |
 //! | what of a server? | [`HeapSampler::take_window`] |
 //! | what if somebody else has the isolate? | [`SamplingSession`]; from other threads [`SamplerRemote`] and [`SamplerRegistry`] |
+//! | who has filled the heap when it is at its limit? | [`mod@heap_limit`] |
 //!
 //! The two-step way of the Node module `sample-heap-allocations` is there too: flat [`Node`]s
 //! ([`HeapSampler::collect_nodes`]), from which [`Profile::from_nodes`] and
@@ -140,6 +141,8 @@ pub mod budget;
 mod estimate;
 pub mod format;
 mod graph;
+#[cfg(any(feature = "v8-150", feature = "v8-152"))]
+pub mod heap_limit;
 mod model;
 mod profile;
 #[cfg(any(feature = "v8-150", feature = "v8-152"))]

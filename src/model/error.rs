@@ -129,6 +129,20 @@ pub enum Error {
     #[error("the isolate has been disposed: there is nothing to sample any more")]
     IsolateGone,
 
+    /// The isolate's heap limit is watched already. That monitor goes on.
+    #[error(
+        "the isolate has a HeapLimitMonitor already, and V8 calls one callback near the limit: \
+         remove that one first"
+    )]
+    AlreadyMonitored,
+
+    /// The share of the heap limit at which a monitor is to act is none.
+    #[error("a share of {share} of the heap limit: it must be more than 0, and 1 at most")]
+    HeapLimitShare {
+        /// The share that was asked for.
+        share: f64,
+    },
+
     /// The samples stand for more than numbers can say exactly.
     #[error(transparent)]
     Profile(#[from] ProfileError),

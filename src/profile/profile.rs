@@ -116,6 +116,20 @@ impl Profile {
         self.sample_types.iter()
     }
 
+    /// The bytes of memory that it takes, but for labels, comments and the allocator's own needs.
+    #[cfg(any(feature = "v8-150", feature = "v8-152"))]
+    pub(crate) fn memory(&self) -> usize {
+        let function = |function: &Arc<Function>| {
+            size_of::<Function>() + function.name.len() + function.script_name.len()
+        };
+        let columns = [&self.function_of, &self.parents, &self.ends];
+        columns.iter().map(|column| size_of_val(column.as_slice())).sum::<usize>()
+            + self.ids.as_ref().map_or(0, |ids| size_of_val(ids.as_slice()))
+            + size_of_val(self.rows.as_slice())
+            + self.samples.as_ref().map_or(0, |samples| size_of_val(samples.as_slice()))
+            + self.functions.iter().map(function).sum::<usize>()
+    }
+
     /// Tells whether the profile has a sample type.
     pub fn has(&self, sample_type: SampleType) -> bool {
         self.sample_types.has(sample_type)

@@ -42,10 +42,14 @@ use crate::v8;
 ///
 /// let remote = receive.recv().unwrap();
 /// let timeout = Duration::from_secs(10);
-/// remote.start(SamplerOptions::new().interval_bytes(1024), timeout).wait()?;
+/// let options = SamplerOptions::allocation_windows().interval_bytes(1024);
+/// remote.start(options, timeout).wait()?;
 /// let profile = remote.profile(timeout).wait()?; // or `.await?`
+/// # let mut profile = profile; // of a moment in which it may not have allocated anything yet
+/// # while profile.functions().iter().all(|function| function.name != "spin") {
+/// #     profile = remote.profile(timeout).wait()?;
+/// # }
 /// remote.stop(timeout).wait()?;
-/// # assert!(profile.functions().iter().any(|function| function.name == "spin"));
 /// # handle.recv().unwrap().terminate_execution();
 /// # isolate.join().unwrap().unwrap_err();
 /// # Ok::<(), v8_heap_sampler::Error>(())

@@ -123,6 +123,7 @@ impl SamplingSession {
     ///
     /// As [`HeapSampler::collect_nodes`](crate::HeapSampler::collect_nodes).
     pub fn collect_nodes(&mut self, isolate: &mut v8::Isolate) -> Result<Vec<Node>> {
+        self.session.collect_garbage_if_asked(isolate)?;
         self.session.collect_nodes(isolate)
     }
 
@@ -132,6 +133,12 @@ impl SamplingSession {
     ///
     /// As [`HeapSampler::profile`](crate::HeapSampler::profile).
     pub fn profile(&mut self, isolate: &mut v8::Isolate) -> Result<Profile> {
+        self.session.collect_garbage_if_asked(isolate)?;
+        self.profile_as_is(isolate)
+    }
+
+    /// The profile so far, without a garbage collection before, whatever the options say.
+    pub(crate) fn profile_as_is(&mut self, isolate: &mut v8::Isolate) -> Result<Profile> {
         let collected = Timestamp::now();
         let Collected { tree, samples, own_work, started, heap_at_start, heap } =
             self.session.collect(isolate)?;

@@ -4,7 +4,7 @@ use crate::model::{Bytes, HeapStatistics};
 use crate::v8;
 
 /// V8's counters by the names of this crate.
-pub(super) fn heap_statistics(heap: &v8::HeapStatistics) -> HeapStatistics {
+pub(crate) fn heap_statistics(heap: &v8::HeapStatistics) -> HeapStatistics {
     let bytes = |bytes: usize| Bytes(bytes as u64);
     HeapStatistics {
         used: bytes(heap.used_heap_size()),
@@ -21,5 +21,33 @@ pub(super) fn heap_statistics(heap: &v8::HeapStatistics) -> HeapStatistics {
         allocated_so_far: Bytes(heap.total_allocated_bytes()),
         native_contexts: heap.number_of_native_contexts() as u64,
         detached_contexts: heap.number_of_detached_contexts() as u64,
+    }
+}
+
+/// The generations of an isolate's heap, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Generations {
+    pub(crate) old_used: usize,
+    /// What V8 holds against the limit, and has taken beyond it if it had to.
+    pub(crate) old_capacity: usize,
+    pub(crate) young_capacity: usize,
+}
+
+impl Generations {
+    pub(crate) fn of(isolate: &mut v8::Isolate) -> Self {
+        let mut generations = Self { old_used: 0, old_capacity: 0, young_capacity: 0 };
+        for space in 0..isolate.number_of_heap_spaces() {
+            let Some(space) = isolate.get_heap_space_statistics(space) else { continue };
+            match space.space_name().to_bytes() {
+                b"new_space" => generations.young_capacity = space.space_size(),
+                // All isolates share it, or it is young, too.
+                b"read_only_space" | b"new_large_object_space" => {}
+                _ => {
+                    generations.old_used += space.space_used_size();
+                    generations.old_capacity += space.space_size();
+                }
+            }
+        }
+        generations
     }
 }

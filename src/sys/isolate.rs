@@ -28,6 +28,11 @@ impl RawIsolate {
         Self(NonNull::new(address).expect("a reference to an isolate has an isolate's address"))
     }
 
+    /// The isolate as V8's methods take it.
+    pub(super) fn address(self) -> *mut c_void {
+        self.0.as_ptr()
+    }
+
     /// The isolate as the `v8` crate takes it.
     ///
     /// # Safety

@@ -11,6 +11,7 @@
 mod cross_check;
 mod gc_watch;
 mod heap;
+mod heap_limit;
 mod interrupt;
 mod isolate;
 mod layout;
@@ -23,6 +24,8 @@ mod walk;
 
 use std::fmt;
 
+pub(crate) use heap::{Generations, heap_statistics};
+pub(crate) use heap_limit::{HeapLimitHooks, restore_heap_limit};
 pub(crate) use interrupt::interrupt;
 pub(crate) use session::{Collected, Session, collect_garbage, refuse_in_callbacks};
 

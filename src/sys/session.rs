@@ -219,6 +219,15 @@ impl Session {
         })
     }
 
+    /// Collects garbage if the options say that it is done before each profile.
+    ///
+    /// V8 would do so while it builds the profile if it was told to, and run finalizers there. They
+    /// may stop the sampler that V8 is reading, and make handles.
+    pub(crate) fn collect_garbage_if_asked(&self, isolate: &mut v8::Isolate) -> Result<()> {
+        self.check(isolate)?;
+        if self.state()?.options.force_gc { collect_garbage(isolate) } else { Ok(()) }
+    }
+
     /// Reads a profile, unless that cannot be done now.
     fn read_profile<T>(
         &self,
@@ -226,14 +235,7 @@ impl Session {
         read: impl FnOnce(&mut State, &mut v8::PinScope<'_, '_, ()>, HeapStatistics) -> Result<T>,
     ) -> Result<T> {
         self.check(isolate)?;
-        let mut state = self.state()?;
-        if state.options.force_gc {
-            // V8 would do so while it builds the profile if it was told to, and run finalizers
-            // there. They may stop the sampler that V8 is reading, and make handles.
-            collect_garbage(isolate)?;
-            self.check(isolate)?;
-        }
-        let collected = state.read(isolate, read);
+        let collected = self.state()?.read(isolate, read);
         if let Err(Error::NotSampling | Error::ForeignSession { .. }) = collected
             && let Some(slot) = isolate.get_slot_mut::<StopAtDisposal>()
         {

@@ -1,7 +1,7 @@
 //! The methods of V8 that the `v8` crate does not bind, by the names that its static library
 //! gives them.
 //!
-//! They are C++ methods, but they take and return only integers and pointers, `this` first if they
+//! They are C++ methods, but they take and return only numbers and pointers, `this` first if they
 //! are not static, which C++ passes as C does on every target below.
 
 use std::ffi::c_void;
@@ -37,6 +37,11 @@ unsafe extern "C" {
     #[cfg_attr(not(windows), link_name = "_ZN2v87Isolate13TryGetCurrentEv")]
     #[cfg_attr(windows, link_name = "?TryGetCurrent@Isolate@v8@@SAPEAV12@XZ")]
     pub(super) fn isolate_try_get_current() -> *mut c_void;
+
+    /// `void Isolate::AutomaticallyRestoreInitialHeapLimit(double threshold_percent)`
+    #[cfg_attr(not(windows), link_name = "_ZN2v87Isolate36AutomaticallyRestoreInitialHeapLimitEd")]
+    #[cfg_attr(windows, link_name = "?AutomaticallyRestoreInitialHeapLimit@Isolate@v8@@QEAAXN@Z")]
+    pub(super) fn isolate_restore_initial_heap_limit(isolate: *mut c_void, threshold: f64);
 
     /// `Isolate::AllowJavascriptExecutionScope::AllowJavascriptExecutionScope(Isolate* isolate)`
     #[cfg_attr(not(windows), link_name = "_ZN2v87Isolate29AllowJavascriptExecutionScopeC1EPS0_")]

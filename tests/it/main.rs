@@ -5,6 +5,7 @@
 mod callbacks;
 mod collect;
 mod guard;
+mod heap_limit;
 mod oracle;
 mod profile;
 mod real_program;
