@@ -16,8 +16,8 @@ use crate::sys::{
 };
 use crate::v8;
 
-/// What V8 is given at a time to take a profile in, and what the least ceiling is.
-const STEP: usize = 4 << 20;
+/// What V8 is given beside the young generation to take a profile in.
+const LEAST: usize = 4 << 20;
 
 /// The part of the share to which the heap must come down for the monitor to act again.
 const RECOVERED: f64 = 0.8;
@@ -113,7 +113,7 @@ impl HeapLimitMonitor {
         isolate.set_slot(Installed {
             shared: Arc::clone(&shared),
             state: Some(Box::new(state)),
-            ceiling: STEP,
+            ceiling: LEAST,
             most: None,
         });
         HeapLimitHooks::install(isolate, near_limit, after_gc);
@@ -184,20 +184,20 @@ fn with_state<T>(
 /// V8 has reached the limit: the limit that is to be in force, `current` if it is not raised.
 fn near_limit(isolate: &mut v8::Isolate, current: usize, _initial: usize) -> usize {
     let generations = Generations::of(isolate);
+    let young = isolate.get_heap_statistics().heap_size_limit().saturating_sub(current);
+    let Some(installed) = isolate.get_slot_mut::<Installed>() else { return current };
+    if let Some(state) = &mut installed.state {
+        state.limits = Limits { young, is_told: true };
+        let Bytes(asked_for) = state.options.ceiling.unwrap_or_default();
+        let asked_for = usize::try_from(asked_for).unwrap_or(usize::MAX);
+        installed.ceiling = asked_for.max(young.saturating_add(LEAST));
+    }
     // An array that grows can have taken V8 beyond the limit: less than that helps nobody.
     let taken = current.max(generations.old_capacity);
-    let Some(installed) = isolate.get_slot_mut::<Installed>() else { return current };
-    if let Some(state) = &installed.state {
-        installed.ceiling = match state.options.ceiling {
-            Some(Bytes(bytes)) => usize::try_from(bytes).unwrap_or(usize::MAX),
-            None => generations.young_capacity.max(STEP),
-        };
-    }
     let most = *installed.most.get_or_insert(taken.saturating_add(installed.ceiling));
-    let step = most.min(taken.saturating_add(STEP)).max(current);
+    // Some, as V8 can come here several times while the profile is taken.
+    let step = most.min(taken.saturating_add(installed.ceiling / 8)).max(current);
     let acted = with_state(isolate, |state, isolate| {
-        let whole = isolate.get_heap_statistics().heap_size_limit();
-        state.limits = Limits { young: whole.saturating_sub(current), is_told: true };
         if state.acted_at.is_none() && !state.act(isolate, LimitCause::Limit, taken < most) {
             return None;
         }

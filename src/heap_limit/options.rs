@@ -23,7 +23,8 @@ pub enum AtLimit {
     /// terminated.
     Terminate,
     /// Lets V8 go on as if there were no monitor: it asks the embedder's callback, if there is one,
-    /// or ends the process. It is given 4 MB at most for that, once.
+    /// or ends the process. Of the [ceiling](HeapLimitOptions::ceiling) it has what it took to take
+    /// the profile, and an eighth more.
     Die,
 }
 
@@ -100,8 +101,9 @@ impl HeapLimitOptions {
         self
     }
 
-    /// Sets the bytes by which the limit is raised, once, so that the script can end. Default: the
-    /// room that the young generation has taken, and at least 4 MB.
+    /// Sets the bytes by which the limit is raised, once, so that the script can end. Default, and
+    /// least: one young generation (all of which V8 may have to move into the old one to take the
+    /// profile), and 4 MiB.
     ///
     /// A single array that grows needs as much as half of its size again before the script can be
     /// terminated.

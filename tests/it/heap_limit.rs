@@ -134,7 +134,7 @@ fn lives(way: &str, share: &str) {
     let (mut isolate, realm) = isolate(64);
     let _session = SamplingSession::start(&mut isolate, live_heap()).unwrap();
     // An array has half of its size again before it can be terminated.
-    let ceiling = Bytes(if way == "array" { 48 } else { 8 } * MB as u64);
+    let ceiling = Bytes(if way == "array" { 48 } else { 12 } * MB as u64);
     let before = limit(&mut isolate);
     let options = terminate().share(share.parse().unwrap()).ceiling(ceiling);
     let monitor = HeapLimitMonitor::install(&mut isolate, options).unwrap();
