@@ -41,9 +41,10 @@
 //!
 //! # The limit
 //!
-//! No limit is raised but in V8's callback, and there once, to one ceiling above the limit that it
-//! found, or above what V8 has taken by then if that is more. Where V8 collects garbage and calls back while the profile is taken, parts of that same
-//! ceiling are granted. When the heap has come down, V8 restores the limit that it began with
+//! The limit is raised in V8's callback alone, and to one ceiling: the bytes asked for above the
+//! limit that V8 had, or above what V8 has taken by then if that is more. Where V8 collects garbage
+//! and calls back while the profile is taken, parts of that same ceiling are granted. When the heap
+//! has come down, V8 restores the limit that it began with
 //! (`v8::Isolate::AutomaticallyRestoreInitialHeapLimit`).
 //!
 //! # Callbacks of others
@@ -55,10 +56,12 @@
 //!
 //! # Memory
 //!
-//! The profile is taken where there is none left. On V8's heap it needs names only that V8 has not
-//! interned yet: some kilobytes, once. Off the heap V8 needs some 200 bytes a calling context
-//! meanwhile, and the profile 16 to 100 that stay; of those kept from before there are no more than
-//! [`history`](HeapLimitOptions::history) allows.
+//! The profile is taken where there is none left. On V8's heap it needs the names of functions and
+//! scripts that V8 has not interned yet: nothing to some kilobytes, once; long names of thousands
+//! of scripts come from the ceiling. Off the heap V8 and the crate together need some 350 bytes a
+//! calling context while it is taken (`cargo test --test it -- heap_limit::the_capture --nocapture`
+//! prints it), and the [profile](crate::Profile) that stays is smaller. Of those from before there
+//! are no more than [`history`](HeapLimitOptions::history) allows.
 
 mod file;
 mod history;

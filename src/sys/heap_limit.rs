@@ -107,9 +107,10 @@ static AFTER_GC: unsafe extern "C" fn(
 ///
 /// `data` is the address of a live [`State`], whose isolate is this thread's.
 unsafe extern "C" fn near_limit(data: *mut c_void, current: usize, initial: usize) -> usize {
-    // SAFETY: V8 passes back the address that `install` registered; it is freed after V8 has been
-    // told to forget it. Copied out, as the function may have the hooks removed.
+    // Copied out, as the function may have the hooks removed.
     let (raw, call) = {
+        // SAFETY: V8 passes back the address that `install` registered; it is freed after V8 has
+        // been told to forget it.
         let state = unsafe { &*data.cast::<State>() };
         (state.isolate, state.near_limit)
     };

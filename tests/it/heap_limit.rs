@@ -109,6 +109,7 @@ fn child_process() {
         ["lives", way, share] => lives(way, share),
         ["one_of_eight"] => one_of_eight(),
         ["ineffective", monitored] => ineffective(monitored == "monitored"),
+        ["needs", digits] => needs(digits.parse().unwrap()),
         _ => panic!("{words:?}"),
     }
 }
@@ -548,4 +549,63 @@ fn a_capture_that_needs_memory_at_the_limit_gets_it_from_the_ceiling() {
     assert_eq!(culprit(&profile), "closures way.js:1:18");
     let raised = limit(&mut isolate) - before;
     assert!((16 * MB..18 * MB).contains(&raised), "one ceiling: {raised}");
+}
+
+/// Ten functions that call each other: `10^digits` contexts, of which each has kept an object.
+#[cfg(target_os = "linux")]
+fn needs(digits: u32) {
+    let (mut isolate, realm) = isolate(512);
+    let sampling = live_heap().interval_bytes(1);
+    let _session = SamplingSession::start(&mut isolate, sampling).unwrap();
+    let functions: Vec<_> = (0..10)
+        .map(|digit| format!("function f{digit}(n) {{ if (n) all(n - 1); else kept.push([n]); }}"))
+        .collect();
+    let calls: Vec<_> = (0..10).map(|digit| format!("f{digit}(n);")).collect();
+    let source = format!(
+        "globalThis.kept = []; {} function all(n) {{ {} }} all({}); ''",
+        functions.join(" "),
+        calls.join(" "),
+        digits - 1,
+    );
+    realm.run(&mut isolate, "contexts.js", &source);
+    let options = HeapLimitOptions::new().share(0.001).history(0, Bytes(0));
+    let monitor = HeapLimitMonitor::install(&mut isolate, options).unwrap();
+    isolate.low_memory_notification();
+    let heap = isolate.get_heap_statistics().used_heap_size();
+    // Has the kernel begin anew with the largest resident set (proc(5)).
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+    let resident = fixtures::resident_memory();
+    assert!(monitor.poll(&mut isolate).unwrap());
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak: usize = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    let heap = isolate.get_heap_statistics().used_heap_size() - heap;
+    let profile = report_of(&monitor).profile.unwrap();
+    let contexts = profile.len();
+    println!("contexts {contexts} heap {heap} native {}", peak * 1024 - resident);
+}
+
+/// `cargo test --test it -- heap_limit::the_capture --nocapture` prints the figures.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_capture_needs_kilobytes_of_the_heap_and_some_hundred_bytes_a_context() {
+    let needs = |digits: &str| {
+        let output = child("needs", &[digits], "--no-turbo-inlining --max-inlined-bytecode-size=0");
+        assert!(output.status.success(), "{}", stderr(&output));
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        let line = stdout.lines().find(|line| line.contains("contexts ")).expect("figures");
+        println!("{line}");
+        let words: Vec<_> = line.split(' ').collect();
+        let number = |name| -> f64 {
+            let at = words.iter().position(|word| *word == name).unwrap();
+            words[at + 1].parse().unwrap()
+        };
+        (number("contexts"), number("heap"), number("native"))
+    };
+    let ((few, little, small), (many, much, large)) = (needs("4"), needs("5"));
+    assert!(many > 5.0 * few, "{few} and {many} contexts");
+    let a_context = (large - small) / (many - few);
+    println!("{a_context:.0} bytes off the heap a context");
+    assert!(a_context < 500.0);
+    assert!(little.max(much) < 16.0 * 1024.0, "{little} and {much} bytes of the heap");
 }
