@@ -148,8 +148,8 @@ fn lives(way: &str, share: &str) {
         "{report}"
     );
     let raised = limit(&mut isolate) - before;
-    // V8 has gone over the limit itself to make an array.
-    let over = if way == "array" { 24 * MB } else { MB };
+    // V8 has gone over the limit itself, most of all to make an array.
+    let over = if way == "array" { 24 * MB } else { 4 * MB };
     assert!(raised <= ceiling.0 as usize + over, "raised by {raised}");
     assert!(share != "1" || report.cause == LimitCause::Limit && raised > 0, "{report}");
 
@@ -548,7 +548,7 @@ fn a_capture_that_needs_memory_at_the_limit_gets_it_from_the_ceiling() {
     assert!(scripts > 2000, "{scripts}");
     assert_eq!(culprit(&profile), "closures way.js:1:18");
     let raised = limit(&mut isolate) - before;
-    assert!((16 * MB..18 * MB).contains(&raised), "one ceiling: {raised}");
+    assert!((16 * MB..20 * MB).contains(&raised), "one ceiling: {raised}");
 }
 
 /// Ten functions that call each other: `10^digits` contexts, of which each has kept an object.
