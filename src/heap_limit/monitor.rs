@@ -47,8 +47,8 @@ struct Installed {
     shared: Arc<Shared>,
     /// `None` while it is at work, where V8 collects garbage and calls back.
     state: Option<Box<State>>,
-    /// The bytes by which the limit may be raised.
-    ceiling: usize,
+    /// The bytes by which the limit may be raised, if that is enough.
+    asked_for: usize,
     /// The limit up to which it may be raised, once V8 has told what it is.
     most: Option<usize>,
 }
@@ -108,12 +108,13 @@ impl HeapLimitMonitor {
         let (most, Bytes(bytes)) = options.history;
         let history = History::new(most, usize::try_from(bytes).unwrap_or(usize::MAX));
         let limits = Limits { young: 0, is_told: false };
+        let Bytes(asked_for) = options.ceiling.unwrap_or_default();
         let state = State { options, history, due: None, acted_at: None, limits };
         let shared = Arc::<Shared>::default();
         isolate.set_slot(Installed {
             shared: Arc::clone(&shared),
             state: Some(Box::new(state)),
-            ceiling: LEAST,
+            asked_for: usize::try_from(asked_for).unwrap_or(usize::MAX),
             most: None,
         });
         HeapLimitHooks::install(isolate, near_limit, after_gc);
@@ -188,15 +189,13 @@ fn near_limit(isolate: &mut v8::Isolate, current: usize, _initial: usize) -> usi
     let Some(installed) = isolate.get_slot_mut::<Installed>() else { return current };
     if let Some(state) = &mut installed.state {
         state.limits = Limits { young, is_told: true };
-        let Bytes(asked_for) = state.options.ceiling.unwrap_or_default();
-        let asked_for = usize::try_from(asked_for).unwrap_or(usize::MAX);
-        installed.ceiling = asked_for.max(young.saturating_add(LEAST));
     }
+    let ceiling = installed.asked_for.max(young.saturating_add(LEAST));
     // An array that grows can have taken V8 beyond the limit: less than that helps nobody.
     let taken = current.max(generations.old_capacity);
-    let most = *installed.most.get_or_insert(taken.saturating_add(installed.ceiling));
+    let most = *installed.most.get_or_insert(taken.saturating_add(ceiling));
     // Some, as V8 can come here several times while the profile is taken.
-    let step = most.min(taken.saturating_add(installed.ceiling / 8)).max(current);
+    let step = most.min(taken.saturating_add(ceiling / 8)).max(current);
     let acted = with_state(isolate, |state, isolate| {
         if state.acted_at.is_none() && !state.act(isolate, LimitCause::Limit, taken < most) {
             return None;
