@@ -142,6 +142,9 @@ impl SamplerRemote {
     /// Sets the function that is called when there is something to serve, in place of any before:
     /// on the thread that asks, after the request was put in. It should wake the event loop of the
     /// isolate's owner, which then calls [`poll`](Self::poll), and not block.
+    ///
+    /// A task that is polled notes its own waker before it calls `poll`: a request that comes in
+    /// between is then served, or wakes the task again.
     pub fn set_waker(&self, waker: impl Fn() + Send + Sync + 'static) {
         *lock(&self.shared.waker) = Some(Arc::new(waker));
     }
