@@ -1,10 +1,11 @@
-//! What rebuilding costs per node, from 1,000 to 1,000,000 nodes.
+//! What rebuilding costs per node, from 1,000 to 1,000,000 nodes, and merging, from 10 profiles to
+//! 1,000.
 
 use std::hint::black_box;
 use std::time::Instant;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use v8_heap_sampler::{Callgraph, Counted, Node, Profile};
+use v8_heap_sampler::{Callgraph, Counted, Node, Profile, ProfileMerger};
 
 #[path = "support/random_nodes.rs"]
 mod random_nodes;
@@ -36,6 +37,40 @@ fn callgraph(c: &mut Criterion) {
     report("Callgraph::from_nodes", &small, &large, &graph);
 }
 
+fn merge(c: &mut Criterion) {
+    // Ten kinds of work: however many profiles, their sum has as many contexts.
+    let kinds: Vec<Profile> = (1..=10).map(|seed| profile(&random_nodes(10_000, seed))).collect();
+    let sum = |profiles: usize| {
+        let mut merger = ProfileMerger::new();
+        for profile in kinds.iter().cycle().take(profiles) {
+            merger.add(profile).unwrap();
+        }
+        merger.finish().unwrap()
+    };
+    let mut group = c.benchmark_group("merge");
+    group.sample_size(10);
+    group.throughput(Throughput::Elements(10 * 10_000));
+    group.bench_function("10 profiles of 10,000 contexts", |b| {
+        b.iter_with_large_drop(|| sum(10));
+    });
+    group.finish();
+
+    println!(
+        "
+per context of what is merged, in turn (target: no more for 1,000 profiles than for 10):"
+    );
+    let mut runs: Vec<(f64, f64, f64)> = (0..5)
+        .map(|_| {
+            let few = (0..10).map(|_| per_node(10 * 10_000, || sum(10))).sum::<f64>() / 10.0;
+            let many = per_node(1_000 * 10_000, || sum(1_000));
+            (many / few, few, many)
+        })
+        .collect();
+    runs.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (ratio, few, many) = runs[runs.len() / 2];
+    println!("  1,000 profiles against 10: {ratio:.2} times ({many:.0} ns and {few:.0} ns)");
+}
+
 fn profile(nodes: &[Node]) -> Profile {
     Profile::from_nodes(nodes, Counted::InUse).unwrap()
 }
@@ -63,5 +98,5 @@ fn report(what: &str, small: &[Node], large: &[Node], build: &dyn Fn(&[Node]) ->
     println!("  {what}: {ratio:.2} times ({large:.0} ns and {small:.0} ns a node)");
 }
 
-criterion_group!(benches, callgraph);
+criterion_group!(benches, callgraph, merge);
 criterion_main!(benches);

@@ -166,7 +166,7 @@ pub use model::{
 pub use petgraph;
 pub use profile::{
     Collection, Context, Contexts, Label, LabelValue, Metadata, OrdinalSample, OwnWork, Profile,
-    Row,
+    ProfileMerger, Row,
 };
 #[cfg(any(feature = "v8-150", feature = "v8-152"))]
 pub use remote::{Gathered, Request, SamplerRegistry, SamplerRemote};

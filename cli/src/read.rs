@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use v8_heap_sampler::Profile;
 use v8_heap_sampler::format::{ReadError, ReadOptions, plain_text};
+use v8_heap_sampler::{AnalysisError, Profile, ProfileMerger};
 
 use crate::failure::{Failure, tell};
 
@@ -36,23 +36,25 @@ pub(crate) fn read(path: &Path, options: &ReadOptions) -> Result<Profile, Failur
 
 /// Reads files as one profile.
 pub(crate) fn read_all(paths: &[PathBuf], options: &ReadOptions) -> Result<Profile, Failure> {
-    let mut profiles = Vec::with_capacity(paths.len());
-    for path in paths {
-        profiles.push(read(path, options)?);
+    match paths {
+        [path] => read(path, options),
+        _ => merge(paths.iter().map(|path| read(path, options))),
     }
-    if profiles.len() == 1 {
-        return Ok(profiles.remove(0));
-    }
-    merge(&profiles)
 }
 
-/// Adds profiles up, and says what that leaves out.
-pub(crate) fn merge(profiles: &[Profile]) -> Result<Profile, Failure> {
-    let merged = Profile::merge(profiles).map_err(|error| Failure::Failed(error.to_string()))?;
-    for value in Profile::left_out_of_merge(profiles) {
+/// Adds profiles up, of which one is held at a time, and says what that leaves out.
+pub(crate) fn merge(
+    profiles: impl Iterator<Item = Result<Profile, Failure>>,
+) -> Result<Profile, Failure> {
+    let failed = |error: AnalysisError| Failure::Failed(error.to_string());
+    let mut merger = ProfileMerger::new();
+    for profile in profiles {
+        merger.add(&profile?).map_err(failed)?;
+    }
+    for value in merger.left_out() {
         tell(&format!("{value} is left out: not all of the files have it"));
     }
-    Ok(merged)
+    merger.finish().map_err(failed)
 }
 
 /// A reader that shows how far it has come.

@@ -189,7 +189,7 @@ impl Profile {
         evidence: &Evidence<'_>,
         key: &str,
     ) -> (Vec<Group>, Vec<GroupSums>) {
-        let groups = self.label_sets().map(|labels| {
+        let groups = self.labels().iter().map(|labels| {
             let value = labels.iter().find(|label| label.key == key).map(|label| &label.value);
             let name = match value {
                 None => "(none)".to_owned(),

@@ -99,6 +99,11 @@ impl Sum {
         Self::of(0.0, each, missed, probability)
     }
 
+    /// With what can go unnoticed as in another one.
+    pub(crate) fn with_unnoticed_of(self, other: &Self) -> Self {
+        Self { one_more: other.one_more, ..self }
+    }
+
     /// Whether there can be such a sum: of numbers and, unless it may be a difference, of none
     /// below 0.
     pub(super) fn is_possible(&self, has_no_sign: bool) -> bool {

@@ -13,7 +13,7 @@ use super::labels::LabelSets;
 use super::profile::{Metadata, Profile};
 use super::row::RowData;
 use super::sample::OrdinalSample;
-use crate::model::{Function, Name, NodeId, Original, SampleType, SampleTypes, ScriptId};
+use crate::model::{Function, Name, NodeId, Original, SampleTypes, ScriptId};
 use crate::tree::{NONE, TooMany, check_count};
 
 /// Appends to a vector that grows by a quarter: what is read is large, and memory that is merely
@@ -30,10 +30,43 @@ pub(crate) fn push<T>(vec: &mut Vec<T>, value: T) {
 pub(crate) struct Functions {
     functions: Vec<Arc<Function>>,
     numbers: HashTable<u32>,
+    names: Names,
+    hasher: RandomState,
+    /// Bytes of the functions.
+    bytes: usize,
+}
+
+/// The names of functions and scripts, each once in memory.
+#[derive(Default)]
+pub(super) struct Names {
     names: HashTable<Name>,
     hasher: RandomState,
-    /// Bytes of the functions and their names.
+    /// Bytes of the names.
     bytes: usize,
+}
+
+impl Names {
+    /// The name that is a text.
+    fn of(&mut self, text: &str) -> Name {
+        self.get_or_insert(text, || Name::from(text))
+    }
+
+    /// The one name that is equal to a name.
+    pub(super) fn shared(&mut self, name: &Name) -> Name {
+        self.get_or_insert(name, || name.clone())
+    }
+
+    fn get_or_insert(&mut self, text: &str, new: impl FnOnce() -> Name) -> Name {
+        let hash = self.hasher.hash_one(text);
+        if let Some(name) = self.names.find(hash, |name| *name == *text) {
+            return name.clone();
+        }
+        let name = new();
+        self.bytes += text.len() + 6 * size_of::<usize>();
+        let hasher = &self.hasher;
+        self.names.insert_unique(hash, name.clone(), |name| hasher.hash_one(name.as_str()));
+        name
+    }
 }
 
 /// A function as it stands in a file, its texts borrowed.
@@ -123,8 +156,8 @@ impl Functions {
         }
         let function = Function {
             script_id: parts.script_id,
-            script_name: self.name(parts.script_name),
-            name: self.name(parts.name),
+            script_name: self.names.of(parts.script_name),
+            name: self.names.of(parts.name),
             line_number: parts.line_number,
             column_number: parts.column_number,
             start_position: parts.start_position,
@@ -153,28 +186,16 @@ impl Functions {
 
     fn original(&mut self, parts: OriginalParts<'_>) -> Arc<Original> {
         self.bytes += size_of::<Original>() + 2 * size_of::<usize>();
-        let mut original = Original::new(self.name(parts.source));
-        original.name = (!parts.name.is_empty()).then(|| self.name(parts.name));
+        let mut original = Original::new(self.names.of(parts.source));
+        original.name = (!parts.name.is_empty()).then(|| self.names.of(parts.name));
         original.line_number = parts.line_number;
         original.column_number = parts.column_number;
         original.into()
     }
 
-    fn name(&mut self, text: &str) -> Name {
-        let hash = self.hasher.hash_one(text);
-        if let Some(name) = self.names.find(hash, |name| *name == *text) {
-            return name.clone();
-        }
-        let name = Name::from(text);
-        self.bytes += text.len() + 6 * size_of::<usize>();
-        let hasher = &self.hasher;
-        self.names.insert_unique(hash, name.clone(), |name| hasher.hash_one(name.as_str()));
-        name
-    }
-
     #[cfg(feature = "formats")]
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.names.bytes
     }
 }
 
@@ -264,6 +285,7 @@ impl Builder {
             samples: has_samples.then(|| shrunk(samples)),
             inferred_interval: None,
             sampled_every: None,
+            tells_intervals: false,
             collection: None,
             is_part: false,
             cut_at: None,
@@ -393,6 +415,12 @@ pub(crate) struct StackBuilder {
     rows: Vec<RowData>,
 }
 
+impl Default for StackBuilder {
+    fn default() -> Self {
+        Self::new(FunctionParts::default())
+    }
+}
+
 impl StackBuilder {
     /// The number of the root.
     pub(crate) const ROOT: u32 = 0;
@@ -414,7 +442,6 @@ impl StackBuilder {
         Ok(callee)
     }
 
-    #[cfg(feature = "formats")]
     /// A context's function and the context that called it.
     pub(crate) fn context(&self, number: u32) -> (u32, u32) {
         self.contexts[number as usize]
@@ -424,18 +451,21 @@ impl StackBuilder {
         push_row(&mut self.rows, row);
     }
 
-    /// Forgets the values of all other sample types, and of what samples the others are.
-    pub(crate) fn keep_values(&mut self, types: SampleTypes) {
-        for row in &mut self.rows {
-            let mut values = row.values();
-            for sample_type in SampleType::ALL {
-                if !types.has(sample_type) {
-                    values[sample_type.index()] = 0.0;
-                }
-            }
-            *row = row.with_values(values);
-        }
-        self.rows.retain(RowData::says_something);
+    /// How many contexts there are.
+    pub(super) fn len(&self) -> usize {
+        self.contexts.len()
+    }
+
+    /// Forgets all contexts but the first `len`.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.contexts.truncate(len);
+        self.numbers.retain(|_, &mut number| (number as usize) < len);
+    }
+
+    /// With other functions of the same numbers, and rows.
+    pub(super) fn with(self, functions: Vec<Arc<Function>>, rows: Vec<RowData>) -> Self {
+        let functions = Functions { functions, ..Functions::default() };
+        Self { functions, rows, ..self }
     }
 
     /// The bytes held, of what was reserved too, and of what finishing takes.
@@ -447,8 +477,8 @@ impl StackBuilder {
             + self.rows.capacity() * size_of::<RowData>()
     }
 
-    /// The profile; the samples, if it has them, with the contexts' numbers in place of their
-    /// ranks.
+    /// The profile, callees in the order in which they came; the samples, if it has them, with the
+    /// contexts' numbers in place of their ranks.
     pub(crate) fn finish(
         self,
         sample_types: SampleTypes,
@@ -456,15 +486,29 @@ impl StackBuilder {
         samples: Option<Vec<OrdinalSample>>,
         metadata: Metadata,
     ) -> Result<Profile, TooMany> {
+        let order = 1..self.contexts.len() as u32;
+        self.finish_in_order(order, sample_types, label_sets, samples, metadata)
+    }
+
+    /// The same, callees in the order of the numbers of all contexts but the root.
+    pub(super) fn finish_in_order(
+        self,
+        order: impl DoubleEndedIterator<Item = u32>,
+        sample_types: SampleTypes,
+        label_sets: LabelSets,
+        samples: Option<Vec<OrdinalSample>>,
+        metadata: Metadata,
+    ) -> Result<Profile, TooMany> {
         let Self { functions, contexts, numbers, mut rows } = self;
         drop(numbers);
-        // Linked lists of each context's callees, the first one first: contexts are numbered in the
-        // order in which they came, so going through them from the back gives that.
+        // Linked lists of each context's callees, the first one first: going through the contexts
+        // from the back gives that.
         let mut first_callee = vec![NONE; contexts.len()];
         let mut next_sibling = vec![NONE; contexts.len()];
-        for (number, &(_, parent)) in contexts.iter().enumerate().skip(1).rev() {
+        for number in order.rev() {
+            let (_, parent) = contexts[number as usize];
             let first = &mut first_callee[parent as usize];
-            next_sibling[number] = std::mem::replace(first, number as u32);
+            next_sibling[number as usize] = std::mem::replace(first, number);
         }
         let mut builder = Builder { functions, ..Builder::default() };
         let mut ranks = vec![NONE; contexts.len()];
@@ -505,6 +549,7 @@ impl StackBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::SampleType;
 
     #[test]
     fn stacks_become_a_tree_in_the_order_in_which_they_came() {
@@ -540,5 +585,19 @@ mod tests {
         let children: Vec<_> = profile.root().children().map(|child| child.index()).collect();
         assert_eq!(children, [1, 5]);
         assert_eq!(profile.root().descendants().count(), profile.len());
+    }
+
+    #[test]
+    fn contexts_that_are_forgotten_can_come_again() {
+        let mut builder = StackBuilder::default();
+        let known = builder.callee(StackBuilder::ROOT, 1).unwrap();
+        let callee = builder.callee(known, 2).unwrap();
+        builder.callee(callee, 1).unwrap();
+        builder.truncate(callee as usize);
+        assert_eq!(builder.len(), 2);
+        assert_eq!(builder.callee(StackBuilder::ROOT, 1).unwrap(), known);
+        assert_eq!(builder.callee(StackBuilder::ROOT, 2).unwrap(), callee);
+        assert_eq!(builder.callee(known, 2).unwrap(), callee + 1);
+        assert_eq!(builder.context(callee), (2, StackBuilder::ROOT));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::labels::LabelSet;
 use super::profile::{Context, Profile};
 use super::row::RowData;
 use super::sample_sums::SampleSums;
@@ -14,6 +15,8 @@ pub(crate) struct Evidence<'p> {
     pub(crate) sample_type: SampleType,
     pub(crate) uncertainty: Uncertainty,
     pub(crate) interval: Option<f64>,
+    /// By label set, where there are several intervals; the largest is that of the profile.
+    intervals: Vec<f64>,
     /// By row, where the samples tell more than the rows.
     of_samples: Option<Vec<Sum>>,
 }
@@ -28,15 +31,24 @@ impl<'p> Evidence<'p> {
         let has_sizes = rows.iter().all(|row| row.raw_size() > 0 || row.value(sample_type) == 0.0);
         let counted = sample_type.counted();
         let has_mean = profile.has(counted.objects()) && profile.has(counted.space());
-        let told = profile.sampled_every().or(profile.metadata.interval.map(|interval| interval.0));
-        let told = told.filter(|&interval| interval >= 1);
+        let told = profile.told_interval();
+        let all_told = told.is_some() || profile.tells_intervals();
         let mut evidence = Self {
             profile,
             sample_type,
             uncertainty: Uncertainty::Unknown,
             interval: profile.interval(),
+            intervals: Vec::new(),
             of_samples: None,
         };
+        let sets = profile.labels().sets();
+        if let Some(largest) = evidence.interval
+            && told.is_none()
+            && sets.iter().any(|set| set.interval.is_some())
+        {
+            let of_set = |set: &LabelSet| set.interval.map_or(largest, |interval| interval as f64);
+            evidence.intervals = sets.iter().map(of_set).collect();
+        }
         if profile.is_difference(sample_type) {
             // What has gone and what is new are told apart no more.
             (evidence.uncertainty, evidence.interval) = (Uncertainty::Difference, None);
@@ -48,7 +60,7 @@ impl<'p> Evidence<'p> {
             evidence.uncertainty = match evidence.interval {
                 None => Uncertainty::Unknown,
                 Some(_) if has_sizes && told == Some(1) => Uncertainty::Exact,
-                Some(_) if has_sizes && told.is_some() => Uncertainty::Sampled,
+                Some(_) if has_sizes && all_told => Uncertainty::Sampled,
                 Some(_) => Uncertainty::Approximate,
             };
         } else if let Some(interval) = evidence.interval {
@@ -68,13 +80,18 @@ impl<'p> Evidence<'p> {
         match self.interval {
             _ if value == 0.0 => Sum::default(),
             None => Sum::certain(value),
-            Some(interval) => {
+            Some(largest) => {
+                let of_set = self.intervals.get(row.labels as usize);
+                let interval = of_set.copied().unwrap_or(largest);
                 let size = self.mean_size(row);
                 let each = if self.sample_type.is_bytes() { size } else { 1.0 };
-                match row.samples(self.sample_type) {
+                let sum = match row.samples(self.sample_type) {
                     Some(n) => Sum::of_samples(n, each, size, interval),
                     None => Sum::of_value(value, each, size, interval),
-                }
+                };
+                // A count beside estimates: these can have missed something all the same.
+                let is_count = interval <= 1.0 && largest > 1.0;
+                if is_count { sum.with_unnoticed_of(&self.none()) } else { sum }
             }
         }
     }
@@ -122,14 +139,13 @@ impl<'p> Evidence<'p> {
 
     /// A sum as an estimate: with what can go unnoticed, if nothing was seen.
     pub(crate) fn estimate(&self, sum: Sum) -> Estimate {
-        let none = match self.interval {
-            Some(interval) => {
-                let each = if self.sample_type.is_bytes() { Sum::LEAST_SIZE } else { 1.0 };
-                Sum::none(each, interval)
-            }
-            None => Sum::default(),
-        };
-        Estimate::new(none.plus(&sum), self.sample_type, self.uncertainty)
+        Estimate::new(self.none().plus(&sum), self.sample_type, self.uncertainty)
+    }
+
+    /// What no sample stands for.
+    fn none(&self) -> Sum {
+        let each = if self.sample_type.is_bytes() { Sum::LEAST_SIZE } else { 1.0 };
+        self.interval.map_or_else(Sum::default, |interval| Sum::none(each, interval))
     }
 
     /// What is said of an answer's numbers in front of it.
@@ -155,8 +171,10 @@ impl<'p> Evidence<'p> {
             }
             (uncertainty, Some(interval)) => {
                 let about = if uncertainty == Uncertainty::Sampled { "" } else { "about " };
+                let least = self.intervals.iter().copied().fold(interval, f64::min);
+                let from = if least < interval { format!("{least:.0} to ") } else { String::new() };
                 heading += &format!(
-                    " ({about}{} samples, one per {interval:.0} bytes; 95 % intervals)",
+                    " ({about}{} samples, one per {from}{interval:.0} bytes; 95 % intervals)",
                     total.sum().samples
                 );
             }

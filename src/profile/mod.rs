@@ -30,6 +30,7 @@ pub(crate) use from_nodes::ContextTree;
 pub(crate) use from_samples::SampledObject;
 #[cfg(feature = "formats")]
 pub(crate) use labels::LabelSets;
+pub use merge::ProfileMerger;
 pub use profile::{Context, Contexts, Metadata, Profile};
 pub(crate) use row::RowData;
 pub use row::{Label, LabelValue, Row};

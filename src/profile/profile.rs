@@ -69,6 +69,8 @@ pub struct Profile {
     /// The interval at which the samples were taken whose numbers the rows hold; `None` if the rows
     /// hold values.
     pub(super) sampled_every: Option<u64>,
+    /// Whether the label sets tell the intervals of all samples.
+    pub(super) tells_intervals: bool,
     pub(super) collection: Option<Box<Collection>>,
     /// Whether it is a part of what was collected.
     pub(super) is_part: bool,
@@ -251,16 +253,35 @@ impl Profile {
     }
 
     /// Puts a label on all samples, in place of any with the same key.
+    ///
+    /// It costs as much as there are sets of labels: one, of a profile that was collected here.
+    /// Linear in the values if sets become equal, or come into another order.
+    ///
+    /// ```
+    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SamplerOptions};
+    /// # let nodes = [Node::new(NodeId(1), "(root)")];
+    /// # let samples = [Sample::new(NodeId(1), 64, SampleId(1), true)];
+    /// use v8_heap_sampler::Label;
+    ///
+    /// let mut profile = Profile::from_samples(&nodes, samples, &SamplerOptions::exact())?;
+    /// profile.add_label(Label::text("isolate", "worker 3"));
+    /// assert_eq!(profile.rows().next().unwrap().labels(), [Label::text("isolate", "worker 3")]);
+    /// # Ok::<(), v8_heap_sampler::ProfileError>(())
+    /// ```
     pub fn add_label(&mut self, label: Label) {
-        self.label_sets.add_to_all(&label);
-        self.label_sets.put_in_order(&mut self.rows);
-        merge_rows(&mut self.rows);
+        // Without values there are no labels of theirs.
+        if !self.label_sets.add_to_all(&label) || self.rows.is_empty() {
+            self.label_sets.put_in_order(&mut self.rows);
+            merge_rows(&mut self.rows);
+        }
     }
 
     /// The sets of labels that the profile's samples have, each once; one empty set if none has
     /// any.
     pub fn label_sets(&self) -> impl ExactSizeIterator<Item = &[Label]> {
-        self.label_sets.iter()
+        let mut sets: Vec<&[Label]> = self.label_sets.iter().collect();
+        sets.dedup(); // They are in order.
+        sets.into_iter()
     }
 
     /// All values, by context, label set and size of objects, in this order.
@@ -331,13 +352,23 @@ impl Profile {
     /// stands for. No sample stands for less than the interval, and those of small objects for
     /// little more.
     pub(crate) fn interval(&self) -> Option<f64> {
-        let told = self.metadata.interval.map(|interval| interval.0 as f64);
-        let told = self.sampled_every.map(|interval| interval as f64).or(told);
-        told.filter(|&interval| interval >= 1.0).or(self.inferred_interval).or_else(|| {
+        let told = self.told_interval().map(|interval| interval as f64);
+        told.or(self.inferred_interval).or_else(|| {
             let samples = self.samples.as_deref().unwrap_or_default();
             let least = samples.iter().map(|sample| sample.bytes).fold(f64::INFINITY, f64::min);
             (samples.len() >= ENOUGH_TO_INFER && least >= 1.0).then_some(least)
         })
+    }
+
+    /// The interval at which all samples were taken, if it is told.
+    pub(crate) fn told_interval(&self) -> Option<u64> {
+        let told = self.sampled_every.or(self.metadata.interval.map(|interval| interval.0));
+        told.filter(|&interval| interval >= 1)
+    }
+
+    /// Whether the intervals of all samples are told, by their label sets, as there are several.
+    pub(crate) fn tells_intervals(&self) -> bool {
+        self.tells_intervals
     }
 
     /// Notes the interval that was seen in other samples.
@@ -349,6 +380,7 @@ impl Profile {
     pub(crate) fn stem_from(&mut self, other: &Self) {
         self.sampled_every = other.sampled_every;
         self.infer_interval(other.interval());
+        self.tells_intervals = other.tells_intervals;
         self.collection.clone_from(&other.collection);
         (self.is_part, self.cut_at) = (other.collection.is_some(), other.cut_at());
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::labels::LabelSets;
 use super::profile::{Context, Profile};
-use crate::model::{Bytes, SampleType, plain_text};
+use crate::model::{Bytes, SampleType, SampleTypes, plain_text};
 
 /// What one calling context allocated itself: one value per sample type, of the objects of one size
 /// where sizes are known, and with one set of labels.
@@ -72,6 +72,17 @@ impl RowData {
     /// The row with other values, as one that was read.
     pub(crate) fn with_values(self, values: [f64; 4]) -> Self {
         Self::of_values(self.context, self.labels, self.raw_size(), values)
+    }
+
+    /// The row with the values of some sample types alone, as one that was read.
+    pub(crate) fn with_values_of(self, types: SampleTypes) -> Self {
+        let mut values = self.values();
+        for sample_type in SampleType::ALL {
+            if !types.has(sample_type) {
+                values[sample_type.index()] = 0.0;
+            }
+        }
+        self.with_values(values)
     }
 
     /// The row in another tree, under another number of its label set.

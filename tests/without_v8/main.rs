@@ -10,8 +10,9 @@
 //! - `format`: by format; `bad_files` and `corpus` of readers, `limits` of writers, `foreign` of
 //!   other programs' files.
 //! - `graph`: weights, cycles.
+//! - `merge`: sums of profiles, in any order.
 //! - `model`: functions, nodes, and their JSON.
-//! - `profile`: contexts, samples, parts of them, merging.
+//! - `profile`: contexts, samples, parts of them.
 //! - `source`: texts and listings; `maps`.
 //! - `tree`: lists of nodes that are none.
 //!
@@ -26,6 +27,7 @@ mod estimate;
 #[cfg(feature = "formats")]
 mod format;
 mod graph;
+mod merge;
 mod model;
 #[cfg(feature = "formats")]
 mod plain;

@@ -1,11 +1,11 @@
-//! Profiles themselves: contexts, rows of samples, parts of the samples, sums of profiles.
+//! Profiles themselves: contexts, rows of samples, parts of the samples.
 
 use v8_heap_sampler::{Counted, NodeId, Profile, SampleType};
 
 use crate::graph::{node, sample};
 use crate::support::random_nodes;
 use crate::support::sampled::{Sampled, sampled};
-use crate::support::stacks::{assert_close, by_stack};
+use crate::support::stacks::assert_close;
 
 mod contexts {
     use std::collections::HashMap;
@@ -419,157 +419,5 @@ mod filter_samples {
         let profile = Profile::from_nodes(&nodes, Counted::InUse).unwrap();
         assert_eq!(profile.filter_samples(|_| true), None);
         assert_eq!(profile.last_sample(), None);
-    }
-}
-
-mod merge {
-    use std::collections::BTreeMap;
-
-    use proptest::prelude::*;
-    use v8_heap_sampler::{Label, Uncertainty};
-
-    use super::*;
-    use crate::analysis::ALL;
-    use crate::support::stacks::{Place, exact_stacks, place_of};
-
-    /// What each stack allocated itself, added up over profiles.
-    fn added(profiles: [&Profile; 2], of: SampleType) -> BTreeMap<Vec<String>, f64> {
-        let mut sums = BTreeMap::new();
-        for (stack, value) in profiles.into_iter().flat_map(|profile| by_stack(profile, of)) {
-            *sums.entry(stack).or_default() += value;
-        }
-        sums
-    }
-
-    fn assert_same_values(found: &Profile, wanted: &BTreeMap<Vec<String>, f64>, of: SampleType) {
-        let found = by_stack(found, of);
-        assert_eq!(found.len(), wanted.len());
-        for ((stack, value), (of, wanted)) in found.iter().zip(wanted) {
-            assert_eq!(stack, of);
-            assert_close(*value, *wanted);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn two_of_one_interval_are_the_profile_of_all_samples(
-            of in sampled(8, 1..250, 1..2000),
-            divisor in 1..5_u64,
-        ) {
-            let is_first =
-                |sample: &v8_heap_sampler::Sample| sample.sample_id.0.is_multiple_of(divisor);
-            let parts = [of.part(is_first), of.part(|sample| !is_first(sample))];
-            let merged = Profile::merge(&parts).unwrap();
-            let alone = Profile::merge([&of.profile]).unwrap();
-            let rows = |profile: &Profile| -> Vec<_> {
-                profile.rows().map(|row| (row.context().index(), row.size())).collect()
-            };
-            prop_assert_eq!(rows(&merged), rows(&alone));
-            prop_assert!(merged.sample_types().eq(of.profile.sample_types()));
-            for sample_type in of.profile.sample_types() {
-                assert_same_values(
-                    &merged,
-                    &by_stack(&of.profile, sample_type).into_iter().collect(),
-                    sample_type,
-                );
-                let [found, wanted] =
-                    [&merged, &of.profile].map(|profile| profile.estimate(sample_type).unwrap());
-                prop_assert_eq!(found.uncertainty(), wanted.uncertainty());
-                of.sum(sample_type, |_| true).assert_is(&found);
-                let [one, other] = [found, wanted]
-                    .map(|total| total.interval(v8_heap_sampler::Confidence::P95).unwrap());
-                assert_close(one.lower, other.lower);
-                assert_close(one.upper, other.upper);
-            }
-            prop_assert_eq!(merged.metadata.interval, of.profile.metadata.interval);
-            // The numbers of samples are each profile's own.
-            prop_assert_eq!(merged.samples(), None);
-        }
-
-        #[test]
-        fn different_intervals_keep_the_values(
-            one in sampled(8, 1..250, 1..2000),
-            other in sampled(8, 1..250, 1..2000),
-        ) {
-            let merged = Profile::merge([&one.profile, &other.profile]).unwrap();
-            for sample_type in merged.sample_types() {
-                let profiles = [&one.profile, &other.profile];
-                assert_same_values(&merged, &added(profiles, sample_type), sample_type);
-                if one.options.interval_bytes == other.options.interval_bytes {
-                    continue;
-                }
-                let total = merged.estimate(sample_type).unwrap();
-                let [first, second] = profiles.map(|of| of.estimate(sample_type).unwrap());
-                assert_close(total.value(), first.value() + second.value());
-                prop_assert_eq!(
-                    (total.uncertainty(), total.samples()),
-                    (Uncertainty::Approximate, None)
-                );
-                // By the larger interval it is an upper bound.
-                let error = |of: &v8_heap_sampler::Estimate| of.standard_error().unwrap().powi(2);
-                prop_assert!(error(&total) >= (error(&first) + error(&second)) * (1.0 - 1e-9));
-            }
-        }
-
-        #[test]
-        fn merging_adds_up(one in exact_stacks(ALL), other in exact_stacks(ALL)) {
-            let (a, b) = (&one.profile, &other.profile);
-            let merged = Profile::merge([a, b]).unwrap();
-            // Scripts that were loaded again are the same: ids are each process's own.
-            let mut wanted = one.by_places();
-            for (stack, weight) in other.by_places() {
-                wanted.entry(stack).or_default().add(weight);
-            }
-            let values = merged.values(one.of).unwrap();
-            let mut found: BTreeMap<Vec<Place>, f64> = BTreeMap::new();
-            for context in merged.contexts() {
-                let callers = std::iter::successors(Some(context), |context| context.parent());
-                let callers = callers.filter(|context| context.parent().is_some());
-                let mut stack: Vec<Place> =
-                    callers.map(|context| place_of(context.function())).collect();
-                stack.reverse();
-                prop_assert!(
-                    found.insert(stack, values[context.index()]).is_none(),
-                    "a stack is there twice"
-                );
-            }
-            found.retain(|_, value| *value != 0.0);
-            let wanted: BTreeMap<_, f64> =
-                wanted.into_iter().map(|(stack, weight)| (stack, weight.value)).collect();
-            prop_assert_eq!(found, wanted);
-            let total = merged.estimate(one.of).unwrap();
-            prop_assert_eq!(
-                total.samples().unwrap(),
-                (one.pieces.len() + other.pieces.len()) as u64
-            );
-
-            let back = Profile::merge([b, a]).unwrap();
-            prop_assert_eq!(by_stack(&back, one.of), by_stack(&merged, one.of));
-            let both = Profile::merge([&merged, &back]).unwrap();
-            let four = Profile::merge([a, b, b, a]).unwrap();
-            prop_assert_eq!(&both, &four);
-            let alone = Profile::merge([&merged]).unwrap();
-            prop_assert_eq!(&alone, &merged);
-        }
-
-        #[test]
-        fn labels_are_there_once(stacks in exact_stacks(ALL)) {
-            let mut once = stacks.profile.clone();
-            once.add_label(Label::text("isolate", "main"));
-            let mut twice = once.clone();
-            twice.add_label(Label::text("isolate", "main"));
-            prop_assert_eq!(&twice, &once);
-            let mut other = stacks.profile.clone();
-            other.add_label(Label::text("isolate", "other"));
-            other.add_label(Label::text("isolate", "main"));
-            prop_assert_eq!(&other, &once);
-            // Kept apart by it, and put together again.
-            let both = Profile::merge([&once, &stacks.profile]).unwrap();
-            let mut put_together = both.clone();
-            put_together.add_label(Label::text("isolate", "main"));
-            prop_assert_eq!(put_together, Profile::merge([&once, &once]).unwrap());
-            let rows = |profile: &Profile| profile.rows().len();
-            prop_assert_eq!(rows(&both), 2 * rows(&Profile::merge([&once]).unwrap()));
-        }
     }
 }

@@ -23,15 +23,13 @@ pub(super) fn convert(arguments: &Convert, reader: &Reader) -> Result<(), Failur
 pub(super) fn merge(arguments: &Merge, reader: &Reader) -> Result<(), Failure> {
     let Merge { files, view, target, label } = arguments;
     let (format, output) = target.open()?;
-    let mut profiles = Vec::with_capacity(files.len());
-    for path in files {
+    let merged = read::merge(files.iter().map(|path| {
         let mut profile = reader.file(path, view)?;
         if let Some(key) = label {
             profile.add_label(Label::text(key.clone(), path.display().to_string()));
         }
-        profiles.push(profile);
-    }
-    let merged = read::merge(&profiles)?;
+        Ok(profile)
+    }))?;
     let name = Path::new("merged");
     target.write(output, format, &merged, view.value(&merged), name, reader.limit())
 }

@@ -130,7 +130,8 @@ impl Profile {
         options: &WriteOptions,
     ) -> Result<(), WriteError> {
         let labels: Vec<u64> = self
-            .label_sets()
+            .labels()
+            .iter()
             .map(|set| set.iter().filter(|label| label.says_something()).count() as u64)
             .collect();
         // Of a label at least key and text are written, within a message of its own.
@@ -265,7 +266,7 @@ impl<W: Write> Encoder<W> {
         options: &WriteOptions,
     ) -> io::Result<()> {
         let mut label_sets = Vec::new();
-        for labels in profile.label_sets() {
+        for labels in profile.labels().iter() {
             // An empty text is none there.
             let labels = labels.iter().filter(|label| label.says_something()).map(|label| {
                 let key = self.string(&label.key)?;
