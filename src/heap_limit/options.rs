@@ -10,7 +10,7 @@ use crate::format::WriteError;
 use crate::model::{Bytes, Error, Result};
 use crate::profile::{Label, Profile};
 
-/// What is done near the heap limit, once the profile has been taken.
+/// The action near the heap limit, once the profile has been taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum AtLimit {
     /// Grants the heap its [ceiling](HeapLimitOptions::ceiling), when it reaches the limit. When it

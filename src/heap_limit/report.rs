@@ -21,7 +21,7 @@ pub enum LimitCause {
     External,
 }
 
-/// Who has filled the heap, and from when on.
+/// The report of a monitor that has acted: who has filled the heap, and from when on.
 ///
 /// Displayed as a few lines: what happened, who has most in use, and what has grown.
 #[derive(Debug)]

@@ -149,7 +149,7 @@ impl SamplerRemote {
         *lock(&self.shared.waker) = Some(Arc::new(waker));
     }
 
-    /// Whether the isolate has been disposed.
+    /// Tells whether the isolate has been disposed.
     pub fn is_closed(&self) -> bool {
         self.shared.mailbox.is_closed()
     }
