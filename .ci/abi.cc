@@ -14,6 +14,13 @@ class vector {
 
 namespace v8 {
 
+namespace internal {
+class FlagList {
+ public:
+  static bool IsFrozen();
+};
+}  // namespace internal
+
 template <class T>
 class Local {
  public:

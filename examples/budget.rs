@@ -4,6 +4,7 @@
 //! keeps every page that was ever rendered.
 
 use v8_heap_sampler::budget::{Budget, MeasureOptions};
+use v8_heap_sampler::v8_flags;
 
 const SCRIPT: &str = "
     const cache = new Map();
@@ -32,7 +33,7 @@ fn load(isolate: &mut v8::Isolate) -> (v8::Global<v8::Context>, v8::Global<v8::F
 
 fn main() -> Result<(), v8_heap_sampler::Error> {
     // In a test binary of its own: flags are the process's, and must be set before V8 starts.
-    v8::V8::set_flags_from_string(MeasureOptions::STABLE_FLAGS);
+    v8_flags::set(v8_flags::STABLE)?;
     v8::V8::initialize_platform(v8::new_default_platform(0, false).make_shared());
     v8::V8::initialize();
     let mut isolate = v8::Isolate::new(Default::default());

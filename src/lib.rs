@@ -155,6 +155,8 @@ mod stats;
 mod sys;
 mod text;
 mod tree;
+#[cfg(any(feature = "v8-150", feature = "v8-152"))]
+pub mod v8_flags;
 
 pub use estimate::{Confidence, ConfidenceInterval, Estimate, Uncertainty};
 pub use graph::{Callgraph, FunctionNode};

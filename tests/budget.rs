@@ -14,7 +14,7 @@ use v8_heap_sampler::budget::{
     Amounts, Budget, MeasureOptions, Measurement, Runs, Scope, Violation,
 };
 use v8_heap_sampler::{
-    Bytes, Confidence, Error, Estimate, HeapSampler, Objects, PseudoFrame, SampleType,
+    Bytes, Confidence, Error, Estimate, HeapSampler, Objects, PseudoFrame, SampleType, v8_flags,
 };
 
 /// Holds V8's flags, for the process that this one starts.
@@ -22,7 +22,7 @@ const FLAGS: &str = "BUDGET_TEST_FLAGS";
 
 fn init() {
     fixtures::init_with_flags(
-        &std::env::var(FLAGS).unwrap_or_else(|_| MeasureOptions::STABLE_FLAGS.to_owned()),
+        &std::env::var(FLAGS).unwrap_or_else(|_| v8_flags::STABLE.to_owned()),
     );
 }
 
@@ -186,9 +186,9 @@ fn in_process(test: &str, flags: &str, of: &str) -> Vec<String> {
 
 #[test]
 fn other_processes_see_the_same() {
-    let first = in_process("figures", MeasureOptions::STABLE_FLAGS, "figure ");
+    let first = in_process("figures", v8_flags::STABLE, "figure ");
     assert_eq!(first.len(), 2 * WORK.len(), "{first:#?}");
-    assert_eq!(in_process("figures", MeasureOptions::STABLE_FLAGS, "figure "), first);
+    assert_eq!(in_process("figures", v8_flags::STABLE, "figure "), first);
 }
 
 /// Prints by how much ten runs in each of three isolates differ.
@@ -216,15 +216,12 @@ fn spread() {
 
 #[test]
 fn other_flags_vary() {
-    for flags in [MeasureOptions::STABLE_FLAGS, MeasureOptions::OPTIMIZING_FLAGS, ""] {
+    for flags in [v8_flags::STABLE, v8_flags::STABLE_OPTIMIZED, ""] {
         println!("V8's flags: {flags}");
         for line in in_process("spread", flags, "spread ") {
             println!("  {line}");
             let is_same = line.ends_with(": allocated 0.00 %, 0.00 % of objects; retained 0.00 %");
-            assert!(
-                is_same || flags != MeasureOptions::STABLE_FLAGS || line.contains("chance"),
-                "{line}"
-            );
+            assert!(is_same || flags != v8_flags::STABLE || line.contains("chance"), "{line}");
         }
     }
 }
@@ -481,8 +478,8 @@ fn the_message_says_who_it_was(measurement: &Measurement) {
 #[test]
 #[ignore = "needs acorn: run `bash .ci/fixtures` first"]
 fn other_processes_see_the_same_of_acorn() {
-    let [first, second] = [(); 2]
-        .map(|()| in_process("acorn_s_syntax_tree", MeasureOptions::STABLE_FLAGS, "figure "));
+    let [first, second] =
+        [(); 2].map(|()| in_process("acorn_s_syntax_tree", v8_flags::STABLE, "figure "));
     assert_eq!(first.len(), 1);
     assert_eq!(first, second);
 }

@@ -55,28 +55,6 @@ impl Default for MeasureOptions {
 }
 
 impl MeasureOptions {
-    /// V8 flags with which the same work allocates the same, to the byte: in the same isolate once
-    /// it is warm, in fresh isolates, and in another process.
-    ///
-    /// To be set before V8 starts, and so in a test binary that needs nothing else:
-    /// `v8::V8::set_flags_from_string(MeasureOptions::STABLE_FLAGS)`. See the [module](super) for
-    /// what each is for, and for work that must be measured as it is optimised.
-    ///
-    /// `--single-threaded --disable-optimizing-compilers --random-seed=1`
-    pub const STABLE_FLAGS: &str =
-        "--single-threaded --disable-optimizing-compilers --random-seed=1";
-
-    /// V8 flags to measure optimised code with: all that V8 allocates is counted, compiled code
-    /// included, and each object by itself.
-    ///
-    /// To be set before V8 starts. Amounts are as stable as optimising is: see the
-    /// [module](super).
-    ///
-    /// `--single-threaded --no-turbo-allocation-folding --maglev-allocation-folding=0
-    /// --random-seed=1`
-    pub const OPTIMIZING_FLAGS: &str = "--single-threaded --no-turbo-allocation-folding \
-        --maglev-allocation-folding=0 --random-seed=1";
-
     /// Counts every allocation. JavaScript that allocates much runs 20 to 50 times slower.
     pub const fn exact() -> Self {
         Self::sampled(SamplerOptions::MIN_INTERVAL_BYTES)
@@ -102,7 +80,7 @@ impl MeasureOptions {
     /// and learnt about it. Default: not at all.
     ///
     /// What V8 learns and compiles is part of what a first run allocates and retains. With
-    /// [`STABLE_FLAGS`](Self::STABLE_FLAGS) ten to twenty runs are enough; to find out for some
+    /// [`v8_flags::STABLE`](crate::v8_flags::STABLE) ten to twenty runs are enough; to find out for some
     /// work, look at [`Runs::steady`].
     pub const fn warm_up(mut self, times: u32) -> Self {
         self.warm_up = times;

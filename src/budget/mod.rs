@@ -10,7 +10,7 @@
 //! # #[cfg(any(feature = "v8-150", feature = "v8-152"))] {
 //! use v8_heap_sampler::budget::{Budget, MeasureOptions};
 //!
-//! # fixtures::init_with_flags(MeasureOptions::STABLE_FLAGS);
+//! # fixtures::init_with_flags(v8_heap_sampler::v8_flags::STABLE);
 //! # let (mut isolate, realm) = fixtures::realm();
 //! # realm.run(&mut isolate, "app.js", "
 //! #     var page;
@@ -94,11 +94,11 @@
 //!
 //! V8's flags can take that away. They are the process's and must be set before V8 starts, so heap
 //! tests are a test binary of their own, which first calls
-//! `v8::V8::set_flags_from_string(MeasureOptions::STABLE_FLAGS)`. With V8 15.2 on Linux x86-64, ten
+//! `v8_flags::set(v8_flags::STABLE)`. With V8 15.2 on Linux x86-64, ten
 //! runs in each of three isolates after a warm-up of 20 are so far apart (`cargo test --test budget
 //! -- --nocapture` prints it for the small scripts):
 //!
-//! | | [`MeasureOptions::STABLE_FLAGS`] | [`MeasureOptions::OPTIMIZING_FLAGS`] | none |
+//! | | [`STABLE`](crate::v8_flags::STABLE) | [`STABLE_OPTIMIZED`](crate::v8_flags::STABLE_OPTIMIZED) | none |
 //! | --- | --- | --- | --- |
 //! | small scripts: objects, maps, classes, strings, promises; bytes allocated | the same | 0 to 2 % apart | 0 to 7 % |
 //! | the same, bytes retained | the same | 0 to 5 % | 0 to 7 %, once 80 % of 7 kB |
@@ -107,7 +107,7 @@
 //! | the same, bytes retained | the same | 1.1 % | 0.6 % |
 //! | in another process | the same, also without warm-up | small scripts: the same | as between isolates |
 //!
-//! So the flags of [`MeasureOptions::STABLE_FLAGS`] and what they are for:
+//! So the flags of [`v8_flags::STABLE`](crate::v8_flags::STABLE) and what they are for:
 //!
 //! - `--disable-optimizing-compilers` is what makes the difference: the interpreter and the
 //!   baseline compiler allocate each object that the script makes, each time and by itself.

@@ -143,6 +143,23 @@ pub enum Error {
         share: f64,
     },
 
+    /// V8 has started, and frozen its flags.
+    #[error(
+        "V8 has started, and its flags are frozen: set {flags} before \
+         `v8::V8::initialize` is called"
+    )]
+    V8HasStarted {
+        /// The flags that were to be set.
+        flags: String,
+    },
+
+    /// This version of V8 does not know flags.
+    #[error("V8 does not know the flags {flags}; the others are set")]
+    UnknownFlags {
+        /// Those that it does not know.
+        flags: String,
+    },
+
     /// The samples stand for more than numbers can say exactly.
     #[error(transparent)]
     Profile(#[from] ProfileError),

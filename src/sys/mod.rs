@@ -9,6 +9,7 @@
 //! Everything that leaves this module is safe Rust on owned data.
 
 mod cross_check;
+mod flags;
 mod gc_watch;
 mod heap;
 mod heap_limit;
@@ -24,6 +25,7 @@ mod walk;
 
 use std::fmt;
 
+pub(crate) use flags::flags_are_frozen;
 pub(crate) use heap::{Generations, heap_statistics};
 pub(crate) use heap_limit::{HeapLimitHooks, restore_heap_limit};
 pub(crate) use interrupt::interrupt;

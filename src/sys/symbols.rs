@@ -38,6 +38,11 @@ unsafe extern "C" {
     #[cfg_attr(windows, link_name = "?TryGetCurrent@Isolate@v8@@SAPEAV12@XZ")]
     pub(super) fn isolate_try_get_current() -> *mut c_void;
 
+    /// `static bool internal::FlagList::IsFrozen()`
+    #[cfg_attr(not(windows), link_name = "_ZN2v88internal8FlagList8IsFrozenEv")]
+    #[cfg_attr(windows, link_name = "?IsFrozen@FlagList@internal@v8@@SA_NXZ")]
+    pub(super) fn flag_list_is_frozen() -> bool;
+
     /// `void Isolate::AutomaticallyRestoreInitialHeapLimit(double threshold_percent)`
     #[cfg_attr(not(windows), link_name = "_ZN2v87Isolate36AutomaticallyRestoreInitialHeapLimitEd")]
     #[cfg_attr(windows, link_name = "?AutomaticallyRestoreInitialHeapLimit@Isolate@v8@@QEAAXN@Z")]

@@ -2,7 +2,7 @@
 
 use std::ffi::c_void;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -13,6 +13,8 @@ use v8_heap_sampler::heap_limit::{
     AtLimit, HeapLimitMonitor, HeapLimitOptions, HeapLimitReport, LimitCause,
 };
 use v8_heap_sampler::{Bytes, Error, Label, Profile, SampleType, SamplerOptions, SamplingSession};
+
+use crate::child::{self, stderr};
 
 const MB: usize = 1 << 20;
 
@@ -79,31 +81,18 @@ fn report_of(monitor: &HeapLimitMonitor) -> HeapLimitReport {
     monitor.take_report().expect("the monitor has acted")
 }
 
-/// What a process that the tests start does: the part of the test that may die.
-const CHILD: &str = "HEAP_LIMIT_CHILD";
-
 /// Runs a part of this file in a process of its own, with flags of V8's.
 fn child(part: &str, arguments: &[&str], flags: &str) -> Output {
-    let mut words = vec![part];
-    words.extend(arguments);
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "heap_limit::child_process", "--nocapture"])
-        .env(CHILD, words.join("\n"))
-        .env("HEAP_LIMIT_FLAGS", flags)
-        .output()
-        .unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
+    let words: Vec<&str> = std::iter::once(part).chain(arguments.iter().copied()).collect();
+    child::run("heap_limit::child_process", &words, flags)
 }
 
 /// Not a test, unless it was started by one.
 #[test]
 fn child_process() {
-    let Ok(words) = std::env::var(CHILD) else { return };
-    fixtures::init_with_flags(&std::env::var("HEAP_LIMIT_FLAGS").unwrap());
-    let words: Vec<&str> = words.split('\n').collect();
+    let Some((words, flags)) = child::part() else { return };
+    fixtures::init_with_flags(&flags);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
         ["dies", way, mb, share, path] => dies(way, mb, share, path),
         ["lives", way, share] => lives(way, share),

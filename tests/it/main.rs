@@ -3,6 +3,7 @@
 #![cfg(any(feature = "v8-150", feature = "v8-152"))]
 
 mod callbacks;
+mod child;
 mod collect;
 mod guard;
 mod heap_limit;
@@ -13,3 +14,4 @@ mod remote;
 mod session;
 #[cfg(feature = "sourcemap")]
 mod source_maps;
+mod v8_flags;

@@ -6,6 +6,7 @@ use std::error::Error;
 
 use deno_core::{JsRuntime, RuntimeOptions};
 use v8_heap_sampler::budget::{Budget, MeasureOptions};
+use v8_heap_sampler::v8_flags;
 
 const HANDLER: &str = "
     const log = [];
@@ -49,7 +50,6 @@ async fn run() -> Result<(), Box<dyn Error>> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     // In a test binary of its own: flags are the process's, and must be set before V8 starts.
-    let flags = MeasureOptions::STABLE_FLAGS.split(' ');
-    deno_core::v8_set_flags(["program"].into_iter().chain(flags).map(str::to_owned).collect());
+    v8_flags::set(v8_flags::STABLE)?;
     tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(run())
 }

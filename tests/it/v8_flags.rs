@@ -1,0 +1,138 @@
+//! V8's flags, each set in a process of its own: flags freeze when V8 starts.
+
+use std::collections::BTreeMap;
+
+use v8_heap_sampler::analysis::TopOptions;
+use v8_heap_sampler::{
+    Confidence, Error, HeapSampler, KeepDead, Profile, SampleType, SamplerOptions, v8_flags,
+};
+
+use crate::child;
+
+/// A temporary and an object that is kept, made side by side by one optimised function: 56 and 40
+/// bytes.
+const FOLD: &str = "
+    var kept = null, last = null;
+    function garbageFirst(i) { const t = { a: i, b: i, c: i, d: i }; last = t; return { i, j: i }; }
+    function garbageLast(i) { const o = { i, j: i }; last = { a: i, b: i, c: i, d: i }; return o; }
+    function fill(f, n) {
+        const out = new Array(n);
+        for (let i = 0; i < n; i++) out[i] = f(i);
+        last = null;
+        return out;
+    }
+    for (let i = 0; i < 30; i++) { fill(garbageFirst, 3000); fill(garbageLast, 3000); }
+    ''";
+
+/// What 100,000 calls keep: an object each, and an array of pointers to them.
+const KEPT: f64 = 100_000.0 * 40.0 + 100_000.0 * 8.0;
+
+/// What is in use according to samples, in an isolate in which a script runs.
+fn sampled(script: &str, call: &str) -> (Profile, f64) {
+    let (mut isolate, realm) = fixtures::realm();
+    realm.run(&mut isolate, "script.js", script);
+    isolate.low_memory_notification();
+    isolate.low_memory_notification();
+    let before = isolate.get_heap_statistics().used_heap_size();
+    let options = SamplerOptions::new().interval_bytes(1024).keep_dead(KeepDead::Both);
+    let mut sampler = HeapSampler::with_options(&mut isolate, options).unwrap();
+    realm.run(&mut sampler, "call.js", call);
+    sampler.low_memory_notification();
+    sampler.low_memory_notification();
+    let grown = sampler.get_heap_statistics().used_heap_size() - before;
+    (sampler.profile().unwrap(), grown as f64)
+}
+
+/// Not a test, unless it was started by one.
+#[test]
+fn child_process() {
+    let Some((part, flags)) = child::part() else { return };
+    match &*part[0] {
+        "too_late" => {
+            fixtures::init();
+            let error = v8_flags::set(&flags).unwrap_err();
+            assert!(error.to_string().contains(&flags), "{error}");
+            assert!(matches!(error, Error::V8HasStarted { .. }), "{error:?}");
+        }
+        "unknown" => {
+            let error = v8_flags::set(&format!("--no-such {flags} --nor-such=1")).unwrap_err();
+            let Error::UnknownFlags { flags } = &error else { panic!("{error:?}") };
+            assert_eq!(flags, "--no-such --nor-such=1");
+        }
+        "known" => v8_flags::set(&flags).unwrap(),
+        "fold" => {
+            v8_flags::set(&flags).unwrap();
+            for function in ["garbageFirst", "garbageLast"] {
+                let (profile, grown) =
+                    sampled(FOLD, &format!("kept = fill({function}, 100000); ''"));
+                let in_use = profile.estimate(SampleType::InuseSpace).unwrap();
+                let interval = in_use.interval(Confidence::P99).unwrap();
+                println!("{function}: {in_use} in use, {KEPT} kept, the heap grew by {grown}");
+                assert!((grown - KEPT).abs() < 0.05 * KEPT, "{grown}");
+                let is_right = interval.lower <= KEPT * 1.02 && KEPT * 0.98 <= interval.upper;
+                println!("{} {function}", if is_right { "right" } else { "wrong" });
+            }
+        }
+        "inlining" => {
+            v8_flags::set(&flags).unwrap();
+            let script = "
+                var out = [];
+                function leaf(i) { return { i, j: i, k: i, l: i }; }
+                function caller(n) { for (let i = 0; i < n; i++) out.push(leaf(i)); out = []; }
+                for (let i = 0; i < 50; i++) caller(3000);
+                ''";
+            let (profile, _) = sampled(script, "for (let i = 0; i < 30; i++) caller(10000); ''");
+            let top = profile.top(TopOptions::new(SampleType::AllocSpace)).unwrap();
+            let own: BTreeMap<_, _> =
+                top.rows.iter().map(|row| (row.name.to_string(), row.own.value())).collect();
+            let of = |name: &str| {
+                own.iter().filter(|(own, _)| own.starts_with(name)).map(|(_, value)| value).sum()
+            };
+            let (leaf, caller): (f64, f64) = (of("leaf "), of("caller "));
+            println!("leaf {leaf:.0}, caller {caller:.0}");
+            println!("{}", if leaf > caller { "under its own name" } else { "under the caller" });
+        }
+        part => panic!("{part}"),
+    }
+}
+
+fn run(part: &str, flags: &str) -> String {
+    let output = child::run("v8_flags::child_process", &[part], flags);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{part} {flags}\n{said}\n{}", child::stderr(&output));
+    println!("{flags}\n{said}");
+    said
+}
+
+#[test]
+fn this_v8_knows_each_flag() {
+    for flags in [
+        v8_flags::NO_ALLOCATION_FOLDING,
+        v8_flags::NO_INLINING,
+        v8_flags::STABLE,
+        v8_flags::STABLE_OPTIMIZED,
+    ] {
+        run("known", flags);
+    }
+    run("unknown", v8_flags::STABLE);
+}
+
+#[test]
+fn flags_that_come_too_late_are_an_error() {
+    run("too_late", v8_flags::NO_ALLOCATION_FOLDING);
+}
+
+#[test]
+fn without_allocation_folding_each_object_lives_by_itself() {
+    let said = run("fold", v8_flags::NO_ALLOCATION_FOLDING);
+    assert!(said.contains("right garbageFirst") && said.contains("right garbageLast"), "{said}");
+    // With it, what comes first decides: were it otherwise, nobody would need the flags.
+    let said = run("fold", "--single-threaded");
+    assert!(said.contains("wrong garbageLast"), "{said}");
+}
+
+#[test]
+fn without_inlining_a_function_s_bytes_are_under_its_own_name() {
+    assert!(run("inlining", v8_flags::NO_INLINING).contains("under its own name"));
+    assert!(run("inlining", "--single-threaded").contains("under the caller"));
+}
