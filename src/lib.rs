@@ -67,14 +67,13 @@
 //!   [`KeepDead::Both`], and for long [windows](HeapSampler::take_window). An object is dead when a
 //!   garbage collection has found it so: until then it counts as alive.
 //! - **Objects are allocations.** Optimised code allocates neighbouring objects in one go, and V8
-//!   samples the group as one object, which is alive as long as its first object is. Bytes are
-//!   right, object counts are low. V8's flags `--no-turbo-allocation-folding` and
-//!   `--maglev-allocation-folding=0` switch that off, but for what built-in functions allocate
-//!   together (an array and its elements).
+//!   samples the group as one object, which is alive as long as its first object is. Allocated
+//!   bytes are right, and object counts are low. Bytes in use are not right of functions of which
+//!   some objects live on and others do not. [`v8_flags::NO_ALLOCATION_FOLDING`] switches that off,
+//!   but for what built-in functions allocate together (an array and its elements).
 //! - **Inlined functions are part of their caller.** V8 sees the frames that there are: what a
 //!   function allocates that the optimising compiler has inlined is charged to the function that it
-//!   was inlined into, from when it is compiled. (`--no-turbo-inlining --no-maglev-inlining`
-//!   switches that off.)
+//!   was inlined into, from when it is compiled. ([`v8_flags::NO_INLINING`] switches that off.)
 //! - **Lines are where functions start**, not where they allocate: V8 does not record that.
 //! - **The JavaScript heap only.** Off-heap memory is in [`HeapStatistics`], by no function.
 //! - **V8's own work for a profile** (it interns names and notes the lines of scripts on the heap)
@@ -115,8 +114,7 @@
 //!
 //! - `v8-152` (default), `v8-150`: collecting from an isolate of that version of the crate `v8`,
 //!   which is [`v8`] here. If both are on, it is the newest. With neither
-//!   (`default-features = false`) everything works but [`HeapSampler`] and
-//!   [`budget::MeasureOptions`]: profiles that were written elsewhere, by this crate or by Node,
+//!   (`default-features = false`) everything works but collecting: profiles that were written elsewhere, by this crate or by Node,
 //!   Deno, Chrome or Go, can be read, rebuilt and looked at in tools that embed no V8.
 //! - `formats`: reading profiles; writing pprof, flame graphs and the Firefox Profiler's format.
 //!   The other [formats](mod@format) are written without it.
