@@ -1,4 +1,4 @@
-// The part of V8's interface that the crate calls, declared as in v8/include/v8-profiler.h, so that
+// The part of V8's interface that the crate calls, declared as in its headers, so that
 // a C++ compiler can tell the symbols, layouts and vtable slots of each target.
 
 using size_t = __SIZE_TYPE__;
@@ -110,6 +110,7 @@ using Allow = v8::Isolate::AllowJavascriptExecutionScope;
 static_assert(sizeof(Allow) == 16);
 static_assert(__builtin_offsetof(Allow, was_execution_allowed_assert_) == 8);
 
+bool are_flags_frozen() { return v8::internal::FlagList::IsFrozen(); }
 v8::Isolate* current() { return v8::Isolate::TryGetCurrent(); }
 bool allows_javascript(v8::Isolate* isolate) {
   return Allow(isolate).was_execution_allowed_assert_;
