@@ -81,12 +81,12 @@
 //!
 //! # Where V8 departs from the model
 //!
-//! On one thread V8's sampler sees every byte that its own allocation counter counts, whatever
-//! allocates: objects, strings, large objects, compiled code, new contexts. The crate's tests
-//! (`cargo test --test model`) hold it to that, and show the exceptions:
+//! On one thread, and in exact mode, V8's sampler sees every byte that its own allocation counter
+//! counts, whatever allocates: objects, strings, large objects, compiled code, new contexts. The
+//! crate's tests (`cargo test --test model`) hold it to that, and show the exceptions:
 //!
-//! - **Background threads.** What V8's compiler threads allocate is never sampled, though it is in
-//!   [`Collection::allocated`].
+//! - **Background threads.** What V8's compiler threads allocate is never sampled; the buffers that
+//!   they reserve are in [`Collection::allocated`].
 //! - **Intervals of 2 to some hundred bytes** are biased, as V8 rounds the distance to the next
 //!   sample down: estimates are too high by up to 2.3 % (at 16 bytes), by 1.2 % at 64, and by at
 //!   most 0.1 % from 1 KiB on. An interval of 1 is not affected.

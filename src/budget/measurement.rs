@@ -154,9 +154,10 @@ impl Measurement {
         self.profile.cut_at().is_some()
     }
 
-    /// The bytes that V8's own counter counted beyond the samples: what its background threads
-    /// allocated, compiled code mostly. Nothing where V8 runs on one thread; `None` unless amounts
-    /// are counts of what was collected here.
+    /// Upper bound of the bytes that were allocated without being sampled, by V8's own
+    /// [counter](crate::Collection::allocated): by its background threads, as compiled code mostly,
+    /// whose buffers count whole. Nothing where V8 runs on one thread; `None` unless amounts are
+    /// counts of what was collected here.
     pub fn not_sampled(&self) -> Option<Bytes> {
         let sampled = self.total().allocated_bytes.exact()?;
         let collection = self.profile.collection().filter(|_| !self.profile.is_part())?;

@@ -37,8 +37,8 @@ pub struct HeapStatistics {
     pub used_global_handles: Bytes,
     /// Bytes reserved for global handles.
     pub total_global_handles: Bytes,
-    /// Bytes that were ever allocated on the JavaScript heap, those of V8's own work included. It
-    /// only grows; the difference of two is what was allocated in between.
+    /// Bytes that were ever allocated on the JavaScript heap, at most: V8 counts whole allocation
+    /// buffers, those of its own work and of background threads included. It only grows.
     pub allocated_so_far: Bytes,
     /// The number of native contexts (global environments) that are alive.
     pub native_contexts: u64,

@@ -9,7 +9,7 @@ use crate::model::{Bytes, HeapStatistics, Objects, SamplerOptions, Timestamp};
 ///
 /// ```
 /// # #[cfg(any(feature = "v8-150", feature = "v8-152"))] {
-/// use v8_heap_sampler::{HeapSampler, SampleType, SamplerOptions};
+/// use v8_heap_sampler::{HeapSampler, SamplerOptions};
 ///
 /// # let (mut isolate, realm) = fixtures::realm();
 /// let mut sampler = HeapSampler::with_options(&mut isolate, SamplerOptions::exact())?;
@@ -18,8 +18,7 @@ use crate::model::{Bytes, HeapStatistics, Objects, SamplerOptions, Timestamp};
 /// let profile = sampler.profile()?;
 /// let collection = profile.collection().expect("it was collected here");
 /// println!("{} on the heap, {} off it", collection.heap.used, collection.heap.off_heap());
-/// let sampled = profile.estimate(SampleType::InuseSpace).expect("every profile of V8's has it");
-/// println!("{sampled} of {} are accounted for", collection.allocated());
+/// println!("at most {} were allocated", collection.allocated());
 /// # }
 /// # Ok::<(), v8_heap_sampler::Error>(())
 /// ```
@@ -61,8 +60,14 @@ impl Collection {
         self.heap != HeapStatistics::default()
     }
 
-    /// Bytes that were allocated on the JavaScript heap between start and collection, by V8's
-    /// counter: exact, by no function in particular, and with V8's own work in it.
+    /// Upper bound of the bytes that were allocated on the JavaScript heap between start and
+    /// collection, by V8's counter: by no function in particular, and with V8's own work in it.
+    ///
+    /// V8 counts large objects, and of all others the buffers that they are allocated in, whole, when
+    /// one is begun (`MainAllocator::ResetLab`): also what is never used of one, and those of the
+    /// compilers' background threads. In an isolate that does little these are most of it. It is a
+    /// count where every object is sampled ([`SamplerOptions::exact`]), as buffers then hold one
+    /// object, and V8 runs on one thread.
     pub const fn allocated(&self) -> Bytes {
         let (before, after) = (self.heap_at_start.allocated_so_far, self.heap.allocated_so_far);
         Bytes(after.0.saturating_sub(before.0))
