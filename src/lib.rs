@@ -41,6 +41,7 @@
 //! | where in the source? | [`Profile::map_sources`], [`Profile::listing`] |
 //! | in which tool can I look at it? | [`mod@format`]: DevTools, `go tool pprof`, speedscope, the Firefox Profiler, Graphviz |
 //! | what of a server? | [`HeapSampler::take_window`] |
+//! | what of several isolates, threads or machines together? | [`ProfileMerger`], one profile at a time |
 //! | what if somebody else has the isolate? | [`SamplingSession`]; from other threads [`SamplerRemote`] and [`SamplerRegistry`] |
 //! | who has filled the heap when it is at its limit? | [`mod@heap_limit`] |
 //!
