@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use v8_heap_sampler::analysis::TopOptions;
 use v8_heap_sampler::source::{ListOptions, ListedFunction, Listing, MemorySources};
-use v8_heap_sampler::{HeapSampler, KeepDead, SampleType, SamplerOptions};
+use v8_heap_sampler::{HeapSampler, KeepDead, SampleType, SamplerOptions, v8_flags};
 
 /// Runs a script in an isolate and shows which functions allocated, with their first lines
 #[derive(Parser)]
@@ -51,6 +51,7 @@ fn run(isolate: &mut v8::Isolate, name: &str, source: &str) -> ExitCode {
 fn show(cli: &Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let name = cli.script.as_str();
     let source = std::fs::read_to_string(name).map_err(|e| format!("cannot read {name}: {e}"))?;
+    v8_flags::set(v8_flags::NO_ALLOCATION_FOLDING)?; // so that what is alive is right
     v8::V8::initialize_platform(v8::new_default_platform(0, false).make_shared());
     v8::V8::initialize();
     let value = if cli.live { SampleType::InuseSpace } else { SampleType::AllocSpace };

@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use v8_heap_sampler::{Profile, SampleType, SamplerOptions, SamplingSession};
+use v8_heap_sampler::{Profile, SampleType, SamplerOptions, SamplingSession, v8_flags};
 
 const RULES: &str = "
     const log = [];
@@ -60,6 +60,7 @@ impl Engine {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    v8_flags::set(v8_flags::NO_ALLOCATION_FOLDING)?; // so that what is alive is right
     v8::V8::initialize_platform(v8::new_default_platform(0, false).make_shared());
     v8::V8::initialize();
     let mut engine = Engine::new()?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use v8_heap_sampler::analysis::{GroupBy, TopOptions};
 use v8_heap_sampler::{
-    Label, Profile, SampleType, SamplerOptions, SamplerRegistry, SamplingSession,
+    Label, Profile, SampleType, SamplerOptions, SamplerRegistry, SamplingSession, v8_flags,
 };
 
 const TENANT: &str = "
@@ -43,6 +43,7 @@ fn tenant(registry: &SamplerRegistry, name: &'static str, size: u32) -> Result<(
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    v8_flags::set(v8_flags::NO_ALLOCATION_FOLDING)?; // so that what is alive is right
     v8::V8::initialize_platform(v8::new_default_platform(0, false).make_shared());
     v8::V8::initialize();
     let registry = SamplerRegistry::default();

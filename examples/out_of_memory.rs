@@ -4,7 +4,7 @@
 use std::error::Error;
 
 use v8_heap_sampler::heap_limit::{AtLimit, HeapLimitMonitor, HeapLimitOptions};
-use v8_heap_sampler::{Label, SampleType, SamplerOptions, SamplingSession};
+use v8_heap_sampler::{Label, SampleType, SamplerOptions, SamplingSession, v8_flags};
 
 const LEAKS: &str = "
     const sessions = new Map();
@@ -32,6 +32,7 @@ fn run(isolate: &mut v8::Isolate, name: &str, source: &str) -> Option<String> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    v8_flags::set(v8_flags::NO_ALLOCATION_FOLDING)?; // so that what is alive is right
     v8::V8::initialize_platform(v8::new_default_platform(0, false).make_shared());
     v8::V8::initialize();
     let limits = v8::CreateParams::default().heap_limits(0, 64 << 20);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use deno_core::{JsRuntime, ModuleSpecifier, RuntimeOptions, StaticModuleLoader, op2};
 use v8_heap_sampler::analysis::TopOptions;
-use v8_heap_sampler::{SampleType, SamplerOptions, SamplingSession};
+use v8_heap_sampler::{SampleType, SamplerOptions, SamplingSession, v8_flags};
 
 const MAIN: &str = "
     import { remember } from './cache.js';
@@ -63,5 +63,6 @@ async fn run() -> Result<(), Box<dyn Error>> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    v8_flags::set(v8_flags::NO_ALLOCATION_FOLDING)?; // so that what is alive is right
     tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(run())
 }

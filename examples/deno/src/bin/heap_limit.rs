@@ -6,7 +6,7 @@ use std::error::Error;
 
 use deno_core::{JsRuntime, RuntimeOptions, v8};
 use v8_heap_sampler::heap_limit::{AtLimit, HeapLimitMonitor, HeapLimitOptions};
-use v8_heap_sampler::{SampleType, SamplerOptions, SamplingSession};
+use v8_heap_sampler::{SampleType, SamplerOptions, SamplingSession, v8_flags};
 
 const LEAKS: &str = "
     const sessions = new Map();
@@ -43,5 +43,6 @@ async fn run() -> Result<(), Box<dyn Error>> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    v8_flags::set(v8_flags::NO_ALLOCATION_FOLDING)?; // so that what is alive is right
     tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(run())
 }
