@@ -6,7 +6,6 @@
 #![cfg(any(feature = "v8-150", feature = "v8-152"))]
 
 use std::collections::BTreeMap;
-use std::process::Command;
 
 use fixtures::Realm;
 use v8_heap_sampler::analysis::Pattern;
@@ -17,13 +16,11 @@ use v8_heap_sampler::{
     Bytes, Confidence, Error, Estimate, HeapSampler, Objects, PseudoFrame, SampleType, v8_flags,
 };
 
-/// Holds V8's flags, for the process that this one starts.
-const FLAGS: &str = "BUDGET_TEST_FLAGS";
+mod child;
 
 fn init() {
-    fixtures::init_with_flags(
-        &std::env::var(FLAGS).unwrap_or_else(|_| v8_flags::STABLE.to_owned()),
-    );
+    let flags = child::part().map_or_else(|| v8_flags::STABLE.to_owned(), |(_, flags)| flags);
+    fixtures::init_with_flags(&flags);
 }
 
 fn isolate_with(source: &str) -> (v8::OwnedIsolate, Realm, v8::Global<v8::Function>) {
@@ -173,13 +170,9 @@ fn figures() {
 
 /// Runs a test of this file in a process of its own, and returns the lines that start with `of`.
 fn in_process(test: &str, flags: &str, of: &str) -> Vec<String> {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--include-ignored", "--nocapture", "--test-threads=1"])
-        .env(FLAGS, flags)
-        .output()
-        .unwrap();
+    let output = child::run(test, &[], flags);
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{text}{}", child::stderr(&output));
     // The first may stand behind the name of the test.
     text.lines().filter_map(|line| Some(line[line.rfind(of)?..].to_owned())).collect()
 }

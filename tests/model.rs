@@ -7,15 +7,13 @@
 
 use v8_heap_sampler::{
     Allocation, Bytes, Collection, Confidence, Estimate, HeapSampler, KeepDead, Node,
-    OrdinalSample, Profile, SampleType, SamplerOptions,
+    OrdinalSample, Profile, SampleType, SamplerOptions, v8_flags,
 };
 
 fn init() {
     // Both optimising compilers allocate neighbouring objects in one go, unless told not to. On one
     // thread, as what background threads allocate is never sampled.
-    fixtures::init_seeded(
-        "--single-threaded --no-turbo-allocation-folding --maglev-allocation-folding=0",
-    );
+    fixtures::init_seeded(&format!("--single-threaded {}", v8_flags::NO_ALLOCATION_FOLDING));
 }
 
 fn exact() -> SamplerOptions {

@@ -1,12 +1,11 @@
 //! The guard's life: who may sample when, who stops whom, and what is an error.
 
-use std::process::Command;
-
 use fixtures::Inspector;
 use v8_heap_sampler::{
     CollectOptions, Error, HeapSampler, KeepDead, NodeId, SampleType, SamplerOptions,
 };
 
+use crate::child;
 use crate::oracle::bytes;
 
 const ALLOCATE: &str = "function fill() { return Array.from({ length: 2000 }, (_, i) => ({ i })); }
@@ -298,8 +297,8 @@ fn isolate_replaced_under_the_guard() {
 
 #[test]
 fn a_leaked_guard_does_not_abort_the_process() {
-    if std::env::var_os("LEAK_A_GUARD").is_some() {
-        // In the child: leak, sample on, collect garbage, dispose, twice.
+    if child::part().is_some() {
+        // Leak, sample on, collect garbage, dispose, twice.
         for _ in 0..2 {
             let (mut isolate, realm) = fixtures::realm();
             std::mem::forget(HeapSampler::new(&mut isolate, 64, 16).unwrap());
@@ -311,11 +310,7 @@ fn a_leaked_guard_does_not_abort_the_process() {
         return;
     }
     let test = "guard::a_leaked_guard_does_not_abort_the_process";
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env("LEAK_A_GUARD", "1")
-        .output()
-        .unwrap();
+    let child = child::run(test, &[], "");
     let output = String::from_utf8_lossy(&child.stdout);
     assert!(child.status.success(), "{:?} {child:?}", child.status);
     assert!(output.contains("disposed"), "{output}");

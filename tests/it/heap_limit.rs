@@ -12,7 +12,9 @@ use v8_heap_sampler::analysis::{LeakOptions, Leaks, Pattern, Query, TopOptions};
 use v8_heap_sampler::heap_limit::{
     AtLimit, HeapLimitMonitor, HeapLimitOptions, HeapLimitReport, LimitCause,
 };
-use v8_heap_sampler::{Bytes, Error, Label, Profile, SampleType, SamplerOptions, SamplingSession};
+use v8_heap_sampler::{
+    Bytes, Error, Label, Profile, SampleType, SamplerOptions, SamplingSession, v8_flags,
+};
 
 use crate::child::{self, stderr};
 
@@ -98,6 +100,7 @@ fn child_process() {
         ["lives", way, share] => lives(way, share),
         ["one_of_eight"] => one_of_eight(),
         ["ineffective", monitored] => ineffective(monitored == "monitored"),
+        #[cfg(target_os = "linux")]
         ["needs", digits] => needs(digits.parse().unwrap()),
         _ => panic!("{words:?}"),
     }
@@ -580,7 +583,7 @@ fn needs(digits: u32) {
 #[test]
 fn the_capture_needs_kilobytes_of_the_heap_and_some_hundred_bytes_a_context() {
     let needs = |digits: &str| {
-        let output = child("needs", &[digits], "--no-turbo-inlining --max-inlined-bytecode-size=0");
+        let output = child("needs", &[digits], v8_flags::NO_INLINING);
         assert!(output.status.success(), "{}", stderr(&output));
         let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
         let line = stdout.lines().find(|line| line.contains("contexts ")).expect("figures");

@@ -3,6 +3,7 @@
 #![cfg(any(feature = "v8-150", feature = "v8-152"))]
 
 mod callbacks;
+#[path = "../child/mod.rs"]
 mod child;
 mod collect;
 mod guard;

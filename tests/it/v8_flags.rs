@@ -1,7 +1,5 @@
 //! V8's flags, each set in a process of its own: flags freeze when V8 starts.
 
-use std::collections::BTreeMap;
-
 use v8_heap_sampler::analysis::TopOptions;
 use v8_heap_sampler::{
     Confidence, Error, HeapSampler, KeepDead, Profile, SampleType, SamplerOptions, v8_flags,
@@ -27,7 +25,7 @@ const FOLD: &str = "
 /// What 100,000 calls keep: an object each, and an array of pointers to them.
 const KEPT: f64 = 100_000.0 * 40.0 + 100_000.0 * 8.0;
 
-/// What is in use according to samples, in an isolate in which a script runs.
+/// The profile of a call, once a script has run, and the bytes by which V8's used heap has grown.
 fn sampled(script: &str, call: &str) -> (Profile, f64) {
     let (mut isolate, realm) = fixtures::realm();
     realm.run(&mut isolate, "script.js", script);
@@ -83,12 +81,11 @@ fn child_process() {
                 ''";
             let (profile, _) = sampled(script, "for (let i = 0; i < 30; i++) caller(10000); ''");
             let top = profile.top(TopOptions::new(SampleType::AllocSpace)).unwrap();
-            let own: BTreeMap<_, _> =
-                top.rows.iter().map(|row| (row.name.to_string(), row.own.value())).collect();
-            let of = |name: &str| {
-                own.iter().filter(|(own, _)| own.starts_with(name)).map(|(_, value)| value).sum()
+            let of = |name: &str| -> f64 {
+                let rows = top.rows.iter().filter(|row| row.name.starts_with(name));
+                rows.map(|row| row.own.value()).sum()
             };
-            let (leaf, caller): (f64, f64) = (of("leaf "), of("caller "));
+            let (leaf, caller) = (of("leaf "), of("caller "));
             println!("leaf {leaf:.0}, caller {caller:.0}");
             println!("{}", if leaf > caller { "under its own name" } else { "under the caller" });
         }

@@ -24,7 +24,7 @@ use clap::Parser;
 use serde::{Deserialize, Serialize};
 use v8_heap_sampler::{
     Bytes, Confidence, Context, Counted, Estimate, HeapSampler, KeepDead, Node, Profile,
-    SampleType, SamplerOptions,
+    SampleType, SamplerOptions, v8_flags,
 };
 
 /// How right the estimates are: scripts that allocate what is known, sampled again and again.
@@ -51,15 +51,13 @@ enum Folding {
 }
 
 impl Folding {
-    fn flags(self) -> &'static str {
+    fn flags(self) -> String {
+        let folding = match self {
+            Self::Off => v8_flags::NO_ALLOCATION_FOLDING,
+            Self::On => "",
+        };
         // One thread: what background threads allocate is never sampled, but V8 counts it.
-        const COMMON: &str = "--single-threaded --allow-natives-syntax";
-        const OFF: &str = "--single-threaded --allow-natives-syntax --no-turbo-allocation-folding \
-                           --maglev-allocation-folding=0";
-        match self {
-            Self::Off => OFF,
-            Self::On => COMMON,
-        }
+        format!("--single-threaded --allow-natives-syntax {folding}")
     }
 }
 
@@ -538,7 +536,7 @@ const HEADER: [&str; COLUMNS] = [
 ];
 
 fn work(cli: &Cli, folding: Folding) -> ExitCode {
-    fixtures::init_seeded(folding.flags());
+    fixtures::init_seeded(&folding.flags());
     for (at, workload) in WORKLOADS.iter().enumerate() {
         match Row::measure(at, folding, cli.seed, cli.repeats) {
             Ok(rows) => {

@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Parser;
 use fixtures::Realm;
 use v8_heap_sampler::analysis::{LeakOptions, Leaks, Sessions};
-use v8_heap_sampler::{HeapSampler, SamplerOptions};
+use v8_heap_sampler::{HeapSampler, SamplerOptions, v8_flags};
 
 /// How well leaks are found.
 #[derive(Parser, Debug)]
@@ -344,7 +344,7 @@ impl Program {
 }
 
 fn trials(cli: &Cli) -> Result<Vec<String>, Box<dyn std::error::Error>> {
-    let flags = if cli.inlining { "" } else { "--no-turbo-inlining --no-maglev-inlining" };
+    let flags = if cli.inlining { "" } else { v8_flags::NO_INLINING };
     fixtures::init_seeded(&format!("--single-threaded --max-semi-space-size=1 {flags}"));
     INLINING.store(cli.inlining, Ordering::Relaxed);
     let mut missed = Vec::new();

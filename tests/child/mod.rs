@@ -1,15 +1,15 @@
-//! Parts of tests that need a process of their own: they may die, or have flags of V8's.
+//! Tests, or parts of them, in a process of their own: they may die, or have flags of V8's.
 
 use std::process::{Command, Output};
 
 const PART: &str = "V8_HEAP_SAMPLER_PART";
 const FLAGS: &str = "V8_HEAP_SAMPLER_FLAGS";
 
-/// Runs a test of this binary in a process of its own, which is told that it is a child by the
-/// words of its part.
+/// Runs a test of this binary in a process of its own, which is told that it is a child, the words
+/// of its part, if the test has several, and flags.
 pub(crate) fn run(test: &str, part: &[&str], flags: &str) -> Output {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
+        .args(["--exact", test, "--include-ignored", "--nocapture", "--test-threads=1"])
         .env(PART, part.join("\n"))
         .env(FLAGS, flags)
         .output()
