@@ -33,8 +33,8 @@ fn callgraph(c: &mut Criterion) {
     println!("tree under 250 ns a node):");
     let tree = |nodes: &[Node]| per_node(nodes.len(), || profile(nodes));
     let graph = |nodes: &[Node]| per_node(nodes.len(), || Callgraph::from_nodes(nodes).unwrap());
-    report("Profile::from_nodes", &small, &large, &tree);
-    report("Callgraph::from_nodes", &small, &large, &graph);
+    report("Profile::from_nodes", "a node", 15, 100, || tree(&small), || tree(&large));
+    report("Callgraph::from_nodes", "a node", 15, 100, || graph(&small), || graph(&large));
 }
 
 fn merge(c: &mut Criterion) {
@@ -61,18 +61,8 @@ fn merge(c: &mut Criterion) {
     // Against 100, as the first of each kind are slower: they make the contexts of the sum.
     for (many, few) in [(100, 10), (1_000, 10), (1_000, 100)] {
         let per_context = |profiles: usize| per_node(profiles * 10_000, || sum(profiles));
-        let mut runs: Vec<(f64, f64, f64)> = (0..5)
-            .map(|_| {
-                // As much work on either side.
-                let times = many / few;
-                let of_few = (0..times).map(|_| per_context(few)).sum::<f64>() / times as f64;
-                let of_many = per_context(many);
-                (of_many / of_few, of_few, of_many)
-            })
-            .collect();
-        runs.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let (ratio, of_few, of_many) = runs[runs.len() / 2];
-        println!("  {many} against {few}: {ratio:.2} times ({of_many:.0} ns and {of_few:.0} ns)");
+        let what = format!("{many} against {few}");
+        report(&what, "a context", 5, many / few, || per_context(few), || per_context(many));
     }
 }
 
@@ -89,18 +79,26 @@ fn per_node<T>(nodes: usize, build: impl FnOnce() -> T) -> f64 {
     elapsed.as_secs_f64() * 1e9 / nodes as f64
 }
 
-fn report(what: &str, small: &[Node], large: &[Node], build: &dyn Fn(&[Node]) -> f64) {
-    let mut runs: Vec<(f64, f64, f64)> = (0..15)
+/// Prints how many times as much large work takes as small, by the median of some turns: as much
+/// work on either side, `times` small ones to one large one.
+fn report(
+    what: &str,
+    each: &str,
+    turns: usize,
+    times: usize,
+    small: impl Fn() -> f64,
+    large: impl Fn() -> f64,
+) {
+    let mut runs: Vec<(f64, f64, f64)> = (0..turns)
         .map(|_| {
-            // As much work on either side: a hundred small ones to one large one.
-            let small = (0..100).map(|_| build(small)).sum::<f64>() / 100.0;
-            let large = build(large);
+            let small = (0..times).map(|_| small()).sum::<f64>() / times as f64;
+            let large = large();
             (large / small, small, large)
         })
         .collect();
     runs.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (ratio, small, large) = runs[runs.len() / 2];
-    println!("  {what}: {ratio:.2} times ({large:.0} ns and {small:.0} ns a node)");
+    println!("  {what}: {ratio:.2} times ({large:.0} ns and {small:.0} ns {each})");
 }
 
 criterion_group!(benches, callgraph, merge);

@@ -45,19 +45,7 @@ const PROGRAMS: [Program; 9] = [
             return ts.transpileModule(text, { compilerOptions: { target: ts.ScriptTarget.ES5 } })
                 .outputText.length;
         }"),
-    ("kernel: objects", None, "
-        class Item { constructor(i) { this.id = i; this.tags = ['a' + i % 7, 'b' + i % 11]; } }
-        function work() {
-            const byTag = new Map();
-            for (let i = 0; i < 5000; i++) {
-                const item = new Item(i);
-                for (const tag of item.tags) {
-                    if (!byTag.has(tag)) byTag.set(tag, []);
-                    byTag.get(tag).push({ ...item, tag });
-                }
-            }
-            return byTag.size;
-        }"),
+    ("kernel: objects", None, include_str!("support/objects.js")),
     ("kernel: small vectors", None, "
         class V {
             constructor(x, y, z) { this.x = x; this.y = y; this.z = z; }
@@ -181,9 +169,8 @@ fn main() {
             ratios.iter_mut().zip(&took).for_each(|(ratios, of)| ratios.push(of / took[0]));
         }
         println!("{name}");
-        for ((way, ..), ratios) in ways.iter().zip(&mut ratios).skip(1) {
-            ratios.sort_by(f64::total_cmp);
-            let [low, median, high] = [TURNS / 4, TURNS / 2, 3 * TURNS / 4].map(|at| ratios[at]);
+        for ((way, ..), ratios) in ways.iter().zip(ratios).skip(1) {
+            let (median, low, high) = fixtures::middle_half(ratios);
             println!("  {way:24} {median:.2} ({low:.2} to {high:.2})");
         }
     }

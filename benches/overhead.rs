@@ -4,19 +4,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use fixtures::{Pairs, Realm};
 use v8_heap_sampler::HeapSampler;
 
-const PREPARE: &str = "
-    class Item { constructor(i) { this.id = i; this.tags = ['a' + i % 7, 'b' + i % 11]; } }
-    function work() {
-        const byTag = new Map();
-        for (let i = 0; i < 20000; i++) {
-            const item = new Item(i);
-            for (const tag of item.tags) {
-                if (!byTag.has(tag)) byTag.set(tag, []);
-                byTag.get(tag).push({ ...item, tag });
-            }
-        }
-        return JSON.parse(JSON.stringify([...byTag])).length;
-    }";
+const PREPARE: &str = include_str!("support/objects.js");
 
 const INTERVALS: [(&str, u64); 3] = [("512 KiB", 512 * 1024), ("32 KiB", 32 * 1024), ("1 byte", 1)];
 
