@@ -9,3 +9,5 @@ expect() {
     [ "$got" = "$code" ] || fail "'$*' exited with $got, not $code"
     grep -Eq -- "$pattern" "$scratch/out" || fail "'$*' printed no '$pattern'"
 }
+# also PATTERN: another line that must be among that output.
+also() { grep -Eq -- "$1" "$scratch/out" || fail "the same printed no '$1'"; }
