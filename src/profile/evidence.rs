@@ -32,7 +32,6 @@ impl<'p> Evidence<'p> {
         let counted = sample_type.counted();
         let has_mean = profile.has(counted.objects()) && profile.has(counted.space());
         let told = profile.told_interval();
-        let all_told = told.is_some() || profile.tells_intervals();
         let mut evidence = Self {
             profile,
             sample_type,
@@ -60,7 +59,7 @@ impl<'p> Evidence<'p> {
             evidence.uncertainty = match evidence.interval {
                 None => Uncertainty::Unknown,
                 Some(_) if has_sizes && told == Some(1) => Uncertainty::Exact,
-                Some(_) if has_sizes && all_told => Uncertainty::Sampled,
+                Some(_) if has_sizes && profile.tells_intervals() => Uncertainty::Sampled,
                 Some(_) => Uncertainty::Approximate,
             };
         } else if let Some(interval) = evidence.interval {

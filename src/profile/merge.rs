@@ -117,8 +117,11 @@ impl ProfileMerger {
     /// [`AnalysisError`] if the profile has no sample type that all others have, or there would be
     /// too much, of values or of contexts. The sum is then as if that profile had not come.
     pub fn add(&mut self, profile: &Profile) -> Result<(), AnalysisError> {
-        let whole = Whole::of(profile);
-        let whole = self.whole.as_ref().map_or_else(|| whole.clone(), |so_far| so_far.and(&whole));
+        let of_it = Whole::of(profile);
+        let whole = match &self.whole {
+            None => of_it,
+            Some(so_far) => so_far.and(&of_it),
+        };
         whole.check()?;
         let contexts = self.contexts(profile)?;
 
@@ -236,7 +239,6 @@ impl fmt::Debug for ProfileMerger {
 }
 
 /// What is known of one or more profiles beside contexts and values.
-#[derive(Clone)]
 struct Whole {
     /// Without the comments; the interval is that of all samples.
     metadata: Metadata,
@@ -280,7 +282,7 @@ impl Whole {
             had: SampleTypes::of(profile.sample_types()),
             totals,
             interval: profile.interval(),
-            tells_intervals: told.is_some() || profile.tells_intervals(),
+            tells_intervals: profile.tells_intervals(),
             sampled_every: profile.sampled_every(),
             cut_at: profile.cut_at(),
         }

@@ -366,9 +366,9 @@ impl Profile {
         told.filter(|&interval| interval >= 1)
     }
 
-    /// Whether the intervals of all samples are told, by their label sets, as there are several.
+    /// Whether the intervals of all samples are told: one, or, by their label sets, several.
     pub(crate) fn tells_intervals(&self) -> bool {
-        self.tells_intervals
+        self.tells_intervals || self.told_interval().is_some()
     }
 
     /// Notes the interval that was seen in other samples.
