@@ -115,8 +115,9 @@
 //!
 //! - `v8-152` (default), `v8-150`: collecting from an isolate of that version of the crate `v8`,
 //!   which is [`v8`] here. If both are on, it is the newest. With neither
-//!   (`default-features = false`) everything works but collecting: profiles that were written elsewhere, by this crate or by Node,
-//!   Deno, Chrome or Go, can be read, rebuilt and looked at in tools that embed no V8.
+//!   (`default-features = false`) everything works but collecting: profiles that were written
+//!   elsewhere, by this crate or by Node, Deno, Chrome or Go, can be read, rebuilt and looked at in
+//!   tools that embed no V8.
 //! - `formats`: reading profiles; writing pprof, flame graphs and the Firefox Profiler's format.
 //!   The other [formats](mod@format) are written without it.
 //! - `regex`: [`analysis::Pattern::regex`].

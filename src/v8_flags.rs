@@ -5,8 +5,8 @@
 //!
 //! | flags | for | cost |
 //! | --- | --- | --- |
-//! | [`NO_ALLOCATION_FOLDING`] | live bytes and objects of optimised code | small: see there |
-//! | [`NO_INLINING`] | each function's bytes under its own name | for investigations |
+//! | [`NO_ALLOCATION_FOLDING`] | live bytes and objects of optimised code | `cargo bench --bench flags` measures it |
+//! | [`NO_INLINING`] | each function's bytes under its own name | several times on some programs |
 //! | [`STABLE`] | heap tests: the same bytes in every run | no optimised code |
 //! | [`STABLE_OPTIMIZED`] | heap tests of optimised code | one thread |
 //!
@@ -46,7 +46,7 @@ pub const NO_ALLOCATION_FOLDING: &str =
 /// `--no-turbo-inlining --no-maglev-inlining`
 pub const NO_INLINING: &str = "--no-turbo-inlining --no-maglev-inlining";
 
-/// The same work allocates the same, to the byte: in the same isolate once it is warm, in fresh
+/// Flags with which the same work allocates the same, to the byte: in the same isolate once it is warm, in fresh
 /// isolates, and in another process.
 ///
 /// For a test binary that needs nothing else. See [`budget`](crate::budget) for what each is for,
@@ -55,8 +55,8 @@ pub const NO_INLINING: &str = "--no-turbo-inlining --no-maglev-inlining";
 /// `--single-threaded --disable-optimizing-compilers --random-seed=1`
 pub const STABLE: &str = "--single-threaded --disable-optimizing-compilers --random-seed=1";
 
-/// Optimised code of which all that V8 allocates is counted, compiled code included, and each
-/// object by itself.
+/// Flags with which all that V8 allocates for optimised code is counted, compiled code included, and
+/// each object by itself.
 ///
 /// Amounts are as stable as optimising is: see [`budget`](crate::budget).
 ///
@@ -68,9 +68,8 @@ pub const STABLE_OPTIMIZED: &str = "--single-threaded --no-turbo-allocation-fold
 ///
 /// # Errors
 ///
-/// [`Error::V8HasStarted`] if V8 has frozen them, with none set: that there are any cannot be told
-/// from figures. [`Error::UnknownFlags`] if this version of V8 does not know some, with the others
-/// set.
+/// [`Error::V8HasStarted`] if V8 has frozen them; none is set then. [`Error::UnknownFlags`] if this
+/// version of V8 does not know some; the others are set then.
 pub fn set(flags: &str) -> Result<()> {
     if sys::flags_are_frozen() {
         return Err(Error::V8HasStarted { flags: flags.into() });

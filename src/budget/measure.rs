@@ -80,8 +80,8 @@ impl MeasureOptions {
     /// and learnt about it. Default: not at all.
     ///
     /// What V8 learns and compiles is part of what a first run allocates and retains. With
-    /// [`v8_flags::STABLE`](crate::v8_flags::STABLE) ten to twenty runs are enough; to find out for some
-    /// work, look at [`Runs::steady`].
+    /// [`v8_flags::STABLE`](crate::v8_flags::STABLE) ten to twenty runs are enough; to find out for
+    /// some work, look at [`Runs::steady`].
     pub const fn warm_up(mut self, times: u32) -> Self {
         self.warm_up = times;
         self

@@ -54,10 +54,9 @@
 //! it samples: whole bytes and objects ([`Estimate::exact`](crate::Estimate::exact)). (V8 misses an
 //! object of 16 bytes, the smallest there is, once in nine million.) JavaScript that allocates much
 //! runs 20 to 50 times slower, and some built-in functions, `filter` for one, allocate more while
-//! every object is sampled. In sampled mode,
-//! [`MeasureOptions::sampled`], they are estimates with their uncertainty; a
-//! limit is exceeded if the truth is surely above, or with [`Budget::strict`] if it is not surely
-//! within. [`Measurement::is_exact`] tells which of the two it is.
+//! every object is sampled. In sampled mode, [`MeasureOptions::sampled`], they are estimates with
+//! their uncertainty; a limit is exceeded if the truth is surely above, or with [`Budget::strict`]
+//! if it is not surely within. [`Measurement::is_exact`] tells which of the two it is.
 //!
 //! # What is counted
 //!
