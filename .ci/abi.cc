@@ -19,6 +19,14 @@ class FlagList {
  public:
   static bool IsFrozen();
 };
+
+struct Flag {
+  enum FlagType { TYPE_BOOL };
+  FlagType type_;
+  void* valptr_;
+  const void* defptr_;
+};
+Flag* FindFlagByName(const char* name);
 }  // namespace internal
 
 template <class T>
@@ -62,6 +70,8 @@ class HeapProfiler {
   enum SamplingFlags { kSamplingNoFlags = 0, kSamplingForceGC = 1 << 0 };
   bool StartSamplingHeapProfiler(uint64_t sample_interval, int stack_depth, SamplingFlags flags);
   void StopSamplingHeapProfiler();
+  void StartTrackingHeapObjects(bool track_allocations);
+  void StopTrackingHeapObjects();
   AllocationProfile* GetAllocationProfile();
 };
 
@@ -110,6 +120,12 @@ using Allow = v8::Isolate::AllowJavascriptExecutionScope;
 static_assert(sizeof(Allow) == 16);
 static_assert(__builtin_offsetof(Allow, was_execution_allowed_assert_) == 8);
 
+static_assert(sizeof(v8::internal::Flag::FlagType) == 4);
+static_assert(__builtin_offsetof(v8::internal::Flag, type_) == 0);
+static_assert(__builtin_offsetof(v8::internal::Flag, valptr_) == 8);
+static_assert(__builtin_offsetof(v8::internal::Flag, defptr_) == 16);
+
+v8::internal::Flag* flag(const char* name) { return v8::internal::FindFlagByName(name); }
 bool are_flags_frozen() { return v8::internal::FlagList::IsFrozen(); }
 v8::Isolate* current() { return v8::Isolate::TryGetCurrent(); }
 bool allows_javascript(v8::Isolate* isolate) {
@@ -121,6 +137,8 @@ bool start(v8::HeapProfiler* profiler) {
   return profiler->StartSamplingHeapProfiler(1, 2, v8::HeapProfiler::kSamplingNoFlags);
 }
 void stop(v8::HeapProfiler* profiler) { profiler->StopSamplingHeapProfiler(); }
+void track(v8::HeapProfiler* profiler) { profiler->StartTrackingHeapObjects(true); }
+void track_no_more(v8::HeapProfiler* profiler) { profiler->StopTrackingHeapObjects(); }
 Profile* take(v8::HeapProfiler* profiler) { return profiler->GetAllocationProfile(); }
 
 extern "C" {

@@ -149,11 +149,15 @@ mod profile;
 mod remote;
 #[cfg(any(feature = "v8-150", feature = "v8-152"))]
 mod sampler;
+#[cfg(any(feature = "v8-150", feature = "v8-152"))]
+mod snapshot;
 pub mod source;
 mod stats;
 #[cfg(any(feature = "v8-150", feature = "v8-152"))]
 mod sys;
 mod text;
+#[cfg(any(feature = "v8-150", feature = "v8-152"))]
+mod tracker;
 mod tree;
 #[cfg(any(feature = "v8-150", feature = "v8-152"))]
 pub mod v8_flags;
@@ -174,6 +178,8 @@ pub use profile::{
 pub use remote::{Gathered, Request, SamplerRegistry, SamplerRemote};
 #[cfg(any(feature = "v8-150", feature = "v8-152"))]
 pub use sampler::{CollectOptions, HeapSampler, SamplingSession};
+#[cfg(any(feature = "v8-150", feature = "v8-152"))]
+pub use tracker::{HeapTracker, TrackingSession};
 #[cfg(all(feature = "v8-150", not(feature = "v8-152")))]
 pub use v8_150 as v8;
 #[cfg(feature = "v8-152")]

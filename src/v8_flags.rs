@@ -7,6 +7,7 @@
 //! | --- | --- | --- |
 //! | [`NO_ALLOCATION_FOLDING`] | live bytes and objects of optimised code | `cargo bench --bench flags` measures it |
 //! | [`NO_INLINING`] | each function's bytes under its own name | several times on some programs |
+//! | [`NO_ESCAPE_ANALYSIS`] | [`HeapTracker`](crate::HeapTracker) on optimised code | objects that were elided are made |
 //! | [`STABLE`] | heap tests: the same bytes in every run | no optimised code |
 //! | [`STABLE_OPTIMIZED`] | heap tests of optimised code | one thread |
 //!
@@ -45,6 +46,15 @@ pub const NO_ALLOCATION_FOLDING: &str =
 ///
 /// `--no-turbo-inlining --no-maglev-inlining`
 pub const NO_INLINING: &str = "--no-turbo-inlining --no-maglev-inlining";
+
+/// Escape analysis off, in the optimising compiler: [`HeapTracker`](crate::HeapTracker) is safe.
+///
+/// With escape analysis, which is V8's default, optimised code does not make the objects that it can
+/// do without, and makes them up if it is left. V8's tracker can crash the process in that moment.
+/// [`STABLE`] makes tracking safe as well.
+///
+/// `--no-turbo-escape`
+pub const NO_ESCAPE_ANALYSIS: &str = "--no-turbo-escape";
 
 /// Flags with which the same work allocates the same, to the byte: in the same isolate once it is warm, in fresh
 /// isolates, and in another process.

@@ -17,6 +17,8 @@ use v8_heap_sampler::{
 };
 
 mod child;
+#[path = "budget/tracking.rs"]
+mod tracking;
 
 fn init() {
     let flags = child::part().map_or_else(|| v8_flags::STABLE.to_owned(), |(_, flags)| flags);

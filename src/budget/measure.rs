@@ -6,7 +6,8 @@ use super::measurement::Measurement;
 use super::runs::Runs;
 use crate::model::{KeepDead, Result, SamplerOptions};
 use crate::sampler::{HeapSampler, SamplingSession};
-use crate::sys::{collect_garbage, refuse_in_callbacks};
+use crate::sys::{can_track, collect_garbage, refuse_in_callbacks};
+use crate::tracker::TrackingSession;
 use crate::v8;
 
 /// Options of measuring work: exactly or sampled, after how much warm-up.
@@ -183,10 +184,22 @@ impl MeasureOptions {
         // Before garbage is collected, so that a refusal costs nothing.
         self.sampler_options().validate()?;
         refuse_in_callbacks(isolate)?;
-        if self.collect_before {
+        // Tracking collects garbage itself; and it must begin first, see there.
+        let is_exact = self.interval_bytes == SamplerOptions::MIN_INTERVAL_BYTES;
+        let tracking = (is_exact && can_track()).then(|| TrackingSession::start(isolate));
+        let tracking = tracking.transpose()?;
+        if self.collect_before && tracking.is_none() {
             collect_garbage(isolate)?;
         }
-        SamplingSession::start(isolate, self.sampler_options()).map(Measuring)
+        match SamplingSession::start(isolate, self.sampler_options()) {
+            Ok(sampling) => Ok(Measuring { sampling, tracking }),
+            Err(error) => {
+                if let Some(tracking) = tracking {
+                    tracking.stop_if_possible(isolate);
+                }
+                Err(error)
+            }
+        }
     }
 
     fn sampler_options(&self) -> SamplerOptions {
@@ -201,22 +214,26 @@ impl MeasureOptions {
         isolate: &mut v8::Isolate,
         work: &mut impl FnMut(&mut v8::Isolate) -> R,
     ) -> Result<(R, Measurement)> {
-        let Measuring(session) = self.begin(isolate)?;
-        // Stops if `work` panics, too.
-        let mut sampler = HeapSampler::of_session(session, isolate);
+        let Measuring { sampling, tracking } = self.begin(isolate)?;
+        // Stops if `work` panics, too; what is tracked ends when the isolate comes by next.
+        let mut sampler = HeapSampler::of_session(sampling, isolate);
         let result = work(&mut sampler);
-        let measurement = measurement(sampler.parts())?;
+        let measurement = measurement(sampler.parts(), tracking)?;
         Ok((result, measurement))
     }
 }
 
 /// A measurement that has begun.
 ///
-/// Holds a [`SamplingSession`]: what is said there about isolates that go away, and of being
+/// Holds a [`SamplingSession`], and a [`TrackingSession`] where that is possible: what is said there about isolates that go away, and of being
 /// dropped, holds here.
 #[derive(Debug)]
 #[must_use = "measuring ends with `end`"]
-pub struct Measuring(SamplingSession);
+pub struct Measuring {
+    sampling: SamplingSession,
+    /// Where amounts are counts, and V8 can track objects.
+    tracking: Option<TrackingSession>,
+}
 
 impl Measuring {
     /// Ends measuring: says what was allocated since it began, and what of that is alive after a
@@ -228,17 +245,21 @@ impl Measuring {
     /// isolate is another one. [`Error::InGarbageCollection`](crate::Error::InGarbageCollection)
     /// where V8 may be collecting garbage.
     pub fn end(mut self, isolate: &mut v8::Isolate) -> Result<Measurement> {
-        measurement((&mut self.0, isolate))
+        measurement((&mut self.sampling, isolate), self.tracking)
     }
 }
 
-/// Ends a session that has measured.
+/// Ends the sessions that have measured.
 fn measurement(
-    (session, isolate): (&mut SamplingSession, &mut v8::Isolate),
+    (sampling, isolate): (&mut SamplingSession, &mut v8::Isolate),
+    tracking: Option<TrackingSession>,
 ) -> Result<Measurement> {
-    session.check_stop(isolate)?;
+    sampling.check_stop(isolate)?;
     // V8's caches are emptied as well: they would keep alive what the program does not.
     collect_garbage(isolate)?;
-    let profile = session.finish(isolate)?;
+    let mut profile = sampling.finish(isolate)?;
+    if let Some(tracking) = tracking {
+        profile = profile.with_in_use_of(&tracking.finish(isolate)?)?;
+    }
     Ok(Measurement::new(profile).expect("sampled with the dead, here"))
 }

@@ -114,6 +114,39 @@ pub enum Error {
         check: String,
     },
 
+    /// The optimising compiler may elide objects, and V8's tracker of heap objects crashes the
+    /// process when it reads the stack of optimised code that is left while closures are elided.
+    #[error(
+        "V8's tracker of heap objects can crash the process unless escape analysis is off: set \
+         v8_flags::NO_ESCAPE_ANALYSIS, or v8_flags::STABLE, before V8 starts"
+    )]
+    EscapeAnalysis,
+
+    /// The isolate's heap objects are being tracked: by another tracker, by one that was leaked, or
+    /// by DevTools. That goes on untouched.
+    #[error(
+        "the isolate's heap objects are being tracked already (by another session, by a leaked \
+         HeapTracker, or by DevTools; or it is sampled at every byte, which looks the same), and V8 \
+         has one tracker per isolate: stop that one first, and start tracking before sampling"
+    )]
+    AlreadyTracking,
+
+    /// Tracking had stopped: by an earlier `stop`, or by someone else, such as DevTools, who may
+    /// have started a tracker of their own, which is left alone.
+    #[error(
+        "the isolate's heap objects are not being tracked any more (stopped before, or by someone \
+         else such as DevTools), so there is nothing to collect: start tracking again"
+    )]
+    NotTracking,
+
+    /// The heap snapshot that V8 wrote does not have the form that this crate knows. Please report
+    /// it, with the V8 version.
+    #[error("V8's heap snapshot could not be read: {check}")]
+    UnexpectedSnapshot {
+        /// What is wrong, and where.
+        check: String,
+    },
+
     /// A request to an isolate that runs elsewhere was not served in time: it runs no JavaScript, and
     /// its owner did not poll. Nothing has changed in it, and nothing will.
     #[error(

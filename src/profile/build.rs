@@ -442,6 +442,22 @@ impl StackBuilder {
         Ok(callee)
     }
 
+    /// The contexts of a profile, whose functions have other numbers here; by theirs.
+    pub(super) fn add_all(
+        &mut self,
+        profile: &Profile,
+        number_of: impl Fn(u32) -> u32,
+    ) -> Result<Vec<u32>, TooMany> {
+        let mut contexts: Vec<u32> = Vec::with_capacity(profile.len());
+        for (&function, &parent) in profile.function_numbers().iter().zip(profile.parents()) {
+            contexts.push(match parent {
+                NONE => Self::ROOT,
+                _ => self.callee(contexts[parent as usize], number_of(function))?,
+            });
+        }
+        Ok(contexts)
+    }
+
     /// A context's function and the context that called it.
     pub(crate) fn context(&self, number: u32) -> (u32, u32) {
         self.contexts[number as usize]

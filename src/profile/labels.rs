@@ -34,7 +34,7 @@ impl LabelSets {
     pub(crate) const NONE: u32 = 0;
 
     /// Appends a set that is not among them.
-    #[cfg(feature = "formats")]
+    #[cfg(any(feature = "formats", feature = "v8-150", feature = "v8-152"))]
     pub(crate) fn push(&mut self, labels: Vec<Label>) -> u32 {
         self.0.push(LabelSet { labels, interval: None });
         self.0.len() as u32 - 1

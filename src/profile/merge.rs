@@ -17,7 +17,7 @@ use super::labels::{LabelSet, LabelSets};
 use super::profile::{Metadata, Profile};
 use super::row::RowData;
 use crate::model::{AnalysisError, Bytes, Function, Original, Place, SampleType, SampleTypes};
-use crate::tree::{NONE, TooMany};
+use crate::tree::TooMany;
 
 impl Profile {
     /// Adds profiles up, of several isolates, threads, machines or windows: a [`ProfileMerger`] of
@@ -160,20 +160,11 @@ impl ProfileMerger {
             if is_root { Functions::ROOT } else { self.functions.number(function) }
         });
         let functions: Vec<u32> = functions.collect();
-        let mut contexts: Vec<u32> = Vec::with_capacity(profile.len());
-        for (&function, &parent) in profile.function_numbers().iter().zip(profile.parents()) {
-            let context = match parent {
-                NONE => Ok(StackBuilder::ROOT),
-                _ => self
-                    .contexts
-                    .callee(contexts[parent as usize], functions[function as usize])
-                    .inspect_err(|_| {
-                        self.functions.truncate(functions_before);
-                        self.contexts.truncate(contexts_before);
-                    }),
-            };
-            contexts.push(context?);
-        }
+        let number_of = |function: u32| functions[function as usize];
+        let contexts = self.contexts.add_all(profile, number_of).inspect_err(|_| {
+            self.functions.truncate(functions_before);
+            self.contexts.truncate(contexts_before);
+        })?;
         if self.whole.is_none() {
             self.functions.put(Functions::ROOT, &profile.functions()[root]);
         }

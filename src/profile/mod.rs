@@ -17,6 +17,8 @@ mod row;
 mod sample;
 mod sample_sums;
 mod serde_profile;
+#[cfg(any(feature = "v8-150", feature = "v8-152"))]
+mod tracked;
 mod walk;
 
 #[cfg(feature = "formats")]
@@ -37,4 +39,6 @@ pub use row::{Label, LabelValue, Row};
 pub use sample::OrdinalSample;
 #[cfg(feature = "formats")]
 pub(crate) use serde_profile::AllOptions;
+#[cfg(any(feature = "v8-150", feature = "v8-152"))]
+pub(crate) use tracked::TrackedObjects;
 pub(crate) use walk::{GroupSums, OnPath, Visit, group_sums, of_groups, walk};

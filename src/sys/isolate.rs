@@ -122,6 +122,36 @@ impl RawIsolate {
             unsafe { symbols::heap_profiler_stop_sampling(profiler.as_ptr()) };
         }
     }
+
+    /// Gives every object that has none an id, after a full garbage collection; and, if told to,
+    /// has V8 note the stack of each allocation from now on.
+    ///
+    /// # Safety
+    ///
+    /// As for [`heap_profiler`](Self::heap_profiler). The isolate is the thread's current one.
+    pub(super) unsafe fn start_tracking(self, allocations: bool) -> Result<(), Mismatch> {
+        // SAFETY: as the caller vouches.
+        let profiler = unsafe { self.heap_profiler() }?.as_ptr();
+        // SAFETY: the profiler belongs to a live isolate, which is the current one.
+        unsafe { symbols::heap_profiler_start_tracking(profiler, allocations) };
+        Ok(())
+    }
+
+    /// Stops tracking, whoever started it; does nothing if nobody did.
+    ///
+    /// # Safety
+    ///
+    /// As for [`heap_profiler`](Self::heap_profiler).
+    pub(super) unsafe fn stop_tracking(self) {
+        // SAFETY: as the caller vouches.
+        let _entered = unsafe { Entered::new(self) };
+        // SAFETY: as the caller vouches.
+        if let Ok(profiler) = unsafe { self.heap_profiler() } {
+            // SAFETY: the profiler belongs to a live isolate. V8 allows the call if nothing is
+            // tracked.
+            unsafe { symbols::heap_profiler_stop_tracking(profiler.as_ptr()) };
+        }
+    }
 }
 
 /// Whether JavaScript may run in an isolate: V8 allows none in what it calls while it collects

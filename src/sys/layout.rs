@@ -111,7 +111,22 @@ pub(super) struct RawAllowJavascript {
     was_allowed_without_dump: u8,
 }
 
+/// `internal::Flag`, as far as it is read (`v8/src/flags/flags-impl.h`).
+#[repr(C)]
+pub(super) struct RawFlag {
+    pub(super) flag_type: i32,
+    pub(super) value: *const u8,
+    pub(super) default: *const u8,
+}
+
+/// `internal::Flag::TYPE_BOOL`
+pub(super) const FLAG_TYPE_BOOL: i32 = 0;
+
 const _: () = {
+    assert!(offset_of!(RawFlag, flag_type) == 0);
+    assert!(offset_of!(RawFlag, value) == 8);
+    assert!(offset_of!(RawFlag, default) == 16);
+
     assert!(size_of::<RawAllowJavascript>() == 16);
     assert!(offset_of!(RawAllowJavascript, was_allowed) == 8);
 

@@ -6,6 +6,7 @@
 //! [`walk`], which checks before it follows a pointer, and by [`cross_check`], which compares nodes
 //! and samples. [`own_work`] tells V8's own samples from the program's, [`gc_watch`] knows of
 //! garbage collections meanwhile, and [`session`] ties a running sampler to its [`isolate`].
+//! [`tracking`] does so with V8's tracker of heap objects.
 //! Everything that leaves this module is safe Rust on owned data.
 
 mod cross_check;
@@ -20,16 +21,18 @@ mod own_work;
 mod profile;
 mod session;
 mod symbols;
+mod tracking;
 mod version;
 mod walk;
 
 use std::fmt;
 
-pub(crate) use flags::flags_are_frozen;
+pub(crate) use flags::{can_track, flags_are_frozen};
 pub(crate) use heap::{Generations, heap_statistics};
 pub(crate) use heap_limit::{HeapLimitHooks, restore_heap_limit};
 pub(crate) use interrupt::interrupt;
 pub(crate) use session::{Collected, Session, collect_garbage, refuse_in_callbacks};
+pub(crate) use tracking::{TrackedHeap, Tracking};
 
 use crate::model::Error;
 

@@ -1,12 +1,12 @@
-//! The methods of V8 that the `v8` crate does not bind, by the names that its static library
+//! The methods and functions of V8 that the `v8` crate does not bind, by the names that its static library
 //! gives them.
 //!
-//! They are C++ methods, but they take and return only numbers and pointers, `this` first if they
+//! They are C++, but they take and return only numbers and pointers, `this` first if they
 //! are not static, which C++ passes as C does on every target below.
 
-use std::ffi::c_void;
+use std::ffi::{c_char, c_void};
 
-use super::layout::{RawAllowJavascript, RawProfile};
+use super::layout::{RawAllowJavascript, RawFlag, RawProfile};
 
 #[cfg(not(all(
     target_pointer_width = "64",
@@ -42,6 +42,11 @@ unsafe extern "C" {
     #[cfg_attr(not(windows), link_name = "_ZN2v88internal8FlagList8IsFrozenEv")]
     #[cfg_attr(windows, link_name = "?IsFrozen@FlagList@internal@v8@@SA_NXZ")]
     pub(super) fn flag_list_is_frozen() -> bool;
+
+    /// `Flag* internal::FindFlagByName(const char* name)`; null if there is none.
+    #[cfg_attr(not(windows), link_name = "_ZN2v88internal14FindFlagByNameEPKc")]
+    #[cfg_attr(windows, link_name = "?FindFlagByName@internal@v8@@YAPEAUFlag@12@PEBD@Z")]
+    pub(super) fn find_flag_by_name(name: *const c_char) -> *const RawFlag;
 
     /// `void Isolate::AutomaticallyRestoreInitialHeapLimit(double threshold_percent)`
     #[cfg_attr(not(windows), link_name = "_ZN2v87Isolate36AutomaticallyRestoreInitialHeapLimitEd")]
@@ -88,6 +93,19 @@ unsafe extern "C" {
     #[cfg_attr(not(windows), link_name = "_ZN2v812HeapProfiler24StopSamplingHeapProfilerEv")]
     #[cfg_attr(windows, link_name = "?StopSamplingHeapProfiler@HeapProfiler@v8@@QEAAXXZ")]
     pub(super) fn heap_profiler_stop_sampling(profiler: *mut RawHeapProfiler);
+
+    /// `void HeapProfiler::StartTrackingHeapObjects(bool track_allocations)`
+    #[cfg_attr(not(windows), link_name = "_ZN2v812HeapProfiler24StartTrackingHeapObjectsEb")]
+    #[cfg_attr(windows, link_name = "?StartTrackingHeapObjects@HeapProfiler@v8@@QEAAX_N@Z")]
+    pub(super) fn heap_profiler_start_tracking(
+        profiler: *mut RawHeapProfiler,
+        track_allocations: bool,
+    );
+
+    /// `void HeapProfiler::StopTrackingHeapObjects()`
+    #[cfg_attr(not(windows), link_name = "_ZN2v812HeapProfiler23StopTrackingHeapObjectsEv")]
+    #[cfg_attr(windows, link_name = "?StopTrackingHeapObjects@HeapProfiler@v8@@QEAAXXZ")]
+    pub(super) fn heap_profiler_stop_tracking(profiler: *mut RawHeapProfiler);
 
     /// `AllocationProfile* HeapProfiler::GetAllocationProfile()`; the caller owns the profile.
     #[cfg_attr(not(windows), link_name = "_ZN2v812HeapProfiler20GetAllocationProfileEv")]

@@ -1,0 +1,226 @@
+//! Profiles of objects that V8's tracker knows: counts, not samples.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use super::build::{FunctionParts, StackBuilder};
+use super::collection::Collection;
+use super::labels::LabelSets;
+use super::profile::{Metadata, Profile};
+use super::row::{Label, RowData};
+use crate::model::{Bytes, Counted, Function, ProfileError, PseudoFrame, SampleType, SampleTypes};
+use crate::tree::NONE;
+
+/// The objects of a profile that V8's tracker noted, as they come.
+pub(crate) struct TrackedObjects {
+    contexts: StackBuilder,
+    label_sets: LabelSets,
+    /// By class, the number of the label set.
+    classes: HashMap<String, u32, RandomState>,
+    collection: Collection,
+    bytes: u64,
+}
+
+impl TrackedObjects {
+    /// The context of the empty stack.
+    pub(crate) const ROOT: u32 = StackBuilder::ROOT;
+
+    /// The key of the label that says an object's class.
+    const CLASS: &str = "class";
+
+    pub(crate) fn new(collection: Collection) -> Self {
+        let root = FunctionParts { name: PseudoFrame::Root.name(), ..FunctionParts::default() };
+        Self {
+            contexts: StackBuilder::new(root),
+            label_sets: LabelSets::default(),
+            classes: HashMap::default(),
+            collection,
+            bytes: 0,
+        }
+    }
+
+    /// The context of a function as it is called from another context.
+    pub(crate) fn callee(
+        &mut self,
+        caller: u32,
+        function: FunctionParts<'_>,
+    ) -> Result<u32, ProfileError> {
+        let function = self.contexts.functions.number(function);
+        Ok(self.contexts.callee(caller, function)?)
+    }
+
+    /// Adds objects of one size and class.
+    pub(crate) fn add(&mut self, context: u32, class: String, size: u64, count: u32) {
+        let Self { label_sets, classes, .. } = self;
+        let labels = *classes.entry(class).or_insert_with_key(|class| {
+            label_sets.push(vec![Label::text(Self::CLASS, class.clone())])
+        });
+        let bytes = size.saturating_mul(count.into());
+        self.bytes = self.bytes.saturating_add(bytes);
+        let values = Counted::InUse.values(Some(f64::from(count)), bytes as f64);
+        self.contexts.push_row(RowData::of_values(context, labels, size, values));
+    }
+
+    /// The profile.
+    pub(crate) fn finish(self) -> Result<Profile, ProfileError> {
+        let Self { contexts, label_sets, collection, bytes, .. } = self;
+        if bytes > Profile::MOST {
+            return Err(ProfileError::TooMuch);
+        }
+        let metadata = Metadata {
+            // Every object is there.
+            interval: Some(Bytes(1)),
+            started: Some(collection.started.wall),
+            duration: Some(collection.collected.since(&collection.started)),
+            default_sample_type: Some(SampleType::InuseSpace),
+            ..Metadata::default()
+        };
+        let types = Counted::InUse.sample_types(true);
+        let mut profile = contexts.finish(types, label_sets, None, metadata)?;
+        profile.collection = Some(Box::new(collection));
+        Ok(profile)
+    }
+}
+
+impl Profile {
+    /// The number of frames of a stack that V8's tracker notes
+    /// (`AllocationTracker::kMaxAllocationTraceLength`).
+    pub(crate) const TRACKED_FRAMES: u32 = 64;
+
+    /// What was allocated as this profile says, and what is in use of it as a profile of tracked
+    /// objects does, which were allocated meanwhile.
+    ///
+    /// Stacks that the tracker has cut are completed where this profile knows one that they are the
+    /// innermost frames of, and, if it knows several, all of them have the same functions besides.
+    /// Where it does not, the profile is known to be [cut](Self::cut_at).
+    pub(crate) fn with_in_use_of(&self, tracked: &Self) -> Result<Self, ProfileError> {
+        let mut functions = self.functions().to_vec();
+        let mut numbers: HashMap<Key<'_>, u32, RandomState> = HashMap::default();
+        // The root is no function.
+        for (number, function) in (0..).zip(self.functions()).skip(1) {
+            numbers.entry(Key::of(function)).or_insert(number);
+        }
+        let number_of = tracked.functions().iter().enumerate().map(|(at, function)| {
+            if at == 0 {
+                return 0;
+            }
+            *numbers.entry(Key::of(function)).or_insert_with(|| {
+                functions.push(Arc::clone(function));
+                functions.len() as u32 - 1
+            })
+        });
+        let number_of: Vec<u32> = number_of.collect();
+
+        let mut contexts = StackBuilder::default();
+        let ours = contexts.add_all(self, |number| number)?;
+        let mut theirs = contexts.add_all(tracked, |number| number_of[number as usize])?;
+        let is_complete = complete(&contexts, self, &ours, tracked, &mut theirs);
+
+        let mut label_sets = LabelSets::default();
+        let sets = tracked.label_sets().map(|labels| label_sets.push(labels.to_vec()));
+        let sets: Vec<u32> = sets.collect();
+        let allocated = Counted::Allocated.sample_types(true);
+        let of_allocated = self.row_data().iter().map(|row| {
+            let context = ours[row.context as usize];
+            row.with_values_of(allocated).moved(context, LabelSets::NONE)
+        });
+        let of_in_use = tracked.row_data().iter().map(|row| {
+            let context = theirs[row.context as usize];
+            row.moved(context, sets[row.labels as usize])
+        });
+        let rows = of_allocated.chain(of_in_use).filter(RowData::says_something).collect();
+        let types = SampleTypes::of(SampleType::ALL);
+        let contexts = contexts.with(functions, rows);
+        let mut profile = contexts.finish(types, label_sets, None, self.metadata.clone())?;
+        profile.collection.clone_from(&self.collection);
+        profile.cut_at = (!is_complete).then_some(Self::TRACKED_FRAMES);
+        Ok(profile)
+    }
+}
+
+/// What makes a function of the sampler's and one of the tracker's the same: the script and the
+/// place in it, as for V8; of functions without a script the name.
+#[derive(PartialEq, Eq, Hash)]
+enum Key<'f> {
+    Place(u32, Option<NonZeroU32>, Option<NonZeroU32>),
+    Name(&'f str),
+}
+
+impl<'f> Key<'f> {
+    fn of(function: &'f Function) -> Self {
+        match function.script_id {
+            Some(id) => Self::Place(id.get(), function.line_number, function.column_number),
+            None => Self::Name(&function.name),
+        }
+    }
+}
+
+/// Puts stacks that were cut where they belong; says if that could be done with all.
+fn complete(
+    contexts: &StackBuilder,
+    whole: &Profile,
+    ours: &[u32],
+    tracked: &Profile,
+    theirs: &mut [u32],
+) -> bool {
+    const FRAMES: usize = Profile::TRACKED_FRAMES as usize;
+    let mut depths = vec![0_u32; tracked.len()];
+    let mut cut = Vec::new();
+    for context in tracked.contexts() {
+        let depth = context.parent().map_or(0, |caller| depths[caller.index()] + 1);
+        depths[context.index()] = depth;
+        if depth == Profile::TRACKED_FRAMES {
+            cut.push(context.index());
+        }
+    }
+    if cut.is_empty() {
+        return true;
+    }
+    // The functions on a stack, the innermost first, without the root.
+    let stack = |at: u32| {
+        let callers = std::iter::successors(Some(contexts.context(at)), |&(_, caller)| {
+            (caller != NONE).then(|| contexts.context(caller))
+        });
+        let mut stack: Vec<u32> =
+            callers.filter(|&(_, caller)| caller != NONE).map(|(function, _)| function).collect();
+        let outer = stack.split_off(stack.len().min(FRAMES));
+        (stack, outer)
+    };
+    // By the innermost frames of our stacks, one of these; `None` where others have more functions.
+    let mut stacks: HashMap<Vec<u32>, Option<(u32, Vec<u32>)>, RandomState> = HashMap::default();
+    let mut last = NONE;
+    for row in whole.row_data() {
+        if std::mem::replace(&mut last, row.context) == row.context {
+            continue;
+        }
+        let at = ours[row.context as usize];
+        let (inner, mut outer) = stack(at);
+        if inner.len() < FRAMES {
+            continue;
+        }
+        outer.sort_unstable();
+        outer.dedup();
+        // Functions that are among the inner ones count once anyway.
+        outer.retain(|function| !inner.contains(function));
+        match stacks.entry(inner) {
+            Entry::Vacant(entry) => drop(entry.insert(Some((at, outer)))),
+            Entry::Occupied(mut entry) => {
+                if entry.get().as_ref().is_some_and(|(_, known)| *known != outer) {
+                    entry.insert(None);
+                }
+            }
+        }
+    }
+    let mut is_complete = true;
+    for at in cut {
+        match stacks.get(&stack(theirs[at]).0) {
+            Some(Some((whole, _))) => theirs[at] = *whole,
+            _ => is_complete = false,
+        }
+    }
+    is_complete
+}
