@@ -164,7 +164,9 @@ impl Profile {
                 (groups, sums)
             }
         };
-        let mut order: Vec<usize> = (0..groups.len()).collect();
+        // Labels of other sample types have none of this one.
+        let has_rows = |&at: &usize| !matches!(by, GroupBy::Label(_)) || sums[at].contexts > 0;
+        let mut order: Vec<usize> = (0..groups.len()).filter(has_rows).collect();
         // Those of one value are in the order of their names.
         order.sort_unstable_by(|&one, &other| groups[one].name.cmp(&groups[other].name));
         Ok(Top::of(&evidence, &options, order, &sums, |at| {

@@ -61,8 +61,9 @@ pub enum Violation {
         /// Whether counts say so. Of estimates it can be that no sample was taken there.
         is_exact: bool,
     },
-    /// Stacks were cut at the depth that the options allow, so that the function's total may lack
-    /// what was called at greater depths, and is not known to be within its limits.
+    /// Stacks were cut at the depth that the options allow, or at that of V8's tracker, so that the
+    /// function's total may lack what was called at greater depths, and is not known to be within
+    /// its limits.
     CutStacks {
         /// What the budget calls the function.
         function: String,
@@ -167,7 +168,8 @@ fn check_one(measurement: &Measurement, budget: &Budget, violations: &mut Vec<Vi
     }
     if let Scope::Total(function) = scope
         && is_kept
-        && let Some(stack_depth) = measurement.profile().cut_at()
+        && let Some(stack_depth) =
+            budget.limits().find_map(|(what, _)| measurement.cut_at(what.counted()))
     {
         violations.push(Violation::CutStacks { function: function.clone(), stack_depth });
     }

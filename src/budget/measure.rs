@@ -255,11 +255,18 @@ fn measurement(
     tracking: Option<TrackingSession>,
 ) -> Result<Measurement> {
     sampling.check_stop(isolate)?;
-    // V8's caches are emptied as well: they would keep alive what the program does not.
-    collect_garbage(isolate)?;
+    // Before V8 builds the sampler's profile, as it leaves things on the heap.
+    let tracked = match tracking {
+        Some(tracking) => Some(tracking.finish(isolate)?),
+        None => {
+            // V8's caches are emptied as well: they would keep alive what the program does not.
+            collect_garbage(isolate)?;
+            None
+        }
+    };
     let mut profile = sampling.finish(isolate)?;
-    if let Some(tracking) = tracking {
-        profile = profile.with_in_use_of(&tracking.finish(isolate)?)?;
+    if let Some(tracked) = tracked {
+        profile = profile.with_in_use_of(&tracked)?;
     }
     Ok(Measurement::new(profile).expect("sampled with the dead, here"))
 }

@@ -11,7 +11,7 @@ use super::check::{OverBudget, check};
 use super::limits::Budget;
 use crate::analysis::Pattern;
 use crate::estimate::Uncertainty;
-use crate::model::{AnalysisError, Bytes, Function, PseudoFrame, SampleType};
+use crate::model::{AnalysisError, Bytes, Counted, Function, PseudoFrame, SampleType};
 use crate::profile::{Context, Evidence, Profile, group_sums};
 use crate::text::Table;
 use crate::tree::NONE;
@@ -152,6 +152,27 @@ impl Measurement {
     /// and from the totals of functions what they called. Linear in the number of contexts.
     pub fn has_cut_stacks(&self) -> bool {
         self.profile.cut_at().is_some()
+    }
+
+    /// The depth at which stacks were cut of what was allocated, or of what is retained.
+    pub(super) fn cut_at(&self, counted: Counted) -> Option<u32> {
+        let cut_at = self.profile.cut_at();
+        // The tracker's limit is that of retained objects alone.
+        cut_at.filter(|&depth| {
+            counted == Counted::InUse
+                || !self.is_tracked()
+                || depth != Profile::TRACKED_FRAMES
+                || self.profile.collection().is_some_and(|of| of.options.stack_depth == depth)
+        })
+    }
+
+    /// Tells whether retained objects are those that V8's tracker found alive, each with its true
+    /// size, and not samples, which have the size of the allocation.
+    ///
+    /// So it is where [`MeasureOptions::exact`](super::MeasureOptions::exact) measured and V8 can
+    /// [track](crate::HeapTracker#escape-analysis).
+    pub fn is_tracked(&self) -> bool {
+        self.profile.is_counted()
     }
 
     /// Upper bound of the bytes that were allocated without being sampled, by V8's own

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Bytes, HeapStatistics, Objects, SamplerOptions, Timestamp};
+use super::profile::Metadata;
+use crate::model::{Bytes, HeapStatistics, Objects, SampleType, SamplerOptions, Timestamp};
 
 /// The circumstances in which a profile was collected: options, times, the isolate's heap as a
 /// whole, and what V8's own work for profiles took.
@@ -52,6 +53,17 @@ impl Collection {
             heap_at_start: HeapStatistics::default(),
             heap: HeapStatistics::default(),
             own_work: OwnWork::default(),
+        }
+    }
+
+    /// The metadata of what was collected.
+    pub(crate) fn metadata(&self) -> Metadata {
+        Metadata {
+            interval: Some(Bytes(self.options.interval_bytes)),
+            started: Some(self.started.wall),
+            duration: Some(self.collected.since(&self.started)),
+            default_sample_type: Some(SampleType::InuseSpace),
+            ..Metadata::default()
         }
     }
 

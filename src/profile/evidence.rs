@@ -165,6 +165,9 @@ impl<'p> Evidence<'p> {
             (Uncertainty::Unknown, _) | (_, None) => {
                 heading += " (how sure that is, the profile does not tell)";
             }
+            (Uncertainty::Exact, _) if self.profile.is_counted() => {
+                heading += &format!(" (a count of {} objects)", total.sum().samples);
+            }
             (Uncertainty::Exact, _) => {
                 heading += &format!(" (a count: all {} objects were sampled)", total.sum().samples);
             }

@@ -8,12 +8,12 @@ use super::build::Builder;
 use super::collection::Collection;
 use super::from_nodes::ContextTree;
 use super::labels::LabelSets;
-use super::profile::{Metadata, Profile};
+use super::profile::Profile;
 use super::row::RowData;
 use super::sample::OrdinalSample;
 use crate::estimate::objects_per_sample;
 use crate::model::{
-    Bytes, KeepDead, Node, ProfileError, Sample, SampleId, SampleType, SampleTypes, SamplerOptions,
+    KeepDead, Node, ProfileError, Sample, SampleId, SampleType, SampleTypes, SamplerOptions,
 };
 use crate::tree::inverted;
 
@@ -116,13 +116,7 @@ impl Profile {
         let types = SampleType::ALL.into_iter().filter(|&sample_type| {
             has_alloc || matches!(sample_type, SampleType::InuseObjects | SampleType::InuseSpace)
         });
-        let metadata = Metadata {
-            interval: Some(Bytes(interval)),
-            started: Some(collection.started.wall),
-            duration: Some(collection.collected.since(&collection.started)),
-            default_sample_type: Some(SampleType::InuseSpace),
-            ..Metadata::default()
-        };
+        let metadata = collection.metadata();
         let builder = Builder::of_contexts(tree).with_rows(rows).with_samples(samples);
         let mut profile =
             builder.finish(SampleTypes::of(types), LabelSets::default(), true, metadata);

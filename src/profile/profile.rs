@@ -404,6 +404,15 @@ impl Profile {
         self.is_part
     }
 
+    /// The number of frames of a stack that V8's tracker notes
+    /// (`AllocationTracker::kMaxAllocationTraceLength`).
+    pub(crate) const TRACKED_FRAMES: u32 = 64;
+
+    /// Whether it is of objects that were counted here, and not sampled.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.collection.is_some() && self.sampled_every.is_none() && self.told_interval() == Some(1)
+    }
+
     /// The interval at which the samples were taken whose numbers the rows hold.
     pub(crate) fn sampled_every(&self) -> Option<u64> {
         self.sampled_every

@@ -3,14 +3,23 @@
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::build::Builder;
 use super::collection::{Collection, OwnWork};
+use super::from_nodes::ContextTree;
+use super::labels::LabelSet;
 use super::profile::Profile;
-use super::row::Label;
-use crate::model::{HeapStatistics, KeepDead, Node, Sample, SampleId, SamplerOptions, Timestamp};
+use super::row::{Label, RowData};
+use crate::model::{
+    HeapStatistics, KeepDead, Node, NodeId, ProfileError, Sample, SampleId, SampleType,
+    SampleTypes, SamplerOptions, Timestamp,
+};
+use crate::tree::inverted;
 
 impl Profile {
     /// The version of the form that serde writes.
-    pub const VERSION: u32 = 1;
+    ///
+    /// 2 has profiles of rows, which 1 had not; both are read.
+    pub const VERSION: u32 = 2;
 
     /// The contexts as flat nodes, in preorder, without allocations.
     fn nodes(&self) -> impl Iterator<Item = Node> + Clone {
@@ -24,38 +33,37 @@ impl Profile {
 }
 
 impl Serialize for Profile {
-    /// Writes a whole profile that was collected here, with its samples, labels and comments.
+    /// Writes a whole profile that was collected here, with its labels and comments: with its
+    /// samples, or, if it is of tracked objects, with its values.
     ///
     /// # Errors
     ///
     /// If it is something else: the [formats](mod@crate::format) write that.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let is_whole = self.sampled_every().is_some() && !self.is_part();
-        let samples = self.samples().filter(|_| is_whole);
-        // One set: what was collected is labelled as a whole.
+        let refused = || {
+            serde::ser::Error::custom(
+                "only a whole profile that was collected here can be written so: write parts, and \
+                 what was read or merged, as pprof",
+            )
+        };
+        let collection = self.collection().filter(|_| !self.is_part()).ok_or_else(refused)?;
+        let samples = self.samples().filter(|_| self.sampled_every().is_some());
+        // With samples one set: what was sampled is labelled as a whole.
         let mut label_sets = self.label_sets();
         let labels = label_sets.next().filter(|_| label_sets.next().is_none());
-        let (Some(collection), Some(samples), Some(labels)) = (self.collection(), samples, labels)
-        else {
-            return Err(serde::ser::Error::custom(
-                "only a whole profile that was collected, with its samples, can be written so: \
-                 write parts, and what was read or merged, as pprof",
-            ));
+        let (samples, labels) = match (samples, labels) {
+            (Some(samples), Some(labels)) => (Some(samples), labels),
+            (None, _) if self.is_counted() => (None, &[][..]),
+            _ => return Err(refused()),
         };
-        let samples = samples.iter().map(|sample| {
-            let size = sample.size().map_or(0, |size| size.0);
-            Sample::new(
-                self.id(sample.context as usize),
-                size,
-                SampleId(sample.ordinal),
-                !sample.is_dead,
-            )
-        });
         let comments = &self.metadata.comments;
         // Formats that do not name fields need all of them.
-        let has_comments = !comments.is_empty() || !serializer.is_human_readable();
-        let has_labels = !labels.is_empty() || !serializer.is_human_readable();
-        let fields = 9 + usize::from(has_comments) + usize::from(has_labels);
+        let has_all = !serializer.is_human_readable();
+        let has_comments = !comments.is_empty() || has_all;
+        let has_labels = !labels.is_empty() || has_all;
+        let has_rows = samples.is_none() || has_all;
+        let fields =
+            9 + [has_comments, has_labels, has_rows].map(usize::from).iter().sum::<usize>();
         let mut profile = serializer.serialize_struct("Profile", fields)?;
         profile.serialize_field("version", &Self::VERSION)?;
         profile.serialize_field("options", &collection.options)?;
@@ -71,8 +79,99 @@ impl Serialize for Profile {
             profile.serialize_field("labels", labels)?;
         }
         profile.serialize_field("nodes", &Sequence(self.nodes()))?;
-        profile.serialize_field("samples", &Sequence(samples))?;
+        let samples_of = samples.unwrap_or_default().iter().map(|sample| {
+            let size = sample.size().map_or(0, |size| size.0);
+            Sample::new(
+                self.id(sample.context as usize),
+                size,
+                SampleId(sample.ordinal),
+                !sample.is_dead,
+            )
+        });
+        profile.serialize_field("samples", &Sequence(samples_of))?;
+        if has_rows {
+            let counted = samples.is_none().then(|| WrittenRows::of(self));
+            profile.serialize_field("counted", &counted)?;
+        }
         profile.end()
+    }
+}
+
+/// The counts of a profile that has no samples.
+#[derive(Serialize, Deserialize)]
+struct WrittenRows {
+    sample_types: Vec<SampleType>,
+    /// Where stacks were cut that the options did not cut.
+    cut_at: Option<u32>,
+    label_sets: Vec<Vec<Label>>,
+    rows: Vec<WrittenRow>,
+}
+
+/// A context's own objects, of one size and under one set of labels.
+#[derive(Serialize, Deserialize)]
+struct WrittenRow {
+    node_id: NodeId,
+    /// The place of the set.
+    labels: u32,
+    size: u64,
+    /// In the order of the sample types; objects, or bytes.
+    values: Vec<u64>,
+}
+
+impl WrittenRows {
+    fn of(profile: &Profile) -> Self {
+        let sample_types: Vec<SampleType> = profile.sample_types().collect();
+        let rows = profile.rows.iter().map(|row| WrittenRow {
+            node_id: profile.id(row.context as usize),
+            labels: row.labels,
+            size: row.raw_size(),
+            values: sample_types.iter().map(|&of| row.value(of) as u64).collect(),
+        });
+        let rows = rows.collect();
+        let label_sets = profile.labels().iter().map(<[Label]>::to_vec).collect();
+        Self { sample_types, cut_at: profile.cut_at, label_sets, rows }
+    }
+
+    /// The profile of counts.
+    fn profile(self, nodes: &[Node], collection: Collection) -> Result<Profile, String> {
+        let Self { sample_types, cut_at, label_sets, rows } = self;
+        if collection.options.interval_bytes != 1 {
+            return Err("counts at an interval of more than 1 byte".to_owned());
+        }
+        let (topology, tree) = ContextTree::of_nodes(nodes).map_err(|error| error.to_string())?;
+        let ranks = topology.positions.as_deref().map(inverted);
+        let types = SampleTypes::of(sample_types.iter().copied());
+        let mut totals = [0_u64; 4];
+        let mut data = Vec::with_capacity(rows.len());
+        for WrittenRow { node_id, labels, size, values } in rows {
+            let position = topology.index.get(node_id);
+            let position =
+                position.ok_or_else(|| format!("counts of node {node_id}, which is not there"))?;
+            if labels as usize >= label_sets.len()
+                || values.len() != sample_types.len()
+                || size == 0
+            {
+                return Err(format!("counts of node {node_id} without labels, values or size"));
+            }
+            let mut by_type = [0.0; 4];
+            for (of, value) in sample_types.iter().zip(values) {
+                let total = &mut totals[of.index()];
+                *total = total.saturating_add(value);
+                if *total > Profile::MOST {
+                    return Err(ProfileError::TooMuch.to_string());
+                }
+                by_type[of.index()] = value as f64;
+            }
+            let context = ranks.as_ref().map_or(position, |ranks| ranks[position as usize]);
+            data.push(RowData::of_values(context, labels, size, by_type));
+        }
+        let sets = label_sets.into_iter().map(|labels| LabelSet { labels, interval: None });
+        let builder = Builder::of_contexts(tree).with_rows(data);
+        let mut profile = builder.finish(types, sets.collect(), false, collection.metadata());
+        // They were given when it was written.
+        profile.ids = None;
+        (profile.cut_at, profile.collection) = (cut_at, Some(Box::new(collection)));
+        Ok(profile)
     }
 }
 
@@ -91,9 +190,9 @@ struct Version;
 impl<'de> Deserialize<'de> for Version {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match u32::deserialize(deserializer)? {
-            Profile::VERSION => Ok(Self),
+            1..=Profile::VERSION => Ok(Self),
             version => Err(serde::de::Error::custom(format_args!(
-                "the profile has version {version}, and this version of v8-heap-sampler reads {}",
+                "the profile has version {version}, and this version of v8-heap-sampler reads 1 to {}",
                 Profile::VERSION
             ))),
         }
@@ -139,6 +238,8 @@ struct WrittenProfile {
     labels: Vec<Label>,
     nodes: Vec<Node>,
     samples: Vec<Sample>,
+    #[serde(default)]
+    counted: Option<WrittenRows>,
 }
 
 impl<'de> Deserialize<'de> for Profile {
@@ -156,11 +257,18 @@ impl<'de> Deserialize<'de> for Profile {
             labels,
             nodes,
             samples,
+            counted,
         } = WrittenProfile::deserialize(deserializer)?;
         let options = options.into();
         let collection = Collection { options, started, collected, heap_at_start, heap, own_work };
-        let profile = Self::of_nodes_and_samples(&nodes, samples, collection);
-        let mut profile = profile.map_err(serde::de::Error::custom)?;
+        let mut profile = match counted {
+            Some(rows) if samples.is_empty() => {
+                rows.profile(&nodes, collection).map_err(serde::de::Error::custom)?
+            }
+            Some(_) => return Err(serde::de::Error::custom("samples beside counts")),
+            None => Self::of_nodes_and_samples(&nodes, samples, collection)
+                .map_err(serde::de::Error::custom)?,
+        };
         profile.metadata.comments = comments;
         labels.into_iter().for_each(|label| profile.add_label(label));
         Ok(profile)
@@ -170,7 +278,6 @@ impl<'de> Deserialize<'de> for Profile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::NodeId;
 
     fn profile() -> Profile {
         let nodes = [Node::new(NodeId(1), "(root)")];
@@ -183,7 +290,7 @@ mod tests {
     fn profiles_come_back_from_json() {
         let profile = profile();
         let json = serde_json::to_string(&profile).unwrap();
-        assert!(json.starts_with(r#"{"version":1,"options":{"interval_bytes":1,"#), "{json}");
+        assert!(json.starts_with(r#"{"version":2,"options":{"interval_bytes":1,"#), "{json}");
         assert!(
             json.contains(r#""samples":[{"node_id":1,"size":64,"sample_id":1,"is_live":true},"#)
         );
@@ -212,7 +319,7 @@ mod tests {
         };
         assert_eq!(
             refused(&|json| json["version"] = 7.into()),
-            "the profile has version 7, and this version of v8-heap-sampler reads 1"
+            "the profile has version 7, and this version of v8-heap-sampler reads 1 to 2"
         );
         assert!(refused(&|json| json["options"]["interval_bytes"] = 0.into()).contains("0 bytes"));
         assert!(refused(&|json| json["samples"][1]["node_id"] = 9.into()).contains("node 9"));

@@ -10,9 +10,9 @@ use foldhash::fast::RandomState;
 use super::build::{FunctionParts, StackBuilder};
 use super::collection::Collection;
 use super::labels::LabelSets;
-use super::profile::{Metadata, Profile};
+use super::profile::{Context, Profile};
 use super::row::{Label, RowData};
-use crate::model::{Bytes, Counted, Function, ProfileError, PseudoFrame, SampleType, SampleTypes};
+use crate::model::{Counted, Function, ProfileError, PseudoFrame, SampleType, SampleTypes};
 use crate::tree::NONE;
 
 /// The objects of a profile that V8's tracker noted, as they come.
@@ -71,14 +71,7 @@ impl TrackedObjects {
         if bytes > Profile::MOST {
             return Err(ProfileError::TooMuch);
         }
-        let metadata = Metadata {
-            // Every object is there.
-            interval: Some(Bytes(1)),
-            started: Some(collection.started.wall),
-            duration: Some(collection.collected.since(&collection.started)),
-            default_sample_type: Some(SampleType::InuseSpace),
-            ..Metadata::default()
-        };
+        let metadata = collection.metadata();
         let types = Counted::InUse.sample_types(true);
         let mut profile = contexts.finish(types, label_sets, None, metadata)?;
         profile.collection = Some(Box::new(collection));
@@ -87,10 +80,6 @@ impl TrackedObjects {
 }
 
 impl Profile {
-    /// The number of frames of a stack that V8's tracker notes
-    /// (`AllocationTracker::kMaxAllocationTraceLength`).
-    pub(crate) const TRACKED_FRAMES: u32 = 64;
-
     /// What was allocated as this profile says, and what is in use of it as a profile of tracked
     /// objects does, which were allocated meanwhile.
     ///
@@ -117,8 +106,19 @@ impl Profile {
 
         let mut contexts = StackBuilder::default();
         let ours = contexts.add_all(self, |number| number)?;
-        let mut theirs = contexts.add_all(tracked, |number| number_of[number as usize])?;
-        let is_complete = complete(&contexts, self, &ours, tracked, &mut theirs);
+        let completed = Completed::new(self, tracked, &number_of);
+        let mut theirs: Vec<u32> = Vec::with_capacity(tracked.len());
+        for (at, context) in tracked.contexts().enumerate() {
+            theirs.push(match (completed.context(at), context.parent()) {
+                (Some(whole), _) => ours[whole as usize],
+                (None, None) => StackBuilder::ROOT,
+                // Nothing is there but what is completed.
+                (None, Some(_)) if !completed.is_needed(at) => StackBuilder::ROOT,
+                (None, Some(caller)) => {
+                    contexts.callee(theirs[caller.index()], number_of[context.function_number()])?
+                }
+            });
+        }
 
         let mut label_sets = LabelSets::default();
         let sets = tracked.label_sets().map(|labels| label_sets.push(labels.to_vec()));
@@ -137,7 +137,7 @@ impl Profile {
         let contexts = contexts.with(functions, rows);
         let mut profile = contexts.finish(types, label_sets, None, self.metadata.clone())?;
         profile.collection.clone_from(&self.collection);
-        profile.cut_at = (!is_complete).then_some(Self::TRACKED_FRAMES);
+        profile.cut_at = completed.is_cut.then_some(Self::TRACKED_FRAMES);
         Ok(profile)
     }
 }
@@ -159,55 +159,92 @@ impl<'f> Key<'f> {
     }
 }
 
-/// Puts stacks that were cut where they belong; says if that could be done with all.
-fn complete(
-    contexts: &StackBuilder,
-    whole: &Profile,
-    ours: &[u32],
-    tracked: &Profile,
-    theirs: &mut [u32],
-) -> bool {
-    const FRAMES: usize = Profile::TRACKED_FRAMES as usize;
-    let mut depths = vec![0_u32; tracked.len()];
-    let mut cut = Vec::new();
-    for context in tracked.contexts() {
-        let depth = context.parent().map_or(0, |caller| depths[caller.index()] + 1);
-        depths[context.index()] = depth;
-        if depth == Profile::TRACKED_FRAMES {
-            cut.push(context.index());
+/// The contexts of tracked objects whose stacks were cut, where they belong.
+struct Completed {
+    /// By context of the tracked objects, the context of the whole stack; [`NONE`] where it is not
+    /// another one.
+    contexts: Vec<u32>,
+    /// By context, whether something is there, or below, that is not elsewhere.
+    is_needed: Vec<bool>,
+    /// Whether there are some that may be cut, and nobody knows where.
+    is_cut: bool,
+}
+
+impl Completed {
+    fn new(whole: &Profile, tracked: &Profile, number_of: &[u32]) -> Self {
+        let mut depths = vec![0_u32; tracked.len()];
+        let mut cut = Vec::new();
+        for (at, context) in tracked.contexts().enumerate() {
+            depths[at] = context.parent().map_or(0, |caller| depths[caller.index()] + 1);
+            if depths[at] == Profile::TRACKED_FRAMES {
+                cut.push(context);
+            }
         }
+        let mut completed =
+            Self { contexts: vec![NONE; tracked.len()], is_needed: Vec::new(), is_cut: false };
+        if !cut.is_empty() {
+            let stacks = deep_stacks(whole);
+            for context in cut {
+                let stack = stack(context, |context| number_of[context.function_number()]);
+                match stacks.get(&stack) {
+                    Some(Some((whole, _))) => completed.contexts[context.index()] = *whole,
+                    _ => completed.is_cut = true,
+                }
+            }
+        }
+        completed.is_needed = vec![false; tracked.len()];
+        for row in tracked.row_data() {
+            completed.is_needed[row.context as usize] |=
+                completed.context(row.context as usize).is_none();
+        }
+        for at in (1..tracked.len()).rev() {
+            if completed.is_needed[at] {
+                completed.is_needed[tracked.parents()[at] as usize] = true;
+            }
+        }
+        completed
     }
-    if cut.is_empty() {
-        return true;
+
+    fn context(&self, at: usize) -> Option<u32> {
+        Some(self.contexts[at]).filter(|&whole| whole != NONE)
     }
-    // The functions on a stack, the innermost first, without the root.
-    let stack = |at: u32| {
-        let callers = std::iter::successors(Some(contexts.context(at)), |&(_, caller)| {
-            (caller != NONE).then(|| contexts.context(caller))
-        });
-        let mut stack: Vec<u32> =
-            callers.filter(|&(_, caller)| caller != NONE).map(|(function, _)| function).collect();
-        let outer = stack.split_off(stack.len().min(FRAMES));
-        (stack, outer)
-    };
-    // By the innermost frames of our stacks, one of these; `None` where others have more functions.
-    let mut stacks: HashMap<Vec<u32>, Option<(u32, Vec<u32>)>, RandomState> = HashMap::default();
+
+    fn is_needed(&self, at: usize) -> bool {
+        self.is_needed[at]
+    }
+}
+
+/// The functions on the stack of a context, the innermost first, without the root.
+fn stack(context: Context<'_>, number: impl Fn(Context<'_>) -> u32) -> Vec<u32> {
+    let callers = std::iter::successors(Some(context), |context| context.parent());
+    callers.filter(|context| context.parent().is_some()).map(number).collect()
+}
+
+/// A context, and the functions on its stack that are not among the innermost frames.
+type Whole = (u32, Vec<u32>);
+
+/// By the innermost frames of a stack, the context that allocated something with it; `None` where
+/// several did that have other functions besides.
+fn deep_stacks(whole: &Profile) -> HashMap<Vec<u32>, Option<Whole>, RandomState> {
+    const FRAMES: usize = Profile::TRACKED_FRAMES as usize;
+    let mut stacks: HashMap<Vec<u32>, Option<Whole>, RandomState> = HashMap::default();
     let mut last = NONE;
     for row in whole.row_data() {
         if std::mem::replace(&mut last, row.context) == row.context {
             continue;
         }
-        let at = ours[row.context as usize];
-        let (inner, mut outer) = stack(at);
+        let context = whole.context(row.context);
+        let mut inner = stack(context, |context| context.function_number() as u32);
         if inner.len() < FRAMES {
             continue;
         }
+        let mut outer = inner.split_off(FRAMES);
+        // Those that are among the inner ones count once anyway.
+        outer.retain(|function| !inner.contains(function));
         outer.sort_unstable();
         outer.dedup();
-        // Functions that are among the inner ones count once anyway.
-        outer.retain(|function| !inner.contains(function));
         match stacks.entry(inner) {
-            Entry::Vacant(entry) => drop(entry.insert(Some((at, outer)))),
+            Entry::Vacant(entry) => drop(entry.insert(Some((row.context, outer)))),
             Entry::Occupied(mut entry) => {
                 if entry.get().as_ref().is_some_and(|(_, known)| *known != outer) {
                     entry.insert(None);
@@ -215,12 +252,5 @@ fn complete(
             }
         }
     }
-    let mut is_complete = true;
-    for at in cut {
-        match stacks.get(&stack(theirs[at]).0) {
-            Some(Some((whole, _))) => theirs[at] = *whole,
-            _ => is_complete = false,
-        }
-    }
-    is_complete
+    stacks
 }

@@ -277,8 +277,9 @@ impl<'de> Visitor<'de> for Functions {
             let mut fields = [0_u32; 5];
             for field in &mut fields {
                 let number = numbers.next_element::<u64>()?;
-                *field =
-                    narrow(number.ok_or_else(|| A::Error::custom("the last function is cut off"))?)?;
+                *field = narrow(
+                    number.ok_or_else(|| A::Error::custom("the last function is cut off"))?,
+                )?;
             }
             let [name, script_name, script_id, line, column] = fields;
             functions.push(TracedFunction { name, script_name, script_id, line, column });
@@ -353,8 +354,8 @@ impl<'de> Visitor<'de> for Strings<'_> {
             is_shown[place] = true;
         }
         let mut strings = Vec::new();
-        while let Some(text) =
-            texts.next_element_seed(Text { is_shown: is_shown.get(strings.len()) == Some(&true) })?
+        while let Some(text) = texts
+            .next_element_seed(Text { is_shown: is_shown.get(strings.len()) == Some(&true) })?
         {
             strings.push(text);
         }

@@ -23,11 +23,10 @@ fn is_on(name: &CStr) -> Option<bool> {
     }
     // SAFETY: a flag of this type points to its value, a `bool` of V8's that is there for as long
     // as the process. It is read as a byte, so that a value other than 0 and 1 is no `bool` of ours.
-    let bytes = unsafe { [flag.value.read(), flag.default.read()] };
-    match bytes {
-        [value @ (0 | 1), 0 | 1] => Some(value == 1),
-        _ => None,
-    }
+    let value = unsafe { flag.value.read() };
+    // SAFETY: as above; of its default.
+    let default = unsafe { flag.default.read() };
+    (value <= 1 && default <= 1).then_some(value == 1)
 }
 
 /// Whether V8's tracker of heap objects can be used: not where the optimising compiler may elide
