@@ -20,6 +20,7 @@ class FlagList {
   static bool IsFrozen();
 };
 
+// Of V8 15.2; 15.0 has a `const char* name_` behind the type.
 struct Flag {
   enum FlagType { TYPE_BOOL };
   FlagType type_;

@@ -38,6 +38,7 @@
 //! | what has changed? | [`Profile::diff`] |
 //! | what leaks? | [`Leaks::find`](analysis::Leaks::find) |
 //! | is it over budget? | [`mod@budget`], for tests |
+//! | what is alive, to the byte, and of which class? | [`HeapTracker`], for tests and investigations |
 //! | where in the source? | [`Profile::map_sources`], [`Profile::listing`] |
 //! | in which tool can I look at it? | [`mod@format`]: DevTools, `go tool pprof`, speedscope, the Firefox Profiler, Graphviz |
 //! | what of a server? | [`HeapSampler::take_window`] |
@@ -165,14 +166,14 @@ pub mod v8_flags;
 pub use estimate::{Confidence, ConfidenceInterval, Estimate, Uncertainty};
 pub use graph::{Callgraph, FunctionNode};
 pub use model::{
-    Allocation, AnalysisError, Bytes, Counted, Error, Function, HeapStatistics, KeepDead, Name,
-    Node, NodeId, Objects, Original, ProfileError, PseudoFrame, Sample, SampleId, SampleType,
-    SamplerOptions, ScriptId, Timestamp,
+    Allocation, AnalysisError, Bytes, Counted, Error, Function, HeapGrowth, HeapStatistics,
+    KeepDead, Name, Node, NodeId, Objects, Original, ProfileError, PseudoFrame, Sample, SampleId,
+    SampleType, SamplerOptions, ScriptId, Timestamp,
 };
 pub use petgraph;
 pub use profile::{
-    Collection, Context, Contexts, Label, LabelValue, Metadata, OrdinalSample, OwnWork, Profile,
-    ProfileMerger, Row,
+    Collection, Context, Contexts, Contradiction, HeapCheck, Label, LabelValue, Metadata,
+    OrdinalSample, OwnWork, Profile, ProfileMerger, Row,
 };
 #[cfg(any(feature = "v8-150", feature = "v8-152"))]
 pub use remote::{Gathered, Request, SamplerRegistry, SamplerRemote};

@@ -10,8 +10,9 @@ use crate::model::SampleType;
 /// The objects that were allocated and those of them that are retained, with their bytes: counted,
 /// or estimated from the same samples.
 ///
-/// Objects are *allocations*: optimised code can allocate neighbouring objects in one go, and V8
-/// samples such a group as one object. Bytes are not affected.
+/// Objects that were allocated are *allocations*: optimised code can allocate neighbouring objects
+/// in one go, and V8 samples such a group as one object. [`budget`](crate::budget) says what is
+/// counted and what is estimated.
 ///
 /// Displayed as `1,203,456 bytes in 14,003 objects allocated, 0 bytes in 0 objects retained` if
 /// they are counts, to the last digit; as `1.20 MB ± 0.17 in 14003 objects ± 900 allocated, ...` if

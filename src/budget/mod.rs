@@ -50,13 +50,56 @@
 //!
 //! # Counts and estimates
 //!
-//! In exact mode, [`MeasureOptions::exact`], V8 samples every object, and amounts are counts of what
-//! it samples: whole bytes and objects ([`Estimate::exact`](crate::Estimate::exact)). (V8 misses an
-//! object of 16 bytes, the smallest there is, once in nine million.) JavaScript that allocates much
-//! runs 20 to 50 times slower, and some built-in functions, `filter` for one, allocate more while
-//! every object is sampled. In sampled mode, [`MeasureOptions::sampled`], they are estimates with
-//! their uncertainty; a limit is exceeded if the truth is surely above, or with [`Budget::strict`]
-//! if it is not surely within. [`Measurement::is_exact`] tells which of the two it is.
+//! In exact mode, [`MeasureOptions::exact`], amounts are counts
+//! ([`Estimate::exact`](crate::Estimate::exact)).
+//!
+//! - **Allocated** is what V8 samples at an interval of 1 byte: every object. (It misses one of 16
+//!   bytes, the smallest there is, once in nine million.) Code that is not optimised puts 16 bytes
+//!   behind object and array literals, for V8 to learn where they are made: they are allocated.
+//! - **Retained** is what V8's [tracker](crate::HeapTracker) finds alive: each object with the size
+//!   that it has, its class, and its function. In all that is what V8's used heap has grown by, to
+//!   the byte, if the work removes nothing that was there before (`cargo test --test budget --
+//!   tracking --nocapture` prints both for objects, arrays, classes, closures, strings, maps, dates,
+//!   promises, JSON, and arrays that shrink).
+//!
+//! JavaScript that allocates much runs 20 to 50 times slower, a measurement takes a heap snapshot,
+//! and some built-in functions, `filter` for one, allocate more while every object is sampled.
+//!
+//! V8 must be told before it starts that its tracker may be used, by
+//! [`v8_flags::STABLE`](crate::v8_flags::STABLE) or
+//! [`v8_flags::NO_ESCAPE_ANALYSIS`](crate::v8_flags::NO_ESCAPE_ANALYSIS); there is no other danger in
+//! it, see [there](crate::HeapTracker#escape-analysis). Where it was not told, retained objects are
+//! those of the samples that are alive, with the sizes that they were allocated with: more than they
+//! have where they were shortened or V8 put something behind them, and, in optimised code, not the
+//! right ones. [`Measurement::is_tracked`] tells which it is.
+//!
+//! In sampled mode, [`MeasureOptions::sampled`], amounts are estimates with their uncertainty, and
+//! retained ones of allocated sizes, as above; a limit is exceeded if the truth is surely above, or
+//! with [`Budget::strict`] if it is not surely within. [`Measurement::is_exact`] tells counts from
+//! estimates.
+//!
+//! [`Measurement::profile`] has all of it for every view and format: by script, for instance, or
+//! what is retained by class.
+//!
+//! ```standalone_crate
+//! # #[cfg(any(feature = "v8-150", feature = "v8-152"))] {
+//! use v8_heap_sampler::SampleType;
+//! use v8_heap_sampler::analysis::{GroupBy, TopOptions};
+//! use v8_heap_sampler::budget::MeasureOptions;
+//!
+//! # fixtures::init_with_flags(v8_heap_sampler::v8_flags::STABLE);
+//! # let (mut isolate, realm) = fixtures::realm();
+//! let (_, measurement) = MeasureOptions::exact().measure(&mut isolate, |isolate| {
+//!     // ... call a function of the script's ...
+//! #   realm.run(isolate, "app.js", "globalThis.kept = [new Date(), new Map(), new Map()]; ''");
+//! })?;
+//! let by_class = TopOptions::new(SampleType::InuseObjects).by(GroupBy::Label("class".into()));
+//! let classes = measurement.profile().top(by_class).expect("a measurement has all four values");
+//! let maps = classes.rows.iter().find(|row| row.name == "Map").expect("there are some");
+//! assert_eq!(maps.own.exact(), Some(2));
+//! # }
+//! # Ok::<(), v8_heap_sampler::Error>(())
+//! ```
 //!
 //! # What is counted
 //!
@@ -74,12 +117,16 @@
 //!   and let the work call its functions.
 //! - **Retained** is what is alive at the end, of what was allocated by the work; what the work
 //!   removed of older things is not taken off. What it put in place of things that are as large
-//!   counts in full.
+//!   counts in full. What V8 made of its own accord while no JavaScript ran is the root's, but for
+//!   what the embedder made, which is `(V8 API)`'s: V8's tracker tells no more of it.
+//! - Retained objects are known by the innermost 64 frames of their stacks, and by the whole stack
+//!   where samples show which it was. [`Violation::CutStacks`] says where that cannot be told.
 //! - **Not counted** is what lies off the heap, such as the contents of array buffers
 //!   ([`Collection::heap`](crate::Collection#structfield.heap) has it for the whole isolate), and
 //!   the peak in between.
-//! - **Objects are allocations.** Optimised code allocates neighbouring objects in one go: limit
-//!   bytes, or set the flags below.
+//! - **Objects that were allocated are allocations.** Optimised code allocates neighbouring objects in
+//!   one go, and built-in functions an array and its elements: limit bytes, or set the flags below.
+//!   Objects that are retained are objects.
 //!
 //! # The same numbers each time
 //!

@@ -56,3 +56,25 @@ impl HeapStatistics {
         Bytes(self.malloced.0.saturating_add(self.external.0))
     }
 }
+
+/// The growth of an isolate's heap from one full garbage collection to another: V8's counters, not
+/// estimates. Negative where it has become less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct HeapGrowth {
+    /// The growth of [`HeapStatistics::used`], in bytes.
+    pub used: i64,
+    /// The growth of compiled code and what belongs to it, in bytes: mostly a part of `used`. The
+    /// compilers' background threads allocate it, and no sample sees them.
+    ///
+    /// Mirrors `code_and_metadata_size` of `v8::HeapCodeStatistics`.
+    pub compiled_code: i64,
+}
+
+impl HeapGrowth {
+    /// A growth of the heap, and within it of compiled code, in bytes.
+    #[must_use]
+    pub const fn new(used: i64, compiled_code: i64) -> Self {
+        Self { used, compiled_code }
+    }
+}

@@ -26,7 +26,7 @@ pub use error::Error;
 #[cfg(any(feature = "v8-150", feature = "v8-152"))]
 pub(crate) use error::Result;
 pub use function::{Function, PseudoFrame};
-pub use heap_statistics::HeapStatistics;
+pub use heap_statistics::{HeapGrowth, HeapStatistics};
 pub use id::{NodeId, ScriptId};
 pub use name::Name;
 pub use node::{Allocation, Node};

@@ -105,6 +105,15 @@ pub enum ProfileError {
         node_id: NodeId,
     },
 
+    /// Counts are of a node that is not there, or lack labels, values or a size.
+    #[error(
+        "counts of node {node_id}: it is not in the profile, or they lack labels, values or a size"
+    )]
+    UnknownCounts {
+        /// The node that they name.
+        node_id: NodeId,
+    },
+
     /// A sample is of an object without a size.
     #[error("sample {sample_id} is of 0 bytes, and no object is")]
     NoSize {

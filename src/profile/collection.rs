@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::profile::Metadata;
-use crate::model::{Bytes, HeapStatistics, Objects, SampleType, SamplerOptions, Timestamp};
+use crate::model::{
+    Bytes, HeapGrowth, HeapStatistics, Objects, SampleType, SamplerOptions, Timestamp,
+};
 
 /// The circumstances in which a profile was collected: options, times, the isolate's heap as a
 /// whole, and what V8's own work for profiles took.
@@ -37,6 +39,11 @@ pub struct Collection {
     /// The isolate's heap when the profile was collected, before V8 built it, and after the GC that
     /// [`force_gc`](SamplerOptions#structfield.force_gc) forces.
     pub heap: HeapStatistics,
+    /// The isolate's heap before that GC, garbage included; `None` where none was forced.
+    pub heap_before_gc: Option<HeapStatistics>,
+    /// The growth of the heap since sampling, or this window of it, started, with a full GC on both
+    /// sides; `None` unless both were forced by [`force_gc`](SamplerOptions#structfield.force_gc).
+    pub growth: Option<HeapGrowth>,
     /// V8's own work for profiles, which is in no context and no sample.
     pub own_work: OwnWork,
 }
@@ -52,6 +59,8 @@ impl Collection {
             collected: now,
             heap_at_start: HeapStatistics::default(),
             heap: HeapStatistics::default(),
+            heap_before_gc: None,
+            growth: None,
             own_work: OwnWork::default(),
         }
     }

@@ -8,6 +8,7 @@ mod collection;
 mod evidence;
 mod from_nodes;
 mod from_samples;
+mod heap_check;
 mod labels;
 mod merge;
 mod places;
@@ -30,6 +31,7 @@ pub(crate) use evidence::Evidence;
 pub(crate) use from_nodes::ContextTree;
 #[cfg(any(feature = "v8-150", feature = "v8-152"))]
 pub(crate) use from_samples::SampledObject;
+pub use heap_check::{Contradiction, HeapCheck};
 #[cfg(feature = "formats")]
 pub(crate) use labels::LabelSets;
 pub use merge::ProfileMerger;
@@ -38,7 +40,7 @@ pub(crate) use row::RowData;
 pub use row::{Label, LabelValue, Row};
 pub use sample::OrdinalSample;
 #[cfg(feature = "formats")]
-pub(crate) use serde_profile::AllOptions;
+pub(crate) use serde_profile::{AllOptions, WrittenCount, WrittenCounts};
 #[cfg(any(feature = "v8-150", feature = "v8-152"))]
 pub(crate) use tracked::TrackedObjects;
 pub(crate) use walk::{GroupSums, OnPath, Visit, group_sums, of_groups, walk};

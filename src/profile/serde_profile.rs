@@ -6,11 +6,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::build::Builder;
 use super::collection::{Collection, OwnWork};
 use super::from_nodes::ContextTree;
-use super::labels::LabelSet;
+use super::labels::{LabelSet, LabelSets};
 use super::profile::Profile;
 use super::row::{Label, RowData};
 use crate::model::{
-    HeapStatistics, KeepDead, Node, NodeId, ProfileError, Sample, SampleId, SampleType,
+    HeapGrowth, HeapStatistics, KeepDead, Node, NodeId, ProfileError, Sample, SampleId, SampleType,
     SampleTypes, SamplerOptions, Timestamp,
 };
 use crate::tree::inverted;
@@ -62,8 +62,12 @@ impl Serialize for Profile {
         let has_comments = !comments.is_empty() || has_all;
         let has_labels = !labels.is_empty() || has_all;
         let has_rows = samples.is_none() || has_all;
-        let fields =
-            9 + [has_comments, has_labels, has_rows].map(usize::from).iter().sum::<usize>();
+        let (before_gc, growth) = (&collection.heap_before_gc, &collection.growth);
+        let [has_before, has_growth] =
+            [before_gc.is_some() || has_all, growth.is_some() || has_all];
+        // Rows are two.
+        let optional = [has_comments, has_labels, has_rows, has_rows, has_before, has_growth];
+        let fields = 9 + optional.map(usize::from).iter().sum::<usize>();
         let mut profile = serializer.serialize_struct("Profile", fields)?;
         profile.serialize_field("version", &Self::VERSION)?;
         profile.serialize_field("options", &collection.options)?;
@@ -71,6 +75,12 @@ impl Serialize for Profile {
         profile.serialize_field("collected", &collection.collected)?;
         profile.serialize_field("heap_at_start", &collection.heap_at_start)?;
         profile.serialize_field("heap", &collection.heap)?;
+        if has_before {
+            profile.serialize_field("heap_before_gc", before_gc)?;
+        }
+        if has_growth {
+            profile.serialize_field("growth", growth)?;
+        }
         profile.serialize_field("own_work", &collection.own_work)?;
         if has_comments {
             profile.serialize_field("comments", comments)?;
@@ -90,26 +100,29 @@ impl Serialize for Profile {
         });
         profile.serialize_field("samples", &Sequence(samples_of))?;
         if has_rows {
-            let counted = samples.is_none().then(|| WrittenRows::of(self));
+            let counted = samples.is_none().then(|| WrittenCounts::of(self));
             profile.serialize_field("counted", &counted)?;
+            let types: Vec<SampleType> = self.sample_types().collect();
+            let rows = self.rows.iter().filter(|_| counted.is_some());
+            let rows = rows.map(|row| WrittenCount::of(self, row, &types));
+            profile.serialize_field("rows", &Sequence(rows))?;
         }
         profile.end()
     }
 }
 
-/// The counts of a profile that has no samples.
+/// What is written of a profile that has counts and no samples, beside its rows.
 #[derive(Serialize, Deserialize)]
-struct WrittenRows {
+pub(crate) struct WrittenCounts {
     sample_types: Vec<SampleType>,
     /// Where stacks were cut that the options did not cut.
     cut_at: Option<u32>,
     label_sets: Vec<Vec<Label>>,
-    rows: Vec<WrittenRow>,
 }
 
-/// A context's own objects, of one size and under one set of labels.
+/// A context's own objects, of one size and under one set of labels, as they are written.
 #[derive(Serialize, Deserialize)]
-struct WrittenRow {
+pub(crate) struct WrittenCount {
     node_id: NodeId,
     /// The place of the set.
     labels: u32,
@@ -118,56 +131,65 @@ struct WrittenRow {
     values: Vec<u64>,
 }
 
-impl WrittenRows {
-    fn of(profile: &Profile) -> Self {
-        let sample_types: Vec<SampleType> = profile.sample_types().collect();
-        let rows = profile.rows.iter().map(|row| WrittenRow {
+impl WrittenCount {
+    fn of(profile: &Profile, row: &RowData, types: &[SampleType]) -> Self {
+        Self {
             node_id: profile.id(row.context as usize),
             labels: row.labels,
             size: row.raw_size(),
-            values: sample_types.iter().map(|&of| row.value(of) as u64).collect(),
-        });
-        let rows = rows.collect();
-        let label_sets = profile.labels().iter().map(<[Label]>::to_vec).collect();
-        Self { sample_types, cut_at: profile.cut_at, label_sets, rows }
+            values: types.iter().map(|&of| row.value(of) as u64).collect(),
+        }
+    }
+}
+
+impl WrittenCounts {
+    fn of(profile: &Profile) -> Self {
+        Self {
+            sample_types: profile.sample_types().collect(),
+            cut_at: profile.cut_at,
+            label_sets: profile.labels().iter().map(<[Label]>::to_vec).collect(),
+        }
     }
 
     /// The profile of counts.
-    fn profile(self, nodes: &[Node], collection: Collection) -> Result<Profile, String> {
-        let Self { sample_types, cut_at, label_sets, rows } = self;
-        if collection.options.interval_bytes != 1 {
-            return Err("counts at an interval of more than 1 byte".to_owned());
-        }
-        let (topology, tree) = ContextTree::of_nodes(nodes).map_err(|error| error.to_string())?;
+    pub(crate) fn profile(
+        self,
+        rows: Vec<WrittenCount>,
+        nodes: &[Node],
+        collection: Collection,
+    ) -> Result<Profile, ProfileError> {
+        let Self { sample_types, cut_at, label_sets } = self;
+        let (topology, tree) = ContextTree::of_nodes(nodes)?;
         let ranks = topology.positions.as_deref().map(inverted);
-        let types = SampleTypes::of(sample_types.iter().copied());
         let mut totals = [0_u64; 4];
         let mut data = Vec::with_capacity(rows.len());
-        for WrittenRow { node_id, labels, size, values } in rows {
-            let position = topology.index.get(node_id);
-            let position =
-                position.ok_or_else(|| format!("counts of node {node_id}, which is not there"))?;
-            if labels as usize >= label_sets.len()
-                || values.len() != sample_types.len()
-                || size == 0
-            {
-                return Err(format!("counts of node {node_id} without labels, values or size"));
-            }
+        for WrittenCount { node_id, labels, size, values } in rows {
+            let is_row = labels < label_sets.len() as u32 && values.len() == sample_types.len();
+            let position = topology.index.get(node_id).filter(|_| is_row && size > 0);
+            let position = position.ok_or(ProfileError::UnknownCounts { node_id })?;
             let mut by_type = [0.0; 4];
             for (of, value) in sample_types.iter().zip(values) {
                 let total = &mut totals[of.index()];
                 *total = total.saturating_add(value);
                 if *total > Profile::MOST {
-                    return Err(ProfileError::TooMuch.to_string());
+                    return Err(ProfileError::TooMuch);
                 }
                 by_type[of.index()] = value as f64;
             }
             let context = ranks.as_ref().map_or(position, |ranks| ranks[position as usize]);
             data.push(RowData::of_values(context, labels, size, by_type));
         }
-        let sets = label_sets.into_iter().map(|labels| LabelSet { labels, interval: None });
+        if collection.options.interval_bytes != SamplerOptions::MIN_INTERVAL_BYTES {
+            return Err(ProfileError::Interval);
+        }
+        let types = SampleTypes::of(sample_types);
+        let mut sets = label_sets.into_iter().map(|labels| LabelSet { labels, interval: None });
+        let sets = match sets.next() {
+            Some(first) => std::iter::once(first).chain(sets).collect(),
+            None => LabelSets::default(),
+        };
         let builder = Builder::of_contexts(tree).with_rows(data);
-        let mut profile = builder.finish(types, sets.collect(), false, collection.metadata());
+        let mut profile = builder.finish(types, sets, false, collection.metadata());
         // They were given when it was written.
         profile.ids = None;
         (profile.cut_at, profile.collection) = (cut_at, Some(Box::new(collection)));
@@ -231,6 +253,10 @@ struct WrittenProfile {
     collected: Timestamp,
     heap_at_start: HeapStatistics,
     heap: HeapStatistics,
+    #[serde(default)]
+    heap_before_gc: Option<HeapStatistics>,
+    #[serde(default)]
+    growth: Option<HeapGrowth>,
     own_work: OwnWork,
     #[serde(default)]
     comments: Vec<String>,
@@ -239,7 +265,9 @@ struct WrittenProfile {
     nodes: Vec<Node>,
     samples: Vec<Sample>,
     #[serde(default)]
-    counted: Option<WrittenRows>,
+    counted: Option<WrittenCounts>,
+    #[serde(default)]
+    rows: Vec<WrittenCount>,
 }
 
 impl<'de> Deserialize<'de> for Profile {
@@ -252,23 +280,32 @@ impl<'de> Deserialize<'de> for Profile {
             collected,
             heap_at_start,
             heap,
+            heap_before_gc,
+            growth,
             own_work,
             comments,
             labels,
             nodes,
             samples,
             counted,
+            rows,
         } = WrittenProfile::deserialize(deserializer)?;
         let options = options.into();
-        let collection = Collection { options, started, collected, heap_at_start, heap, own_work };
-        let mut profile = match counted {
-            Some(rows) if samples.is_empty() => {
-                rows.profile(&nodes, collection).map_err(serde::de::Error::custom)?
-            }
-            Some(_) => return Err(serde::de::Error::custom("samples beside counts")),
-            None => Self::of_nodes_and_samples(&nodes, samples, collection)
-                .map_err(serde::de::Error::custom)?,
+        let collection = Collection {
+            options,
+            started,
+            collected,
+            heap_at_start,
+            heap,
+            heap_before_gc,
+            growth,
+            own_work,
         };
+        let profile = match counted {
+            Some(counted) => counted.profile(rows, &nodes, collection),
+            None => Self::of_nodes_and_samples(&nodes, samples, collection),
+        };
+        let mut profile = profile.map_err(serde::de::Error::custom)?;
         profile.metadata.comments = comments;
         labels.into_iter().for_each(|label| profile.add_label(label));
         Ok(profile)

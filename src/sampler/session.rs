@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::{Error, Node, Result, SamplerOptions, Timestamp};
+use crate::model::{Error, HeapStatistics, Node, Result, SamplerOptions, Timestamp};
 use crate::profile::{Collection, Label, Profile};
 use crate::sys::{Collected, Session};
 use crate::v8;
@@ -133,18 +133,28 @@ impl SamplingSession {
     ///
     /// As [`HeapSampler::profile`](crate::HeapSampler::profile).
     pub fn profile(&mut self, isolate: &mut v8::Isolate) -> Result<Profile> {
-        self.session.collect_garbage_if_asked(isolate)?;
-        self.profile_as_is(isolate)
+        let before_gc = self.session.collect_garbage_if_asked(isolate)?;
+        self.profile_after(before_gc, isolate)
     }
 
     /// The profile so far, without a garbage collection before, whatever the options say.
     pub(crate) fn profile_as_is(&mut self, isolate: &mut v8::Isolate) -> Result<Profile> {
+        self.profile_after(None, isolate)
+    }
+
+    /// The profile so far, and how the heap was before garbage was collected for it.
+    fn profile_after(
+        &mut self,
+        before_gc: Option<HeapStatistics>,
+        isolate: &mut v8::Isolate,
+    ) -> Result<Profile> {
         let collected = Timestamp::now();
-        let Collected { tree, samples, own_work, started, heap_at_start, heap } =
-            self.session.collect(isolate)?;
+        let Collected { tree, samples, own_work, started, heap_at_start, heap, growth } =
+            self.session.collect(isolate, before_gc.is_some())?;
         let mut collection = Collection::new(self.options.clone());
         (collection.started, collection.collected) = (started, collected);
         (collection.heap_at_start, collection.heap) = (heap_at_start, heap);
+        (collection.heap_before_gc, collection.growth) = (before_gc, growth);
         collection.own_work = own_work;
         let mut profile = Profile::of_collection(tree, samples, collection)?;
         for label in &self.labels {

@@ -1,6 +1,6 @@
 //! The counters of an isolate's heap.
 
-use crate::model::{Bytes, HeapStatistics};
+use crate::model::{Bytes, HeapGrowth, HeapStatistics};
 use crate::v8;
 
 /// V8's counters by the names of this crate.
@@ -21,6 +21,30 @@ pub(crate) fn heap_statistics(heap: &v8::HeapStatistics) -> HeapStatistics {
         allocated_so_far: Bytes(heap.total_allocated_bytes()),
         native_contexts: heap.number_of_native_contexts() as u64,
         detached_contexts: heap.number_of_detached_contexts() as u64,
+    }
+}
+
+/// The heap after a full garbage collection, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SettledHeap {
+    used: usize,
+    compiled_code: usize,
+}
+
+impl SettledHeap {
+    /// That of an isolate that is the current one. V8 goes through the whole heap for it.
+    pub(super) fn of(isolate: &mut v8::Isolate) -> Option<Self> {
+        let used = isolate.get_heap_statistics().used_heap_size();
+        let compiled_code = isolate.get_heap_code_and_metadata_statistics()?;
+        Some(Self { used, compiled_code: compiled_code.code_and_metadata_size() })
+    }
+
+    pub(super) fn growth_since(&self, before: &Self) -> HeapGrowth {
+        let growth = |now: usize, before: usize| now as i64 - before as i64;
+        HeapGrowth::new(
+            growth(self.used, before.used),
+            growth(self.compiled_code, before.compiled_code),
+        )
     }
 }
 

@@ -3,6 +3,8 @@
 //! The layouts are the same on all supported targets: plain integers and pointers, and
 //! `std::vector`, which is three pointers in every standard library that V8 is built with.
 
+#[cfg(not(feature = "v8-152"))]
+use std::ffi::c_char;
 use std::ffi::c_void;
 use std::mem::{align_of, offset_of, size_of};
 
@@ -115,6 +117,9 @@ pub(super) struct RawAllowJavascript {
 #[repr(C)]
 pub(super) struct RawFlag {
     pub(super) flag_type: i32,
+    /// V8 15.2 keeps names elsewhere.
+    #[cfg(not(feature = "v8-152"))]
+    _name: *const c_char,
     pub(super) value: *const u8,
     pub(super) default: *const u8,
 }
@@ -124,8 +129,9 @@ pub(super) const FLAG_TYPE_BOOL: i32 = 0;
 
 const _: () = {
     assert!(offset_of!(RawFlag, flag_type) == 0);
-    assert!(offset_of!(RawFlag, value) == 8);
-    assert!(offset_of!(RawFlag, default) == 16);
+    let name = if cfg!(feature = "v8-152") { 0 } else { size_of::<usize>() };
+    assert!(offset_of!(RawFlag, value) == 8 + name);
+    assert!(offset_of!(RawFlag, default) == 16 + name);
 
     assert!(size_of::<RawAllowJavascript>() == 16);
     assert!(offset_of!(RawAllowJavascript, was_allowed) == 8);

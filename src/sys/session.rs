@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
 
 use super::gc_watch::{EnteredForGc, GcWatch};
-use super::heap::heap_statistics;
+use super::heap::{SettledHeap, heap_statistics};
 use super::isolate::{Entered, RawIsolate, allows_javascript};
 use super::layout::RawSample;
 use super::own_work::{HandleSize, OwnCounts, OwnSamples, remove_empty, reset_dropped_handles};
@@ -14,7 +14,7 @@ use super::version;
 use super::walk::{Expected, walk_nodes, walk_tree};
 use super::{Mismatch, WalkError};
 use crate::model::{
-    Error, HeapStatistics, Node, NodeId, Result, SampleId, SamplerOptions, Timestamp,
+    Error, HeapGrowth, HeapStatistics, Node, NodeId, Result, SampleId, SamplerOptions, Timestamp,
 };
 use crate::profile::{ContextTree, OwnWork, SampledObject};
 use crate::tree::IdIndex;
@@ -92,6 +92,10 @@ struct State {
     /// When sampling, or this window of it, started.
     started: Timestamp,
     heap_at_start: HeapStatistics,
+    /// If there was a full garbage collection before.
+    settled_at_start: Option<SettledHeap>,
+    /// As of the profile that was taken last, if there was a full garbage collection before it.
+    settled: Option<SettledHeap>,
     expected: Expected,
     handle_size: HandleSize,
     own_samples: OwnSamples,
@@ -108,6 +112,7 @@ pub(crate) struct Collected {
     pub(crate) heap_at_start: HeapStatistics,
     /// Before V8 built the profile.
     pub(crate) heap: HeapStatistics,
+    pub(crate) growth: Option<HeapGrowth>,
 }
 
 impl Session {
@@ -121,10 +126,16 @@ impl Session {
         }
         stop_abandoned(isolate)?;
 
-        let handle_size = {
+        // Where V8 calls the embedder it collects none, and there the growth is not known.
+        let settles = options.force_gc && allows_javascript(isolate);
+        if settles {
+            collect_garbage(isolate)?;
+        }
+        let (handle_size, settled_at_start) = {
             // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
             let _entered = unsafe { Entered::new(raw) };
-            HandleSize::measure(isolate)?
+            let settled = if settles { SettledHeap::of(isolate) } else { None };
+            (HandleSize::measure(isolate)?, settled)
         };
         // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
         if !unsafe { start_sampling(raw, options) }? {
@@ -143,6 +154,8 @@ impl Session {
             options: options.clone(),
             started: Timestamp::now(),
             heap_at_start: heap_statistics(&isolate.get_heap_statistics()),
+            settled_at_start,
+            settled: None,
             expected: Expected::new(options),
             handle_size,
             own_samples: OwnSamples::default(),
@@ -200,14 +213,18 @@ impl Session {
         refuse_in_callbacks(isolate)
     }
 
-    /// The contexts and samples that the sampler holds now.
-    pub(crate) fn collect(&self, isolate: &mut v8::Isolate) -> Result<Collected> {
+    /// The contexts and samples that the sampler holds now; `settles` if garbage has just been
+    /// collected.
+    pub(crate) fn collect(&self, isolate: &mut v8::Isolate, settles: bool) -> Result<Collected> {
         self.read_profile(isolate, |state, scope, heap| {
+            state.settled = if settles { SettledHeap::of(scope) } else { None };
+            let growth = state.settled.zip(state.settled_at_start);
+            let growth = growth.map(|(now, before)| now.growth_since(&before));
             let (profile, (mut tree, with_own), own_work) = state.take_profile(scope, walk_tree)?;
             let mut samples = state.program_samples(profile.samples()?, &tree)?;
             remove_empty(&mut tree, &mut samples, &with_own);
             let (started, heap_at_start) = (state.started, state.heap_at_start);
-            Ok(Collected { tree, samples, own_work, started, heap_at_start, heap })
+            Ok(Collected { tree, samples, own_work, started, heap_at_start, heap, growth })
         })
     }
 
@@ -222,10 +239,19 @@ impl Session {
     /// Collects garbage if the options say that it is done before each profile.
     ///
     /// V8 would do so while it builds the profile if it was told to, and run finalizers there. They
-    /// may stop the sampler that V8 is reading, and make handles.
-    pub(crate) fn collect_garbage_if_asked(&self, isolate: &mut v8::Isolate) -> Result<()> {
+    /// may stop the sampler that V8 is reading, and make handles. Says how the heap was before, if
+    /// it was done.
+    pub(crate) fn collect_garbage_if_asked(
+        &self,
+        isolate: &mut v8::Isolate,
+    ) -> Result<Option<HeapStatistics>> {
         self.check(isolate)?;
-        if self.state()?.options.force_gc { collect_garbage(isolate) } else { Ok(()) }
+        if !self.state()?.options.force_gc {
+            return Ok(None);
+        }
+        let before = heap_statistics(&isolate.get_heap_statistics());
+        collect_garbage(isolate)?;
+        Ok(Some(before))
     }
 
     /// Reads a profile, unless that cannot be done now.
@@ -253,6 +279,8 @@ impl Session {
         self.check_stop(isolate)?;
         let mut state = self.state()?;
         state.heap_at_start = heap_statistics(&isolate.get_heap_statistics());
+        // The window before has just been taken.
+        state.settled_at_start = state.settled.take();
         // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
         unsafe { self.isolate.stop_sampling() };
         state.expected = Expected::new(&state.options);

@@ -40,7 +40,9 @@ pub(crate) fn read(reader: impl Read, options: &ReadOptions) -> Result<Profile, 
             _ if is_reply => json.skip()?,
             // In the order in which they are written, or sorted.
             "version" | "options" | "started" | "collected" | "heap_at_start" | "heap"
-            | "own_work" | "nodes" => return profile::read(json, key, options),
+            | "heap_before_gc" | "growth" | "counted" | "own_work" | "nodes" => {
+                return profile::read(json, key, options);
+            }
             "id" | "script_id" | "script_name" | "line_number" | "column_number"
             | "start_position" | "original" | "allocations" | "child_ids" | "children" => {
                 return nodes::read_nested(json, &key, options);

@@ -164,16 +164,7 @@ impl<R: Read> JsonPull<R> {
         &mut self,
         field: &'static str,
     ) -> Result<T, ReadError> {
-        self.parse(|json| {
-            json.peek()?;
-            let index = json.current_index();
-            json.next_skip()?;
-            serde_json::from_slice(json.slice_to_current(index)).map_err(|error| Problem::Value {
-                field,
-                problem: error.to_string(),
-                index,
-            })
-        })
+        self.parse(|json| small_value(json, field))
     }
 
     /// An array of small values, each of which comes to so many bytes in the end, where others hold
@@ -409,6 +400,21 @@ impl Problem {
             }
         }
     }
+}
+
+/// A value that is small, as serde reads it.
+pub(crate) fn small_value<T: DeserializeOwned>(
+    json: &mut Jiter<'_>,
+    field: &'static str,
+) -> Result<T, Problem> {
+    json.peek()?;
+    let index = json.current_index();
+    json.next_skip()?;
+    serde_json::from_slice(json.slice_to_current(index)).map_err(|error| Problem::Value {
+        field,
+        problem: error.to_string(),
+        index,
+    })
 }
 
 #[inline]

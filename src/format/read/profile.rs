@@ -4,11 +4,16 @@ use std::io::Read;
 
 use jiter::Jiter;
 
-use super::json_pull::{JsonPull, Problem, all_fields, field, integer, number, of};
+use super::json_pull::{JsonPull, Problem, all_fields, field, integer, number, of, small_value};
 use super::nodes::{Ids, read_list};
 use super::{ReadError, ReadOptions};
-use crate::model::{HeapStatistics, Node, NodeId, Sample, SampleId, SamplerOptions, Timestamp};
-use crate::profile::{AllOptions, Collection, Label, OrdinalSample, OwnWork, Profile, RowData};
+use crate::model::{
+    HeapGrowth, HeapStatistics, Node, NodeId, Sample, SampleId, SamplerOptions, Timestamp,
+};
+use crate::profile::{
+    AllOptions, Collection, Label, OrdinalSample, OwnWork, Profile, RowData, WrittenCount,
+    WrittenCounts,
+};
 
 /// Reads the rest of the object whose first key has been read.
 pub(crate) fn read<R: Read>(
@@ -38,11 +43,15 @@ struct Members {
     collected: Option<Timestamp>,
     heap_at_start: Option<HeapStatistics>,
     heap: Option<HeapStatistics>,
+    heap_before_gc: Option<Option<HeapStatistics>>,
+    growth: Option<Option<HeapGrowth>>,
     own_work: Option<OwnWork>,
     comments: Option<Vec<String>>,
     labels: Option<Vec<Label>>,
     nodes: Option<Vec<Node>>,
     samples: Option<Vec<Sample>>,
+    counted: Option<Option<WrittenCounts>>,
+    rows: Option<Vec<WrittenCount>>,
     /// What nodes and samples hold, and what the heap profile of them will.
     held: usize,
 }
@@ -68,6 +77,10 @@ impl Members {
             "collected" => self.collected.replace(json.value("collected")?).is_some(),
             "heap_at_start" => self.heap_at_start.replace(json.value("heap_at_start")?).is_some(),
             "heap" => self.heap.replace(json.value("heap")?).is_some(),
+            "heap_before_gc" => {
+                self.heap_before_gc.replace(json.value("heap_before_gc")?).is_some()
+            }
+            "growth" => self.growth.replace(json.value("growth")?).is_some(),
             "own_work" => self.own_work.replace(json.value("own_work")?).is_some(),
             "comments" => self.comments.replace(json.value("comments")?).is_some(),
             "labels" => self.labels.replace(json.value("labels")?).is_some(),
@@ -83,6 +96,12 @@ impl Members {
                 let list = json.list("samples", self.held, SAMPLE, read_sample)?;
                 self.held += list.capacity() * SAMPLE;
                 self.samples.replace(list).is_some()
+            }
+            "counted" => self.counted.replace(json.value("counted")?).is_some(),
+            "rows" => {
+                let list = json.list("rows", self.held, ROW, |json| small_value(json, "rows"))?;
+                self.held += list.capacity() * ROW;
+                self.rows.replace(list).is_some()
             }
             // What later versions may have beside it.
             _ => {
@@ -106,7 +125,12 @@ impl Members {
         collection.heap_at_start = self.heap_at_start.ok_or_else(|| missing("heap_at_start"))?;
         collection.heap = self.heap.ok_or_else(|| missing("heap"))?;
         collection.own_work = self.own_work.ok_or_else(|| missing("own_work"))?;
-        let mut profile = Profile::of_nodes_and_samples(&nodes, samples, collection)?;
+        collection.heap_before_gc = self.heap_before_gc.flatten();
+        collection.growth = self.growth.flatten();
+        let mut profile = match self.counted.flatten() {
+            Some(counted) => counted.profile(self.rows.unwrap_or_default(), &nodes, collection)?,
+            None => Profile::of_nodes_and_samples(&nodes, samples, collection)?,
+        };
         profile.metadata.comments = self.comments.unwrap_or_default();
         self.labels.into_iter().flatten().for_each(|label| profile.add_label(label));
         Ok(profile)
@@ -115,15 +139,18 @@ impl Members {
 
 fn check_version<R: Read>(json: &mut JsonPull<R>) -> Result<(), ReadError> {
     let version = json.parse(|json| integer(json, "version", 0, i64::MAX))?;
-    if version == i64::from(Profile::VERSION) {
+    if (1..=i64::from(Profile::VERSION)).contains(&version) {
         return Ok(());
     }
     let found = format!(
-        "a profile of version {version}, where this version of v8-heap-sampler reads {}",
+        "a profile of version {version}, where this version of v8-heap-sampler reads 1 to {}",
         Profile::VERSION
     );
     Err(ReadError::UnknownFormat { found })
 }
+
+/// What a row takes, with that of the heap profile, its values, and the allocator's needs for these.
+const ROW: usize = size_of::<WrittenCount>() + size_of::<RowData>() + 4 * size_of::<u64>() + 16;
 
 /// What a sample takes, with those of the heap profile, its values, and the check of its number.
 const SAMPLE: usize =
