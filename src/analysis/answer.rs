@@ -1,5 +1,14 @@
 //! What answers and their options have in common.
 
+use std::fmt;
+
+use crate::model::plain_text;
+
+/// Writes what is said in front of an answer's numbers, in one line or several.
+pub(super) fn write_heading(f: &mut fmt::Formatter<'_>, heading: &str) -> fmt::Result {
+    heading.lines().try_for_each(|line| writeln!(f, "{}", plain_text(line)))
+}
+
 /// A share or a rate that was asked for: from 0 to 1, whatever it was.
 pub(super) fn fraction(asked: f64) -> f64 {
     if asked.is_nan() { 0.0 } else { asked.clamp(0.0, 1.0) }

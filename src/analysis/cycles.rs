@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::read_checked;
+use super::answer::{read_checked, write_heading};
 use crate::estimate::Estimate;
-use crate::model::{AnalysisError, Function, SampleType, plain_text};
+use crate::model::{AnalysisError, Function, SampleType};
 use crate::profile::{Evidence, Profile, of_groups};
 use crate::text::{Table, percent};
 use crate::tree::NONE;
@@ -87,7 +87,7 @@ impl Cycles {
 
 impl fmt::Display for Cycles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", plain_text(&self.heading))?;
+        write_heading(f, &self.heading)?;
         if self.cycles.is_empty() {
             return writeln!(f, "no recursion");
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::{fraction, options_from, read_checked};
+use super::answer::{fraction, options_from, read_checked, write_heading};
 use super::change::Change;
 use super::group::{self, Group, GroupBy, join};
 use super::shared::Sessions;
@@ -110,6 +110,8 @@ pub struct Diff {
     pub false_discovery_rate: f64,
     /// True if both profiles are of one session.
     pub same_session: bool,
+    /// What V8's counters say, if they contradict one of the profiles, line by line.
+    note: Option<String>,
 }
 
 read_checked!(Diff {
@@ -122,6 +124,7 @@ read_checked!(Diff {
     grown: usize,
     false_discovery_rate: f64,
     same_session: bool,
+    note: Option<String>,
 });
 
 /// A row of a [`Diff`]: what has changed about a function, a stack, ...
@@ -323,6 +326,13 @@ impl Sides<'_> {
         })
     }
 
+    /// What V8's counters say, line by line.
+    fn contradictions(&self) -> Option<String> {
+        let sides = ["before", "after"].into_iter().zip(self.evidence);
+        let lines = sides.filter_map(|(side, of)| Some(format!("{side}: {}", of.contradiction()?)));
+        Some(lines.collect::<Vec<_>>().join("\n")).filter(|lines| !lines.is_empty())
+    }
+
     /// Decides what is significant and what is shown, and makes rows of that.
     fn finish(
         &self,
@@ -352,6 +362,7 @@ impl Sides<'_> {
             grown,
             false_discovery_rate: rate,
             same_session: self.same_session,
+            note: self.contradictions(),
         }
     }
 }
@@ -394,6 +405,7 @@ impl fmt::Display for Diff {
                 self.false_discovery_rate * 100.0
             )?,
         }
+        write_heading(f, self.note.as_deref().unwrap_or_default())?;
         if self.rows.len() < self.all {
             writeln!(f, "{} of {} rows", self.rows.len(), self.all)?;
         }

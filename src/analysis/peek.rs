@@ -6,11 +6,11 @@ use std::sync::Arc;
 use petgraph::graph::NodeIndex;
 use serde::{Deserialize, Serialize};
 
-use super::answer::read_checked;
+use super::answer::{read_checked, write_heading};
 use super::group::ROOT;
 use super::pattern::Pattern;
 use crate::estimate::Estimate;
-use crate::model::{AnalysisError, Function, SampleType, plain_text};
+use crate::model::{AnalysisError, Function, SampleType};
 use crate::profile::{Evidence, Profile};
 use crate::text::{Table, percent};
 
@@ -126,7 +126,7 @@ impl Peek {
 
 impl fmt::Display for Peek {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", plain_text(&self.heading))?;
+        write_heading(f, &self.heading)?;
         if self.functions.is_empty() {
             return writeln!(f, "no function matches");
         }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::{fraction, options_from, read_checked};
+use super::answer::{fraction, options_from, read_checked, write_heading};
 use super::group::{self, Group, GroupBy};
 use super::stacks::{JoinedTree, shown_stack};
 use crate::estimate::Estimate;
-use crate::model::{AnalysisError, Function, SampleType, plain_text};
+use crate::model::{AnalysisError, Function, SampleType};
 use crate::profile::{Evidence, GroupSums, LabelValue, Profile, RowData, of_groups};
 use crate::text::{Table, percent};
 
@@ -82,6 +82,9 @@ impl TopOptions {
 options_from!(TopOptions, SampleType);
 
 /// The table of who allocates most: see [`Profile::top`].
+///
+/// Displayed with the rows that rest on one sample as one row at the end, as little can be said of
+/// them; `{:#}` displays all.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Top {
@@ -272,7 +275,7 @@ impl Top {
 
 impl fmt::Display for Top {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", plain_text(&self.heading))?;
+        write_heading(f, &self.heading)?;
         let all = self.total.value();
         if self.rows.len() < self.all {
             let shown: f64 = self.rows.iter().map(|row| row.own.value()).sum();
@@ -285,7 +288,10 @@ impl fmt::Display for Top {
         let heads = ["self", "self%", "sum%", "total", "total%", self.by.heading()];
         let mut table = Table::of_parts(self.total.is_difference(), heads);
         let mut sum = 0.0;
-        for row in &self.rows {
+        let of_one_sample = |row: &&TopRow| !f.alternate() && row.rests_on_one_sample();
+        let folded: Vec<&TopRow> = self.rows.iter().filter(of_one_sample).collect();
+        let folds = folded.len() > 1;
+        for row in self.rows.iter().filter(|row| !(folds && of_one_sample(row))) {
             sum += row.own.value();
             table.push([
                 row.own.short(),
@@ -296,6 +302,29 @@ impl fmt::Display for Top {
                 row.name.clone(),
             ]);
         }
+        if folds {
+            let own = folded
+                .iter()
+                .map(|row| row.own)
+                .reduce(|sum, own| sum.checked_add(&own).unwrap_or(sum));
+            let own = own.expect("there are several");
+            table.push([
+                own.short(),
+                percent(own.value(), all),
+                percent(sum + own.value(), all),
+                String::new(),
+                String::new(),
+                format!("({} more, of one sample each)", folded.len()),
+            ]);
+        }
         write!(f, "{table}")
+    }
+}
+
+impl TopRow {
+    /// Whether all that is known of it is one sample, which stands for more than itself.
+    fn rests_on_one_sample(&self) -> bool {
+        let sum = self.total.sum();
+        self.total.samples() == Some(1) && sum.unseen > sum.seen
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::{fraction, options_from, read_checked};
+use super::answer::{fraction, options_from, read_checked, write_heading};
 use crate::estimate::{Estimate, Sum};
-use crate::model::{AnalysisError, Function, SampleType, plain_text};
+use crate::model::{AnalysisError, Function, SampleType};
 use crate::profile::{Context, Evidence, Profile, Visit, walk};
 use crate::text::{Table, percent};
 use crate::tree::NONE;
@@ -316,7 +316,7 @@ fn indented(depth: usize, name: &dyn fmt::Display) -> String {
 
 impl fmt::Display for Tree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", plain_text(&self.heading))?;
+        write_heading(f, &self.heading)?;
         let is_difference = self.total.is_difference();
         let mut table = match self.kind {
             TreeKind::TopDown => {

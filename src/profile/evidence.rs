@@ -7,7 +7,7 @@ use super::profile::{Context, Profile};
 use super::row::RowData;
 use super::sample_sums::SampleSums;
 use crate::estimate::{Confidence, Estimate, Sum, Uncertainty};
-use crate::model::{AnalysisError, Bytes, Objects, SampleType};
+use crate::model::{AnalysisError, Bytes, Counted, Objects, SampleType};
 
 /// The values of a sample type, row by row, with what is known of their uncertainty.
 pub(crate) struct Evidence<'p> {
@@ -181,7 +181,48 @@ impl<'p> Evidence<'p> {
                 );
             }
         }
+        for note in self.too_few(total).into_iter().chain(self.contradiction()) {
+            heading += &format!("\n{note}");
+        }
         heading
+    }
+
+    /// What to do where samples are so few that the total is not known within a fifth, and nothing of
+    /// its parts.
+    fn too_few(&self, total: &Estimate) -> Option<String> {
+        const FEW: u64 = 100;
+        /// As many as tell a total within a tenth, and a tenth of it within a third.
+        const ENOUGH: f64 = 400.0;
+        let samples = total.sum().samples;
+        if self.uncertainty != Uncertainty::Sampled || samples >= FEW {
+            return None;
+        }
+        let collection = self.profile.collection().filter(|of| of.is_of_v8());
+        let allocated = collection.map_or(0.0, |of| of.allocated().0 as f64);
+        // Where nothing was sampled, of what V8 allocated at most; if that is known.
+        let bytes = match self.sample_type.is_bytes().then(|| total.value()) {
+            Some(bytes) if bytes > 0.0 => bytes,
+            _ => self.profile.total(self.sample_type.counted().space()).unwrap_or_default(),
+        };
+        let bytes = if bytes > 0.0 { bytes } else { allocated };
+        let interval = match bytes / ENOUGH {
+            interval if interval >= 1024.0 => Some(format!("at most {interval:.0} bytes")),
+            interval if interval > 0.0 => Some("1 byte, which counts all".to_owned()),
+            _ => None,
+        };
+        let few = match samples {
+            0 => "no samples".to_owned(),
+            1 => "1 sample is little to go by".to_owned(),
+            _ => format!("{samples} samples are few to go by"),
+        };
+        Some(few + &interval.map_or(String::new(), |of| format!(": use an interval of {of}")))
+    }
+
+    /// What V8's counters say, if it is something else.
+    pub(crate) fn contradiction(&self) -> Option<String> {
+        let is_in_use = self.sample_type.counted() == Counted::InUse;
+        let check = if is_in_use { self.profile.heap_check() } else { None };
+        check.filter(|check| check.contradiction().is_some()).map(|check| check.to_string())
     }
 }
 

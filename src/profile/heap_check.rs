@@ -32,8 +32,8 @@ pub enum Contradiction {
     TooMuch,
 }
 
-/// The part of the growth that samples may lack: of eight libraries that load and work, with default
-/// flags, they lacked 6 % at most beside compiled code.
+/// The part of the growth that samples may lack beside compiled code: of libraries that load and
+/// work, with default flags, they lack some percent at most.
 const MAY_LACK: f64 = 0.1;
 
 /// The part of what samples say that may be more than there is: code that is not optimised puts 16

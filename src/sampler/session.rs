@@ -157,6 +157,12 @@ impl SamplingSession {
         (collection.heap_before_gc, collection.growth) = (before_gc, growth);
         collection.own_work = own_work;
         let mut profile = Profile::of_collection(tree, samples, collection)?;
+        // For those who read it elsewhere.
+        if let Some(check) = profile.heap_check()
+            && check.contradiction().is_some()
+        {
+            profile.metadata.comments.push(check.to_string());
+        }
         for label in &self.labels {
             profile.add_label(label.clone());
         }

@@ -81,8 +81,10 @@ impl HeapSnapshot {
         inside.map_or(0, |inside| self.nodes.traces[self.insides[inside].1 as usize])
     }
 
+    /// Whether a node is not on V8's heap, as far as is known: the contents of array buffers, and
+    /// things of the embedder's. V8 calls some of its own objects native, too, but these it tracks.
     fn is_off_heap(&self, at: usize) -> bool {
-        self.type_name(at) == "native"
+        self.type_name(at) == "native" && self.nodes.traces[at] == 0
     }
 
     fn type_name(&self, at: usize) -> &str {
@@ -106,7 +108,7 @@ impl HeapSnapshot {
     /// The class of a node, by the names of Chrome DevTools.
     fn class(&self, at: usize) -> Class<'_> {
         match self.type_name(at) {
-            "object" => Class::Named(self.text(self.nodes.names[at])),
+            "object" | "native" => Class::Named(self.text(self.nodes.names[at])),
             "code" => Class::Named("(compiled code)"),
             "closure" => Class::Named("Function"),
             "regexp" => Class::Named("RegExp"),

@@ -67,6 +67,10 @@ impl Leaks {
     /// snapshots, of [`live_heap`](crate::SamplerOptions::live_heap) options, survivors can be
     /// followed.
     ///
+    /// Where garbage was collected before each snapshot of a session, V8's counter of the used heap
+    /// stands beside ([`heap`](Self::heap)): what leaks is a part of its growth. If the last snapshot
+    /// and the counter [contradict](crate::HeapCheck::contradiction) each other, the report says so.
+    ///
     /// Linear in contexts, values and samples of all snapshots, and in the square of their number.
     ///
     /// ```
@@ -121,6 +125,8 @@ impl Leaks {
             same_session: snapshots.same_session,
             whole_leaks: total.value > 0.0 && p_of_whole.is_some_and(|p| p <= false_discovery_rate),
             total,
+            heap: snapshots.heap(),
+            note: snapshots.evidence.last().and_then(|last| last.contradiction()),
             rows: rows.into_iter().map(|(_, row)| row).collect(),
             all,
             leaks,

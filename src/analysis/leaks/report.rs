@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::GroupBy;
-use crate::analysis::answer::read_checked;
+use crate::analysis::answer::{read_checked, write_heading};
 use crate::analysis::change::Change;
 use crate::analysis::stacks::shown_stack;
 use crate::estimate::Estimate;
@@ -46,6 +46,10 @@ pub struct Leaks {
     pub same_session: bool,
     /// The rate at which the whole grows.
     pub total: Rate,
+    /// The rate at which V8's used heap grows, without compiled code: a counter, with the limits of
+    /// its slope. `None` unless the values are bytes, and the snapshots are of one session with a
+    /// garbage collection before each.
+    pub heap: Option<Rate>,
     /// True if the total leaks, by the same tests as the rows, even if no single row does.
     pub whole_leaks: bool,
     /// The rows: leaks first, and among these the fastest first.
@@ -56,6 +60,8 @@ pub struct Leaks {
     pub leaks: usize,
     /// The target false discovery rate: the expected part of these that are not leaks.
     pub false_discovery_rate: f64,
+    /// What V8's counters say, if they contradict the last snapshot.
+    pub(super) note: Option<String>,
 }
 
 read_checked!(Leaks {
@@ -64,11 +70,13 @@ read_checked!(Leaks {
     duration: Option<Duration>,
     same_session: bool,
     total: Rate,
+    heap: Option<Rate>,
     whole_leaks: bool,
     rows: Vec<Leak>,
     all: usize,
     leaks: usize,
     false_discovery_rate: f64,
+    note: Option<String>,
 });
 
 /// A row of [`Leaks`]: how a function, a script, ... grows.
@@ -106,19 +114,32 @@ pub struct LeakPath {
     pub change: Change,
 }
 
-impl fmt::Display for Rate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // In a unit of time in which it is a number that can be imagined.
-        let (times, unit) = match self.value.abs() {
+impl Rate {
+    /// In a unit of time in which it is a number that can be imagined: how often that is in a
+    /// second, and its name.
+    fn unit(&self) -> (f64, &'static str) {
+        match self.value.abs() {
             _ if !self.per_second => (1.0, "snapshot"),
             value if value >= 1000.0 => (1.0, "s"),
             value if value * 60.0 >= 1000.0 => (60.0, "min"),
             _ => (3600.0, "h"),
-        };
-        let number = |value: f64| shown(self.sample_type, value * times, 0.0);
+        }
+    }
+
+    /// The text of the rate alone.
+    fn without_limits(&self) -> String {
+        let (times, unit) = self.unit();
         let sign = if self.value > 0.0 { "+" } else { "" };
+        format!("{sign}{}/{unit}", shown(self.sample_type, self.value * times, 0.0))
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (times, _) = self.unit();
+        let number = |value: f64| shown(self.sample_type, value * times, 0.0);
         let (lower, upper) = (number(self.lower), number(self.upper));
-        f.pad(&format!("{sign}{}/{unit} ({lower} to {upper})", number(self.value)))
+        f.pad(&format!("{} ({lower} to {upper})", self.without_limits()))
     }
 }
 
@@ -136,6 +157,16 @@ impl fmt::Display for Leaks {
             self.all,
             self.false_discovery_rate * 100.0
         )?;
+        if let Some(heap) = &self.heap {
+            let leaks = self.rows.iter().filter(|row| row.is_leak);
+            let of_leaks = leaks.fold(0.0, |sum, row| sum + row.rate.value);
+            let of_leaks = Rate { value: of_leaks, ..*heap }.without_limits();
+            writeln!(
+                f,
+                "V8's used heap, without compiled code: {heap}; the leaks below: {of_leaks}"
+            )?;
+        }
+        write_heading(f, self.note.as_deref().unwrap_or_default())?;
         if self.rows.iter().any(|row| row.q_value.is_none()) {
             writeln!(
                 f,
@@ -166,6 +197,7 @@ impl Leaks {
             && self.leaks <= self.all
             && self.rows.iter().filter(|row| row.is_leak).count() <= self.leaks
             && (0.0..=1.0).contains(&self.false_discovery_rate)
+            && self.heap.is_none_or(|heap| heap.sample_type == sample_type)
             && self.rows.iter().all(is_row)
     }
 

@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 use super::options::LeakOptions;
 use super::report::Rate;
 use crate::analysis::GroupBy;
-use crate::model::AnalysisError;
+use crate::model::{AnalysisError, SampleType};
 use crate::profile::{Evidence, Profile};
+use crate::stats::theil_sen;
 
 pub(super) struct Snapshots<'p> {
     pub(super) profiles: Vec<&'p Profile>,
@@ -56,6 +57,19 @@ impl<'p> Snapshots<'p> {
     /// The time from the first snapshot to the last; `None` if it is not known.
     pub(super) fn duration(&self) -> Option<Duration> {
         self.per_second.then(|| Duration::try_from_secs_f64(self.last()).ok())?
+    }
+
+    /// The rate at which V8's used heap grows, without compiled code, if that is known and the
+    /// values are bytes that are in use.
+    pub(super) fn heap(&self) -> Option<Rate> {
+        let is_space = self.evidence[0].sample_type == SampleType::InuseSpace;
+        let profiles = self.profiles.iter().filter(|_| is_space && self.same_session);
+        let points = profiles.zip(&self.times).map(|(profile, &time)| {
+            let growth = profile.collection()?.growth?;
+            Some((time, (growth.used - growth.compiled_code) as f64))
+        });
+        let slope = theil_sen(&points.collect::<Option<Vec<_>>>()?)?;
+        Some(self.rate(slope.value, slope.lower, slope.upper))
     }
 
     pub(super) fn rate(&self, value: f64, lower: f64, upper: f64) -> Rate {

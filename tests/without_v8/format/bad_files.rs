@@ -157,7 +157,7 @@ fn bad_nodes_and_profiles() {
         ),
         (r#"{"name":"x","dependencies":{"a":"1"}}"#.to_owned(), "without the other fields of a node"),
         (r#"[{"id":7,"login":"x"}]"#.to_owned(), "name: the node that ends here lacks it"),
-        (r#"{"version":2}"#.to_owned(), "a profile of version 2"),
+        (r#"{"version":3}"#.to_owned(), "a profile of version 2"),
         (r#"{"version":1,"nodes":[]}"#.to_owned(), "samples: the profile lacks it"),
         (r#"{"version":1,"options":{}}"#.to_owned(), "options: missing field `interval_bytes`"),
         (
