@@ -158,13 +158,13 @@ impl fmt::Display for Leaks {
             self.false_discovery_rate * 100.0
         )?;
         if let Some(heap) = &self.heap {
-            let leaks = self.rows.iter().filter(|row| row.is_leak);
-            let of_leaks = leaks.fold(0.0, |sum, row| sum + row.rate.value);
-            let of_leaks = Rate { value: of_leaks, ..*heap }.without_limits();
-            writeln!(
+            let of_leaks = Rate { value: self.rate_of_leaks(), ..*heap }.without_limits();
+            write!(
                 f,
                 "V8's used heap, without compiled code: {heap}; the leaks below: {of_leaks}"
             )?;
+            let is_elsewhere = self.accounted_for().is_some_and(|share| share < 0.5);
+            writeln!(f, "{}", if is_elsewhere { ", most of it is in none of them" } else { "" })?;
         }
         write_heading(f, self.note.as_deref().unwrap_or_default())?;
         if self.rows.iter().any(|row| row.q_value.is_none()) {
@@ -185,6 +185,18 @@ impl fmt::Display for Leaks {
 }
 
 impl Leaks {
+    /// The part of the growth of V8's [used heap](Self::heap) that the leaks account for; `None`
+    /// where that is not known, or does not grow.
+    pub fn accounted_for(&self) -> Option<f64> {
+        let heap = self.heap.filter(|heap| heap.lower > 0.0)?;
+        Some(self.rate_of_leaks() / heap.value)
+    }
+
+    fn rate_of_leaks(&self) -> f64 {
+        let leaks = self.rows.iter().filter(|row| row.is_leak);
+        leaks.fold(0.0, |sum, row| sum + row.rate.value)
+    }
+
     fn check(&self) -> bool {
         let sample_type = self.total.sample_type;
         let is_row = |row: &Leak| {

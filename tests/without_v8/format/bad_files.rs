@@ -4,8 +4,9 @@ use std::io::{self, Read, Write};
 
 use proptest::prelude::*;
 use prost::Message;
+use v8_heap_sampler::budget::Measurement;
 use v8_heap_sampler::format::{self, ReadError, ReadOptions, WriteOptions};
-use v8_heap_sampler::{Bytes, Counted, ProfileError};
+use v8_heap_sampler::{Bytes, Counted, ProfileError, SampleType};
 
 use crate::format::small;
 use crate::support::pprof_messages::{Function, Line, Location, Profile, Sample, ValueType};
@@ -157,7 +158,7 @@ fn bad_nodes_and_profiles() {
         ),
         (r#"{"name":"x","dependencies":{"a":"1"}}"#.to_owned(), "without the other fields of a node"),
         (r#"[{"id":7,"login":"x"}]"#.to_owned(), "name: the node that ends here lacks it"),
-        (r#"{"version":3}"#.to_owned(), "a profile of version 2"),
+        (r#"{"version":3}"#.to_owned(), "a profile of version 3"),
         (r#"{"version":1,"nodes":[]}"#.to_owned(), "samples: the profile lacks it"),
         (r#"{"version":1,"options":{}}"#.to_owned(), "options: missing field `interval_bytes`"),
         (
@@ -184,6 +185,35 @@ fn bad_nodes_and_profiles() {
     ] {
         assert!(profile.contains(from), "{from}");
         let message = message(profile.replacen(from, to, 1));
+        assert!(message.contains(expected), "{to}: {message}");
+    }
+}
+
+#[test]
+fn counts_of_objects_come_back() {
+    let json = include_str!("../../../fuzz/corpus/profile/counted.json");
+    let profile = format::read(json.as_bytes()).unwrap();
+    assert_eq!(serde_json::from_str::<v8_heap_sampler::Profile>(json).unwrap(), profile);
+    let written = serde_json::to_string(&profile).unwrap();
+    assert_eq!(format::read(written.as_bytes()).unwrap(), profile);
+    let of = |what: SampleType| profile.estimate(what).unwrap().exact();
+    let all = SampleType::ALL.map(of);
+    assert_eq!(all, [Some(10), Some(560), Some(9), Some(360)]);
+    let growth = profile.collection().unwrap().growth.unwrap();
+    assert_eq!((growth.used, growth.compiled_code), (648, 0));
+    let measurement = Measurement::new(profile).unwrap();
+    assert!(measurement.is_tracked() && measurement.has_cut_stacks());
+    for (from, to, expected) in [
+        ("\"interval_bytes\":1,", "\"interval_bytes\":512,", "interval is"),
+        ("\"labels\":1", "\"labels\":2", "counts of node 2"),
+        ("\"size\":40", "\"size\":0", "counts of node 2"),
+        ("[0,0,9,360]", "[0,0,9]", "counts of node 2"),
+        ("[0,0,9,360]", "[0,0,9,-360]", "rows"),
+        ("[0,0,9,360]", "[0,0,9,9007199254740993]", "more than 2^53"),
+        ("{\"node_id\":2,\"labels\":1", "{\"node_id\":3,\"labels\":1", "counts of node 3"),
+    ] {
+        assert!(json.contains(from), "{from}");
+        let message = message(json.replacen(from, to, 1));
         assert!(message.contains(expected), "{to}: {message}");
     }
 }
