@@ -32,7 +32,11 @@ struct Cli {
     /// How often each row is sampled
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..))]
     repeats: u32,
-    /// The row to run alone
+    /// From which the seeds of all isolates are drawn; on one thread the same seed gives the same
+    /// samples
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The rows to run alone, by a part of their names
     #[arg(long)]
     only: Option<String>,
     /// Do the work of a row, and print it as JSON
@@ -155,6 +159,14 @@ const LITERALS: &[(&str, &str)] = &[
 ];
 
 const LITERAL_TIMES: u32 = 5000;
+
+/// What samples say too much of a library on one thread, in percent, at most; and why, where it is
+/// more than 1.
+const EXCEPTIONS: &[(&str, f64, &str)] = &[(
+    "vue",
+    8.0,
+    "its syntax trees are literals of code that is not optimised yet, each with 16 bytes behind it",
+)];
 
 /// What a worker has seen, once for each repeat.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -296,17 +308,12 @@ impl Row {
 }
 
 /// Runs a row in a process of its own.
-fn run(row: &Row, flags: &str, how: &str, repeats: u32) -> Result<Vec<Seen>, String> {
+fn run(row: &Row, flags: &str, how: &str, cli: &Cli, repeats: u32) -> Result<Vec<Seen>, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let output = Command::new(program)
-        .args([
-            "--repeats",
-            &repeats.to_string(),
-            "--worker",
-            &row.name(),
-            &format!(" {flags}"),
-            how,
-        ])
+        .args(["--repeats", &repeats.to_string(), "--seed", &cli.seed.to_string()])
+        // Flags begin with a dash.
+        .args(["--worker", &row.name(), &format!(" {flags}"), how])
         .output()
         .map_err(|error| error.to_string())?;
     if !output.status.success() {
@@ -333,82 +340,131 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Some(worker) = &cli.worker {
         let [name, flags, how] = &worker[..] else { unreachable!("clap counts them") };
-        fixtures::init_with_flags(flags.trim());
+        fixtures::init_seeded(flags.trim());
         let rows = Row::all();
         let row = rows.iter().find(|row| row.name() == *name).expect("a row");
-        let seen: Vec<Seen> = (0..cli.repeats).map(|_| row.see(how == "tracked")).collect();
+        let see = |repeat: u32| {
+            fixtures::reseed(cli.seed.wrapping_add(repeat.into()));
+            row.see(how == "tracked")
+        };
+        let seen: Vec<Seen> = (0..cli.repeats).map(see).collect();
         println!("{}", serde_json::to_string(&seen).expect("numbers"));
         return ExitCode::SUCCESS;
     }
     let mut missed = Vec::new();
-    let folding_off = v8_flags::NO_ALLOCATION_FOLDING;
-    let safe = v8_flags::NO_ESCAPE_ANALYSIS;
+    let mut spoken = (0, 0);
     println!(
-        "| what | the heap grows by | of it code | by samples: one thread | folding off | default flags | the same without code | by the tracker |"
+        "| what | the heap grows by | compiled code | by the tracker | folding off, one thread | \
+         one thread | default flags | these, without code |"
     );
     println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
     for row in Row::all() {
         let name = row.name();
-        if cli.only.as_ref().is_some_and(|only| !name.contains(only.as_str())) {
-            continue;
+        if cli.only.as_ref().is_none_or(|only| name.contains(only.as_str()))
+            && let Err(problem) = row.hold(&cli, &mut spoken, &mut missed)
+        {
+            missed.push(format!("{name}: {problem}"));
         }
-        let is_literal = matches!(row, Row::Literal(_));
-        let not_optimised = if is_literal { "--disable-optimizing-compilers" } else { "" };
-        let repeats = cli.repeats;
-        let sampled =
-            |flags: &str| run(&row, &format!("{flags} {not_optimised}"), "sampled", repeats);
-        let all = (|| {
-            Ok::<_, String>((
-                sampled(ONE_THREAD)?,
-                sampled(&format!("{ONE_THREAD} {folding_off}"))?,
-                sampled("")?,
-                run(&row, &format!("{ONE_THREAD} {safe} {not_optimised}"), "tracked", 2)?,
-            ))
-        })();
-        let (one, off, default, tracked) = match all {
-            Ok(all) => all,
-            Err(error) => {
-                missed.push(format!("{name}: {error}"));
-                continue;
-            }
+    }
+    println!(
+        "\nThe counters contradict the samples of libraries in {} of {} runs.",
+        spoken.0, spoken.1
+    );
+    if spoken.0 * 20 > spoken.1 {
+        missed.push("they should do so in 5 % of them at most".to_owned());
+    }
+    for (name, _, why) in EXCEPTIONS {
+        println!("{name} may be off by more than 1 %: {why}.");
+    }
+    missed.iter().for_each(|missed| eprintln!("MISSED {missed}"));
+    if missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+impl Row {
+    /// Prints the row, and notes what is not as it should be.
+    fn hold(
+        &self,
+        cli: &Cli,
+        spoken: &mut (usize, usize),
+        missed: &mut Vec<String>,
+    ) -> Result<(), String> {
+        let name = self.name();
+        let not_optimised = match self {
+            Self::Literal(_) => "--disable-optimizing-compilers",
+            _ => "",
         };
-        // What the tracker says is the truth where only a function is looked at.
-        let is_fate = matches!(row, Row::Fate(..));
+        let (folding_off, safe) = (v8_flags::NO_ALLOCATION_FOLDING, v8_flags::NO_ESCAPE_ANALYSIS);
+        let sampled = |flags: &str| {
+            run(self, &format!("{flags} {not_optimised}"), "sampled", cli, cli.repeats)
+        };
+        let tracked =
+            run(self, &format!("{ONE_THREAD} {safe} {not_optimised}"), "tracked", cli, 2)?;
+        let unfolded = sampled(&format!("{ONE_THREAD} {folding_off}"))?;
+        // Without optimisers the rest would be the same.
+        let optimised = not_optimised.is_empty();
+        let [one, default] = [ONE_THREAD, ""]
+            .map(|flags| if optimised { sampled(flags) } else { Ok(unfolded.clone()) });
+        let (one, default) = (one?, default?);
+
+        // Of a function the tracker tells; of all V8's counter does.
+        let is_fate = matches!(self, Self::Fate(..));
         let truth = mean(&tracked, |seen| seen.in_use);
-        let against = |seen: &[Seen], without: f64| {
+        let off = |seen: &[Seen], without_code: f64| {
             percent(seen.iter().map(|seen| {
-                seen.in_use / if is_fate { truth } else { seen.grown - without * seen.code }
+                let grown = seen.grown - without_code * seen.code;
+                seen.in_use / if is_fate { truth } else { grown }
             }))
         };
-        let [one_off, fold_off, by_default, no_code] = [
-            against(&one, 0.0),
-            against(&off, 0.0),
-            against(&default, 0.0),
-            against(&default, 1.0),
-        ];
-        let by_tracker = percent(tracked.iter().map(|seen| seen.in_use / seen.grown));
+        let by_tracker = percent(tracked.iter().map(|seen| seen.in_use / seen.grown)).0;
         let cell = |(mean, error): (f64, f64)| format!("{mean:+.1} ± {error:.1} %");
+        let by_samples = off(&unfolded, 0.0);
         println!(
-            "| {name} | {:.2} MB | {:.2} MB | {} | {} | {} | {} | {:+.3} % |",
+            "| {name} | {:.2} MB | {:.2} MB | {by_tracker:+.3} % | {} | {} | {} | {} |",
             mean(&one, |seen| seen.grown) / 1e6,
             mean(&default, |seen| seen.code) / 1e6,
-            cell(one_off),
-            cell(fold_off),
-            cell(by_default),
-            cell(no_code),
-            by_tracker.0,
+            cell(by_samples),
+            cell(off(&one, 0.0)),
+            cell(off(&default, 0.0)),
+            cell(off(&default, 1.0)),
         );
-        let said = default.iter().filter(|seen| seen.too_little || seen.too_much).count();
-        let said_one = one.iter().filter(|seen| seen.too_little || seen.too_much).count();
-        if said + said_one > 0 {
-            println!(
-                "  {name}: the check speaks in {said} of {} runs with default flags, {said_one} on one thread",
-                default.len()
-            );
+
+        let contradicted = |seen: &&Seen| seen.too_little || seen.too_much;
+        let mut expect = |holds: bool, what: &str| {
+            if !holds {
+                missed.push(format!("{name}: {what}"));
+            }
+        };
+        let is_within = |most: f64| by_samples.0.abs() <= most + 3.0 * by_samples.1;
+        match self {
+            Self::Library(_) => {
+                let runs = [&unfolded, &one, &default];
+                spoken.0 += runs.iter().flat_map(|seen| seen.iter().filter(contradicted)).count();
+                spoken.1 += runs.iter().map(|seen| seen.len()).sum::<usize>();
+                let exception = EXCEPTIONS.iter().find(|(of, ..)| *of == name);
+                let most = exception.map_or(1.0, |&(_, most, _)| most);
+                expect(is_within(most), &format!("samples on one thread within {most} %"));
+                expect(
+                    by_tracker.abs() <= 0.1,
+                    "tracked objects within 0.1 % of the heap's growth",
+                );
+            }
+            Self::Fate((kind, ..), is_first) => {
+                expect(is_within(1.0), "samples without folding within 1 % of the tracker");
+                // A few functions are compiled anew, and what they had before goes.
+                expect(by_tracker.abs() <= 0.5, "tracked objects within 0.5 % of the growth");
+                // Where most is missing, the counters say so.
+                if *is_first && matches!(*kind, "objects" | "arrays" | "closures") {
+                    let all = [&one, &default].into_iter().flatten();
+                    expect(all.clone().all(|seen| seen.too_little), "the counters contradict");
+                }
+            }
+            Self::Literal(_) => {
+                expect(
+                    by_tracker.abs() <= 0.1,
+                    "tracked objects within 0.1 % of the heap's growth",
+                );
+            }
         }
+        Ok(())
     }
-    for missed in &missed {
-        eprintln!("{missed}");
-    }
-    if missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
