@@ -73,6 +73,8 @@
 //!   bytes are right, and object counts are low. Bytes in use are not right of functions of which
 //!   some objects live on and others do not. [`v8_flags::NO_ALLOCATION_FOLDING`] switches that off,
 //!   but for what built-in functions allocate together (an array and its elements).
+//! - **V8's counters stand beside what is in use**: [`Profile::heap_check`], where garbage is collected
+//!   before each profile. Tables, differences and leaks say where the samples cannot be true.
 //! - **Inlined functions are part of their caller.** V8 sees the frames that there are: what a
 //!   function allocates that the optimising compiler has inlined is charged to the function that it
 //!   was inlined into, from when it is compiled. ([`v8_flags::NO_INLINING`] switches that off.)
@@ -94,7 +96,9 @@
 //!   most 0.1 % from 1 KiB on. An interval of 1 is not affected.
 //! - **Intervals above 128 MiB** are refused: V8 cuts the distance to 2 GiB.
 //! - **Sizes are those at allocation.** An array that was shortened, or an object whose unused
-//!   slots V8 has cut off, counts in full for as long as it lives.
+//!   slots V8 has cut off, counts in full for as long as it lives, and so do the 16 bytes that code
+//!   which is not optimised puts behind object and array literals (an allocation memento).
+//!   [`HeapTracker`] has true sizes.
 //! - **Off the heap** are the contents of array buffers and external strings, and of typed arrays,
 //!   however small, in the V8 that the crate `v8` links. They are in
 //!   [`HeapStatistics::external`].
@@ -163,7 +167,7 @@ mod tree;
 #[cfg(any(feature = "v8-150", feature = "v8-152"))]
 pub mod v8_flags;
 
-pub use estimate::{Confidence, ConfidenceInterval, Estimate, Uncertainty};
+pub use estimate::{Confidence, ConfidenceInterval, Estimate, Precision, Uncertainty};
 pub use graph::{Callgraph, FunctionNode};
 pub use model::{
     Allocation, AnalysisError, Bytes, Counted, Error, Function, HeapGrowth, HeapStatistics,

@@ -106,6 +106,9 @@ pub(crate) struct Top {
     /// The least share of the whole, in per cent
     #[arg(long, value_name = "PER CENT", default_value_t = 0.0, value_parser = percent)]
     pub(crate) least: f64,
+    /// Show rows of one sample each by themselves
+    #[arg(long)]
+    pub(crate) every_row: bool,
 }
 
 #[derive(Args, Debug)]

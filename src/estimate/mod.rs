@@ -10,8 +10,10 @@ mod display;
 #[expect(clippy::module_inception, reason = "the room is named for its one type")]
 mod estimate;
 mod interval;
+mod precision;
 mod sum;
 
 pub use estimate::{Estimate, Uncertainty};
 pub use interval::{Confidence, ConfidenceInterval};
+pub use precision::Precision;
 pub(crate) use sum::{Sum, objects_per_sample};

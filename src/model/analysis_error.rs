@@ -122,6 +122,17 @@ pub enum AnalysisError {
         level: f64,
     },
 
+    /// A precision, or the share of the whole that it is wanted for, is none.
+    #[error(
+        "a precision of {relative} for a share of {share}: both must be more than 0, and 1 at most"
+    )]
+    Precision {
+        /// The precision that was asked for.
+        relative: f64,
+        /// The share.
+        share: f64,
+    },
+
     /// A name is none of the four sample types.
     #[error(
         "\"{}\" is no sample type: there are alloc_objects, alloc_space, inuse_objects and inuse_space",

@@ -6,7 +6,7 @@ use super::labels::LabelSet;
 use super::profile::{Context, Profile};
 use super::row::RowData;
 use super::sample_sums::SampleSums;
-use crate::estimate::{Confidence, Estimate, Sum, Uncertainty};
+use crate::estimate::{Confidence, Estimate, Precision, Sum, Uncertainty};
 use crate::model::{AnalysisError, Bytes, Counted, Objects, SampleType};
 
 /// The values of a sample type, row by row, with what is known of their uncertainty.
@@ -303,6 +303,31 @@ impl Profile {
         }
         let bytes = (interval * -(-confidence.level()).ln_1p()).ceil() as u64;
         Some((Bytes(bytes), Objects(bytes.div_ceil(Sum::LEAST_SIZE as u64))))
+    }
+
+    /// The longest interval that gives a precision, if the program goes on as in this profile: a short
+    /// first [window](https://docs.rs/v8-heap-sampler/latest/v8_heap_sampler/struct.HeapSampler.html#method.take_window)
+    /// sets the interval of those that follow, where these are as long. `None` if the profile has no
+    /// bytes of that kind, or they are a difference.
+    ///
+    /// ```
+    /// # use v8_heap_sampler::{Node, NodeId, Profile, Sample, SampleId, SamplerOptions};
+    /// use v8_heap_sampler::{Precision, SampleType};
+    ///
+    /// # let nodes = [Node::new(NodeId(1), "(root)")];
+    /// # let samples = (1..=100).map(|id| Sample::new(NodeId(1), 64, SampleId(id), true));
+    /// # let options = SamplerOptions::new(); // 512 KiB
+    /// # let first = Profile::from_samples(&nodes, samples, &options)?;
+    /// let precision = Precision::new(0.2, 0.05)?;
+    /// let interval = first.interval_for(&precision, SampleType::InuseSpace);
+    /// let options = SamplerOptions::new().interval_bytes(interval.expect("it has bytes"));
+    /// # assert!((26_000..29_000).contains(&options.interval_bytes), "{}", options.interval_bytes);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn interval_for(&self, precision: &Precision, sample_type: SampleType) -> Option<u64> {
+        let space = sample_type.counted().space();
+        let total = self.total(space).filter(|_| !self.is_difference(space))?;
+        (total > 0.0).then(|| precision.interval_bytes(Bytes(total as u64)))
     }
 
     /// The source of the values' uncertainty; `None` if the profile does not have the

@@ -99,7 +99,7 @@ fn least(near: f64, deviation: f64, reaches: impl Fn(f64) -> bool) -> f64 {
 }
 
 /// The quantile of the standard normal distribution.
-pub(super) fn normal(level: f64) -> f64 {
+pub(crate) fn normal(level: f64) -> f64 {
     std::f64::consts::SQRT_2 * (2.0 * level - 1.0).inv_error()
 }
 

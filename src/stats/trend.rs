@@ -3,7 +3,7 @@
 use special::Error;
 
 use super::beta::incomplete_beta;
-use super::quantile::normal;
+use super::normal;
 
 /// Up to so many points without ties the exact distribution is used.
 const MOST_EXACT: usize = 40;

@@ -17,7 +17,7 @@ use crate::v8;
 /// shortened, or where V8 keeps notes behind an object for a while, all of which a sample's size has
 /// in it for as long as it lives.
 ///
-/// ```
+/// ```standalone_crate
 /// # fixtures::init_with_flags(v8_heap_sampler::v8_flags::STABLE);
 /// use v8_heap_sampler::analysis::{GroupBy, TopOptions};
 /// use v8_heap_sampler::{HeapTracker, SampleType};
@@ -40,9 +40,11 @@ use crate::v8;
 ///
 /// # For tests and investigations
 ///
-/// JavaScript that allocates much runs about ten times slower while it is tracked, V8 notes about 50
-/// bytes for each allocation, and a snapshot stops the isolate and needs several times the memory of
-/// the heap's objects. For production there is the sampler.
+/// A program that does nothing but make 400,000 objects runs 11 times slower while it is tracked,
+/// V8's notes on 2,000,000 of them take 53 MB, and a profile of 40,000 that live on takes 0.14 s, of
+/// which V8's snapshot is three quarters (`cargo bench --bench tracking`). The isolate stands still
+/// for that, and V8 needs several times the memory of the heap's objects. For production there is
+/// the sampler.
 ///
 /// # Escape analysis
 ///

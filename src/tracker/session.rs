@@ -13,7 +13,7 @@ use crate::v8;
 /// leaves V8 tracking until the next one is started on the isolate, or the isolate is disposed: call
 /// [`stop`](Self::stop).
 ///
-/// ```
+/// ```standalone_crate
 /// # fixtures::init_with_flags(v8_heap_sampler::v8_flags::STABLE);
 /// use v8_heap_sampler::{SampleType, TrackingSession};
 ///

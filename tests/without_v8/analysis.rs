@@ -1051,6 +1051,76 @@ mod diff {
     }
 }
 
+/// What is said where samples are few.
+mod few_samples {
+    use super::*;
+
+    /// Samples of functions `f0`, `f1`, ..., so many of each, of 64 bytes.
+    fn profile(samples: &[u64], interval_bytes: u64) -> Profile {
+        let mut nodes = vec![Node::new(NodeId(1), "(root)")];
+        let mut all = Vec::new();
+        for (id, &count) in (2..).zip(samples) {
+            nodes[0].child_ids.push(NodeId(id));
+            nodes.push(Node::new(NodeId(id), format!("f{}", id - 2)));
+            for _ in 0..count {
+                let number = SampleId(all.len() as u64 + 1);
+                all.push(Sample::new(NodeId(id), 64, number, true));
+            }
+        }
+        let options = SamplerOptions::new().interval_bytes(interval_bytes);
+        Profile::from_samples(&nodes, all, &options).unwrap()
+    }
+
+    fn top(samples: &[u64], interval_bytes: u64) -> String {
+        profile(samples, interval_bytes).top(SampleType::InuseSpace).unwrap().to_string()
+    }
+
+    #[test]
+    fn the_interval_that_would_do_is_told() {
+        // 20 samples of 512 KiB: 10.5 MB, of which 400 samples would be one in 26 kB.
+        let text = top(&[20], 512 * 1024);
+        let line = text.lines().nth(1).unwrap();
+        assert_eq!(line, "20 samples are few to go by: use an interval of at most 26216 bytes");
+        assert!(top(&[20], 2048).contains("use an interval of 1 byte, which counts all"));
+        assert!(top(&[], 2048).contains("\nno samples\n"));
+        assert!(top(&[1], 1 << 20).contains("\n1 sample is little to go by: use an interval of"));
+        // Enough of them, all of them, and a number of samples that nobody knows.
+        assert!(!top(&[100], 2048).contains("interval of"));
+        assert!(!top(&[20], 1).contains("interval of"));
+        let nodes = [Node::new(NodeId(1), "(root)")];
+        let unknown = Profile::from_nodes(&nodes, v8_heap_sampler::Counted::InUse).unwrap();
+        let unknown = unknown.top(SampleType::InuseSpace).unwrap().to_string();
+        assert!(!unknown.contains("samples"), "{unknown}");
+        // Each table says so.
+        let few = profile(&[20], 512 * 1024);
+        let tree = few.top_down(TreeOptions::new(SampleType::InuseSpace)).unwrap().to_string();
+        assert!(tree.contains("are few to go by"), "{tree}");
+    }
+
+    #[test]
+    fn rows_of_one_sample_are_one_row() {
+        let few = profile(&[200, 1, 1, 7, 1], 4096);
+        let table = few.top(SampleType::InuseSpace).unwrap();
+        assert_eq!(table.rows.len(), 5);
+        let text = table.to_string();
+        let names: Vec<&str> = text
+            .lines()
+            .skip(2)
+            .map(|line| line.rsplit_once("%  ").map_or(line, |(_, name)| name).trim())
+            .collect();
+        assert_eq!(names, ["f0", "f3", "(3 more, of one sample each)"], "{text}");
+        // Their sum, and all that is there.
+        let sum = table.rows.iter().filter(|row| row.own.samples() == Some(1));
+        let sum = sum.map(|row| row.own).reduce(|sum, own| sum.checked_add(&own).unwrap());
+        assert!(text.lines().last().unwrap().contains(&format!("{:#}", sum.unwrap())), "{text}");
+        assert!(text.lines().last().unwrap().contains("100.0%"), "{text}");
+        assert_eq!(format!("{table:#}").lines().count(), 7);
+        // A single one is shown; and so are counts.
+        assert!(top(&[200, 1], 4096).contains("f1"));
+        assert!(top(&[1, 1], 1).contains("f1"));
+    }
+}
+
 /// All answers to one profile.
 mod every_answer {
     use super::*;

@@ -17,7 +17,9 @@ pub(super) fn top(arguments: &Top, reader: &Reader, printer: &Printer) -> Result
         .metric(arguments.sort.into())
         .limit(arguments.count)
         .min_share(arguments.least / 100.0);
-    printer.print(&profile.top(&options).map_err(failed)?)
+    let top = profile.top(&options).map_err(failed)?;
+    let text = if arguments.every_row { format!("{top:#}") } else { top.to_string() };
+    printer.print_as(&top, &text)
 }
 
 pub(super) fn tree(arguments: &Tree, reader: &Reader, printer: &Printer) -> Result<(), Failure> {
