@@ -21,7 +21,7 @@ use crate::text::percent;
 /// // Of a program that allocates 2 GB: a function with 1 % of it, within 10 %.
 /// let precision = Precision::new(0.1, 0.01)?;
 /// let interval = precision.interval_bytes(Bytes(2_000_000_000));
-/// assert_eq!(interval, 52_062);
+/// assert_eq!(interval, 52_063);
 /// let options = SamplerOptions::new().interval_bytes(interval);
 /// assert!(options.validate().is_ok());
 /// assert_eq!(
