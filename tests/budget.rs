@@ -452,7 +452,7 @@ fn the_message_says_who_it_was(measurement: &Measurement) {
     ];
     let over = measurement.check(budgets).unwrap_err();
     let message = "heap budget not kept\n\
-        - retained in all: 5,366 objects of 418,576 bytes, budget 5,000 objects\n\
+        - retained in all: 5,365 objects of 408,904 bytes, budget 5,000 objects\n\
         \x20   2,401 objects of 211,288 bytes  pp$2.startNode acorn.js:3858:28\n\
         \x20       called by pp$5.parseIdentNode acorn.js:3653:33\n\
         \x20       called by pp$5.parseIdent acorn.js:3641:29\n\
@@ -463,12 +463,12 @@ fn the_message_says_who_it_was(measurement: &Measurement) {
         \x20       called by pp$8.parseFunctionParams acorn.js:1474:38\n\
         \x20       called by pp$8.parseFunction acorn.js:1436:32\n\
         \x20       and 7 more\n\
-        \x20   791 objects of 18,984 bytes  slice\n\
+        \x20   790 objects of 18,960 bytes  slice\n\
         \x20   601 objects of 93,032 bytes  push\n\
         \x20   600 objects of 52,800 bytes  pp$2.startNodeAt acorn.js:3862:30\n\
         \x20   207 objects of 8,224 bytes  pp$5.parseFunctionBody acorn.js:3523:36\n\
         \x20   and 65 more functions\n\
-        - retained by pp$8.parseReturnStatement and what it calls: 214,928 bytes \
+        - retained by pp$8.parseReturnStatement and what it calls: 211,728 bytes \
         in 2,864 objects, budget 200,000 bytes\n\
         \x20   105,600 bytes in 1,200 objects  pp$2.startNode acorn.js:3858:28\n\
         \x20       called by pp$5.parseIdentNode acorn.js:3653:33\n\
@@ -483,7 +483,7 @@ fn the_message_says_who_it_was(measurement: &Measurement) {
         \x20   52,800 bytes in 600 objects  pp$2.startNodeAt acorn.js:3862:30\n\
         \x20   30,400 bytes in 200 objects  push\n\
         \x20   14,160 bytes in 590 objects  slice\n\
-        \x20   9,728 bytes in 204 objects  pp$5.parseExprList acorn.js:3589:32\n\
+        \x20   6,528 bytes in 204 objects  pp$5.parseExprList acorn.js:3589:32\n\
         \x20   and 24 more functions\n\
         - startNodeAr: no such function in the measurement: it allocated \
         nothing, nor did what it called, or it has another name; \
