@@ -3,7 +3,8 @@
 /// A heap snapshot, in columns: its nodes, and the stacks that they were allocated at, if they were
 /// tracked.
 ///
-/// 21 bytes a node, 4 more while it is read, 12 a calling context, and the texts that tracked nodes and functions show.
+/// 21 bytes a node, 4 more while it is read, 12 a calling context, and the names of classes and
+/// functions.
 ///
 /// Mirrors what `HeapSnapshotJSONSerializer` writes (`v8/src/profiler/heap-snapshot-generator.cc`).
 #[derive(Debug, Default)]
@@ -15,7 +16,7 @@ pub(crate) struct HeapSnapshot {
     pub(super) functions: Vec<TracedFunction>,
     /// The calling contexts, in preorder, the root first.
     pub(super) contexts: Vec<TracedContext>,
-    /// `None` where nothing that is tracked has the text.
+    /// `None` where it is no name of a class, a function or a script.
     pub(super) strings: Vec<Option<Box<str>>>,
     /// Arrays without a stack, and the tracked objects that they are the inside of: places of nodes,
     /// ascending by the array.

@@ -325,7 +325,7 @@ impl<'de> Visitor<'de> for Contexts<'_> {
     }
 }
 
-/// Reads the strings that the rest of the snapshot shows.
+/// Reads the strings that are shown: names of classes, functions and scripts.
 struct Strings<'s>(&'s HeapSnapshot);
 
 impl<'de> DeserializeSeed<'de> for Strings<'_> {
@@ -341,8 +341,12 @@ impl<'de> Visitor<'de> for Strings<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> Result<Self::Value, A::Error> {
-        let Self(HeapSnapshot { nodes, functions, .. }) = self;
-        let of_nodes = nodes.names.iter().zip(&nodes.traces).filter(|(_, trace)| **trace != 0);
+        let Self(HeapSnapshot { nodes, functions, type_names, .. }) = self;
+        // Other nodes have their contents for a name.
+        let is_named = |of: &str| matches!(of, "object" | "native");
+        let is_named: Vec<bool> = type_names.iter().map(|of| is_named(of)).collect();
+        let of_nodes = nodes.names.iter().zip(&nodes.types);
+        let of_nodes = of_nodes.filter(|(_, of)| is_named.get(usize::from(**of)) == Some(&true));
         let of_functions = functions.iter().flat_map(|of| [&of.name, &of.script_name]);
         let shown = of_nodes.map(|(name, _)| name).chain(of_functions);
         let mut is_shown: Vec<bool> = Vec::new();
@@ -388,5 +392,96 @@ impl Visitor<'_> for Text {
     fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
         let is_kept = self.is_shown || bytes.starts_with(HeapSnapshot::MARK.as_bytes());
         Ok(is_kept.then(|| String::from_utf8_lossy(bytes).into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A snapshot of three nodes, of two functions: an array without a stack, which is the inside of
+    /// a `Row` that `make` allocated.
+    fn snapshot(nodes: &str, edges: &str, tree: &str, strings: &str) -> String {
+        format!(
+            r#"{{"snapshot":{{"meta":{{
+                "node_fields":["type","name","id","self_size","edge_count","trace_node_id","detachedness"],
+                "node_types":[["array","object","native"],"string","number","number","number","number","number"],
+                "edge_fields":["type","name_or_index","to_node"],
+                "edge_types":[["element","internal"],"string_or_number","node"],
+                "trace_function_info_fields":["function_id","name","script_name","script_id","line","column"],
+                "trace_node_fields":["id","function_info_index","count","size","children"],
+                "sample_fields":[]}},"node_count":3}},
+             "nodes":[{nodes}],"edges":[{edges}],
+             "trace_function_infos":[0,1,0,0,0,0, 7,2,3,5,4,2],
+             "trace_tree":[{tree}],"samples":[],"locations":[],"strings":[{strings}]}}"#
+        )
+    }
+
+    const NODES: &str = "1,4,1,0,1,0,0, 1,4,3,40,1,2,0, 0,5,5,56,0,0,0";
+    const EDGES: &str = "0,0,7, 1,5,14";
+    const TREE: &str = "1,0,0,0,[2,1,1,40,[]]";
+    const STRINGS: &str = r#""<dummy>","(root)","make","app.js","Row","(object elements)""#;
+
+    fn read(text: &str) -> Result<HeapSnapshot, String> {
+        HeapSnapshot::read(text.as_bytes())
+    }
+
+    #[test]
+    fn columns_are_those_of_the_json() {
+        let read = read(&snapshot(NODES, EDGES, TREE, STRINGS)).unwrap();
+        assert_eq!(read.nodes.ids, [1, 3, 5]);
+        assert_eq!(read.nodes.self_sizes, [0, 40, 56]);
+        assert_eq!(read.nodes.traces, [0, 2, 0]);
+        assert_eq!(read.insides, [(2, 1)]);
+        let contexts: Vec<_> =
+            read.contexts.iter().map(|of| (of.id, of.function, of.depth)).collect();
+        assert_eq!(contexts, [(1, 0, 0), (2, 1, 1)]);
+        assert_eq!((read.functions[1].line, read.functions[1].column), (4, 2));
+        assert_eq!([2, 3, 4, 5].map(|place| read.text(place)), ["make", "app.js", "Row", ""]);
+    }
+
+    #[test]
+    fn what_is_no_snapshot_is_an_error_that_says_why() {
+        let whole = snapshot(NODES, EDGES, TREE, STRINGS);
+        for (text, expected) in [
+            (String::new(), "EOF"),
+            (whole[..whole.len() / 2].to_owned(), "EOF"),
+            ("[]".to_owned(), "a heap snapshot"),
+            ("{}".to_owned(), "missing field `snapshot`"),
+            (r#"{"nodes":[]}"#.to_owned(), "member `nodes` out of order"),
+            (whole.replace(r#""id","self_size""#, r#""id","size""#), "nodes have no `self_size`"),
+            (whole.replace("to_node", "from_node"), "fields of references"),
+            (whole.replace("children", "callees"), "fields of calling contexts"),
+            (whole.replace("script_id", "script"), "fields of functions"),
+            (snapshot("1,4,1", EDGES, TREE, STRINGS), "the last node is cut off"),
+            (snapshot(NODES, "0,0", TREE, STRINGS), "the last reference is cut off"),
+            (snapshot(NODES, "0,0,7,1,5,14,0,0,7", TREE, STRINGS), "more references"),
+            (snapshot(NODES, EDGES, "1,0,0", STRINGS), "the last calling context is cut off"),
+            (snapshot(&NODES.replace("56", "-56"), EDGES, TREE, STRINGS), "invalid value"),
+            (
+                snapshot(&NODES.replace("0,5,5,", "0,5,4294967296,"), EDGES, TREE, STRINGS),
+                "32 bits",
+            ),
+            (whole.replace(r#""strings""#, r#""strings":["a"],"strings""#), "after `strings`"),
+            (format!("{whole}]"), "trailing"),
+        ] {
+            let error = read(&text).unwrap_err();
+            assert!(error.contains(expected), "{expected}: {error}");
+        }
+    }
+
+    #[test]
+    fn stacks_have_a_limit_and_texts_have_none() {
+        let deep = |frames: u32| {
+            let open: String = (1..=frames).map(|id| format!("{id},0,0,0,[")).collect();
+            open + &"]".repeat(frames as usize)
+        };
+        assert_eq!(read(&snapshot(NODES, EDGES, &deep(65), STRINGS)).unwrap().contexts.len(), 65);
+        let error = read(&snapshot(NODES, EDGES, &deep(5000), STRINGS)).unwrap_err();
+        assert!(error.contains("stacks of more than 512 frames"), "{error}");
+        // V8 cuts characters of more than 16 bits.
+        let strings = STRINGS.replace("make", "m\\ud800");
+        let read = read(&snapshot(NODES, EDGES, TREE, &strings)).unwrap();
+        assert!(read.text(2).starts_with("m\u{fffd}"), "{}", read.text(2));
     }
 }

@@ -74,25 +74,30 @@ pub(crate) struct TrackedHeap {
 }
 
 impl Tracking {
-    /// Starts V8's tracker.
-    pub(crate) fn start(isolate: &mut v8::Isolate) -> Result<Self> {
+    /// Whether a tracker can be started now.
+    pub(crate) fn check_start(isolate: &mut v8::Isolate) -> Result<()> {
         version::check()?;
         if !can_track() {
             return Err(Error::EscapeAnalysis);
         }
         refuse_in_callbacks(isolate)?;
         stop_abandoned(isolate);
-        if isolate.get_slot::<StopAtDisposal>().is_some_and(|slot| slot.is_ours) {
-            return Err(Error::AlreadyTracking);
-        }
-        let raw = RawIsolate::of(isolate);
-        collect_garbage(isolate)?;
+        let is_ours = isolate.get_slot::<StopAtDisposal>().is_some_and(|slot| slot.is_ours);
         // SAFETY: our reference to the isolate outlives the value.
         let _entered = unsafe { EnteredForGc::new(isolate) };
-        if allocates_one_by_one(isolate) {
+        if is_ours || allocates_one_by_one(isolate) {
             return Err(Error::AlreadyTracking);
         }
+        Ok(())
+    }
 
+    /// Starts V8's tracker.
+    pub(crate) fn start(isolate: &mut v8::Isolate) -> Result<Self> {
+        Self::check_start(isolate)?;
+        collect_garbage(isolate)?;
+        let raw = RawIsolate::of(isolate);
+        // SAFETY: our reference to the isolate outlives the value.
+        let _entered = unsafe { EnteredForGc::new(isolate) };
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let mark = |what: &str| format!("{}tracker {number} {what}", HeapSnapshot::MARK);

@@ -29,6 +29,11 @@ use crate::v8;
 pub struct TrackingSession(Tracking);
 
 impl TrackingSession {
+    /// Whether tracking can be started now.
+    pub(crate) fn check_start(isolate: &mut v8::Isolate) -> Result<()> {
+        Tracking::check_start(isolate)
+    }
+
     /// Starts tracking, after a full garbage collection.
     ///
     /// # Errors
