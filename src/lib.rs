@@ -99,6 +99,9 @@
 //!   slots V8 has cut off, counts in full for as long as it lives, and so do the 16 bytes that code
 //!   which is not optimised puts behind object and array literals (an allocation memento).
 //!   [`HeapTracker`] has true sizes.
+//! - **Exact mode has what was asked for.** Built-in functions, and optimised code with folding on, ask
+//!   for as much as the longest way through them needs. Where every object is sampled that counts:
+//!   [`budget`] has figures.
 //! - **Off the heap** are the contents of array buffers and external strings, and of typed arrays,
 //!   however small, in the V8 that the crate `v8` links. They are in
 //!   [`HeapStatistics::external`].
