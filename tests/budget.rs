@@ -76,6 +76,41 @@ fn counts_are_those_of_the_script() {
 }
 
 #[test]
+fn what_is_allocated_when_nobody_samples_is_told_beside() {
+    for (name, source) in WORK.iter().filter(|(name, _)| *name != "chance") {
+        let measurement = measured(source);
+        let exact = number(measurement.total().allocated_bytes) as f64;
+        println!("{name}: {exact} in exact mode, {:?} otherwise", measurement.unsampled());
+        // What is too much for the young generation is not known.
+        let unsampled = measurement.unsampled().map_or(exact, |bytes| bytes.0 as f64);
+        assert!((unsampled / exact - 1.0).abs() < 0.005, "{name}: {exact} {unsampled}");
+        assert!(exact > 1e6 || measurement.unsampled().is_some(), "{name}: {exact}");
+    }
+    let filter = "const list = [1, 2, 3, 4, 5], is = (x) => x > 2; var kept;
+        function work() { for (let i = 0; i < 1000; i++) kept = list.filter(is); }";
+    let measurement = measured(filter);
+    let exact = number(measurement.total().allocated_bytes);
+    let Bytes(unsampled) = measurement.unsampled().unwrap();
+    // 200 bytes are asked for, and 184 taken.
+    assert!((200_000..200_100).contains(&exact), "{measurement}");
+    assert!((184_000..184_500).contains(&unsampled), "{measurement}");
+    assert!(measurement.to_string().contains(" bytes when nobody samples)\n"), "{measurement}");
+    measurement.assert(Budget::all().allocated_bytes(unsampled));
+    let over = measurement.check(Budget::all().allocated_bytes(unsampled - 1)).unwrap_err();
+    assert!(over.to_string().contains("bytes when nobody samples), budget"), "{over}");
+    let json = serde_json::to_string(&measurement).unwrap();
+    assert_eq!(serde_json::from_str::<Measurement>(&json).unwrap(), measurement);
+
+    // Without a warm-up nobody knows, nor where amounts are estimates.
+    let (mut isolate, realm, work) = isolate_with(filter);
+    for options in [MeasureOptions::exact(), MeasureOptions::sampled(4096).warm_up(3)] {
+        let call = |isolate: &mut v8::Isolate| realm.call(isolate, &work);
+        let (_, measurement) = options.measure(&mut isolate, call).unwrap();
+        assert_eq!(measurement.unsampled(), None);
+    }
+}
+
+#[test]
 fn a_first_run_has_v8_s_work_in_it() {
     let (mut isolate, realm, work) = isolate_with(KEPT_AND_DROPPED);
     let call = |isolate: &mut v8::Isolate| realm.call(isolate, &work);

@@ -10,7 +10,7 @@ use super::amounts::{Amounts, in_full};
 use super::limits::Budget;
 use super::measurement::{FunctionAmounts, Measurement, is_outside_javascript};
 use crate::estimate::Confidence;
-use crate::model::{Counted, Function, SampleType, plain_text};
+use crate::model::{Bytes, Counted, Function, SampleType, plain_text};
 
 /// The limits that were not kept, and who is to blame.
 ///
@@ -40,6 +40,8 @@ pub enum Violation {
         limit: u64,
         /// The amounts that there are in the scope.
         amounts: Amounts,
+        /// The bytes that were allocated when nobody sampled, of a limit of all, if they are known.
+        unsampled: Option<Bytes>,
         /// The confidence that an estimate must have.
         confidence: Confidence,
         /// The functions that have most of it themselves, the one with the most first; five at
@@ -142,7 +144,10 @@ fn check_one(measurement: &Measurement, budget: &Budget, violations: &mut Vec<Vi
     let amounts = measurement.amounts(&rows);
     let mut is_kept = true;
     for (what, limit) in budget.limits() {
-        if is_within(&amounts, what, limit, budget) {
+        // Of all, a run without a sampler tells as well.
+        let is_all = *scope == Scope::All && what == SampleType::AllocSpace;
+        let unsampled = measurement.unsampled().filter(|_| is_all);
+        if is_within(&amounts, what, limit, budget) || unsampled.is_some_and(|of| of.0 <= limit) {
             continue;
         }
         is_kept = false;
@@ -158,6 +163,7 @@ fn check_one(measurement: &Measurement, budget: &Budget, violations: &mut Vec<Vi
             what,
             limit,
             amounts,
+            unsampled,
             confidence: budget.confidence,
             callers: offenders
                 .first()
@@ -256,6 +262,7 @@ impl fmt::Display for Violation {
                 what,
                 limit,
                 amounts,
+                unsampled,
                 confidence,
                 offenders,
                 callers,
@@ -266,8 +273,12 @@ impl fmt::Display for Violation {
                     Counted::InUse => "retained",
                 };
                 let (shown, most) = (amounts.shown(*what), in_full(*limit, *what));
-                write!(f, "{verb} {scope}: {shown}, budget {most}")?;
+                write!(f, "{verb} {scope}: {shown}")?;
                 let estimate = amounts.of(*what);
+                if let Some(unsampled) = unsampled.filter(|&bytes| estimate != bytes) {
+                    write!(f, " ({} when nobody samples)", in_full(unsampled.0, *what))?;
+                }
+                write!(f, ", budget {most}")?;
                 if let Some(interval) = estimate.interval(*confidence)
                     && estimate.exact().is_none()
                 {

@@ -6,7 +6,7 @@ use super::measurement::Measurement;
 use super::runs::Runs;
 use crate::model::{KeepDead, Result, SamplerOptions};
 use crate::sampler::{HeapSampler, SamplingSession};
-use crate::sys::{can_track, collect_garbage, refuse_in_callbacks};
+use crate::sys::{allocated_by, can_track, collect_garbage, refuse_in_callbacks};
 use crate::tracker::TrackingSession;
 use crate::v8;
 
@@ -81,6 +81,9 @@ impl MeasureOptions {
     /// Sets how often the work is run before, without being measured, so that V8 has compiled it
     /// and learnt about it. Default: not at all.
     ///
+    /// In exact mode the last of these runs also tells what the work allocates when it is not
+    /// sampled, if it is not so much that V8 collects garbage ([`Measurement::unsampled`]).
+    ///
     /// What V8 learns and compiles is part of what a first run allocates and retains. With
     /// [`v8_flags::STABLE`](crate::v8_flags::STABLE) ten to twenty runs are enough; to find out for
     /// some work, look at [`Runs::steady`].
@@ -153,12 +156,22 @@ impl MeasureOptions {
             TrackingSession::check_start(isolate)?;
         }
         SamplingSession::start(isolate, self.sampler_options())?.stop(isolate)?;
-        for _ in 0..self.warm_up {
-            work(isolate);
+        let mut unsampled = None;
+        for left in (0..self.warm_up).rev() {
+            if left > 0 || !self.is_exact() {
+                work(isolate);
+                continue;
+            }
+            // The young generation is empty then: there is room for most work.
+            if self.collect_before {
+                collect_garbage(isolate)?;
+            }
+            unsampled = allocated_by(isolate, &mut work).1;
         }
         let mut measurements = Vec::new();
         loop {
             let (result, measurement) = self.measure_once(isolate, &mut work)?;
+            let measurement = measurement.with_unsampled(unsampled);
             measurements.push(measurement);
             if measurements.len() >= runs as usize {
                 return Ok((result, Runs(measurements)));
@@ -207,9 +220,13 @@ impl MeasureOptions {
         }
     }
 
+    fn is_exact(&self) -> bool {
+        self.interval_bytes == SamplerOptions::MIN_INTERVAL_BYTES
+    }
+
     /// Whether what is retained is told by V8's tracker.
     fn tracks(&self) -> bool {
-        self.interval_bytes == SamplerOptions::MIN_INTERVAL_BYTES && can_track()
+        self.is_exact() && can_track()
     }
 
     fn sampler_options(&self) -> SamplerOptions {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::amounts::Amounts;
+use super::amounts::{Amounts, in_full};
 use super::check::{OverBudget, check};
 use super::limits::Budget;
 use crate::analysis::Pattern;
@@ -185,6 +185,25 @@ impl Measurement {
         collection.is_of_v8().then(|| Bytes(collection.allocated().0.saturating_sub(sampled)))
     }
 
+    /// The bytes that the same work allocated in the last run of the
+    /// [warm-up](super::MeasureOptions::warm_up), when nobody sampled it: by the growth of the heap,
+    /// what background threads allocated included. `None` if V8 collected garbage meanwhile, as it
+    /// does after a megabyte or more, without a warm-up, and in sampled mode.
+    ///
+    /// Some built-in functions allocate more while every object is sampled, see
+    /// [`budget`](crate::budget#counts-and-estimates). So a budget of all that is allocated is exceeded
+    /// only if this is above its limit, too.
+    pub fn unsampled(&self) -> Option<Bytes> {
+        self.profile.collection().filter(|_| self.is_exact())?.unsampled
+    }
+
+    /// The same, of a run that nobody sampled.
+    #[cfg(any(feature = "v8-150", feature = "v8-152"))]
+    pub(super) fn with_unsampled(mut self, unsampled: Option<Bytes>) -> Self {
+        self.profile.set_unsampled(unsampled);
+        self
+    }
+
     /// Checks the measurement against a [`Budget`], or an array or a slice of them.
     ///
     /// In exact mode an amount must not be above its limit. In sampled mode it fails where it is
@@ -288,7 +307,11 @@ const SHOWN: usize = 10;
 impl fmt::Display for Measurement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let total = self.total();
-        writeln!(f, "allocated {}", total.shown(SampleType::AllocSpace))?;
+        write!(f, "allocated {}", total.shown(SampleType::AllocSpace))?;
+        if let Some(unsampled) = self.unsampled().filter(|&bytes| total.allocated_bytes != bytes) {
+            write!(f, " ({} when nobody samples)", in_full(unsampled.0, SampleType::AllocSpace))?;
+        }
+        writeln!(f)?;
         writeln!(f, "retained  {}", total.shown(SampleType::InuseSpace))?;
         let value = |of: &FunctionAmounts| of.own.allocated_bytes.value();
         let mut functions = self.functions();

@@ -44,6 +44,9 @@ pub struct Collection {
     /// The growth of the heap since sampling, or this window of it, started, with a full GC on both
     /// sides; `None` unless both were forced by [`force_gc`](SamplerOptions#structfield.force_gc).
     pub growth: Option<HeapGrowth>,
+    /// The bytes that the same work allocated in a run before that nobody sampled:
+    /// [`Measurement::unsampled`](crate::budget::Measurement::unsampled).
+    pub unsampled: Option<Bytes>,
     /// V8's own work for profiles, which is in no context and no sample.
     pub own_work: OwnWork,
 }
@@ -61,6 +64,7 @@ impl Collection {
             heap: HeapStatistics::default(),
             heap_before_gc: None,
             growth: None,
+            unsampled: None,
             own_work: OwnWork::default(),
         }
     }

@@ -408,6 +408,14 @@ impl Profile {
     /// (`AllocationTracker::kMaxAllocationTraceLength`).
     pub(crate) const TRACKED_FRAMES: u32 = 64;
 
+    /// Notes what the same work allocated in a run that nobody sampled.
+    #[cfg(any(feature = "v8-150", feature = "v8-152"))]
+    pub(crate) fn set_unsampled(&mut self, unsampled: Option<Bytes>) {
+        if let Some(collection) = &mut self.collection {
+            collection.unsampled = unsampled;
+        }
+    }
+
     /// Whether it is of objects that were counted here, and not sampled.
     pub(crate) fn is_counted(&self) -> bool {
         self.collection.is_some() && self.sampled_every.is_none() && self.told_interval() == Some(1)

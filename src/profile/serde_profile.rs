@@ -10,8 +10,8 @@ use super::labels::{LabelSet, LabelSets};
 use super::profile::Profile;
 use super::row::{Label, RowData};
 use crate::model::{
-    HeapGrowth, HeapStatistics, KeepDead, Node, NodeId, ProfileError, Sample, SampleId, SampleType,
-    SampleTypes, SamplerOptions, Timestamp,
+    Bytes, HeapGrowth, HeapStatistics, KeepDead, Node, NodeId, ProfileError, Sample, SampleId,
+    SampleType, SampleTypes, SamplerOptions, Timestamp,
 };
 use crate::tree::inverted;
 
@@ -63,10 +63,12 @@ impl Serialize for Profile {
         let has_labels = !labels.is_empty() || has_all;
         let has_rows = samples.is_none() || has_all;
         let (before_gc, growth) = (&collection.heap_before_gc, &collection.growth);
-        let [has_before, has_growth] =
-            [before_gc.is_some() || has_all, growth.is_some() || has_all];
+        let unsampled = &collection.unsampled;
+        let [has_before, has_growth, has_unsampled] =
+            [before_gc.is_some(), growth.is_some(), unsampled.is_some()].map(|has| has || has_all);
         // Rows are two.
-        let optional = [has_comments, has_labels, has_rows, has_rows, has_before, has_growth];
+        let optional =
+            [has_comments, has_labels, has_rows, has_rows, has_before, has_growth, has_unsampled];
         let fields = 9 + optional.map(usize::from).iter().sum::<usize>();
         let mut profile = serializer.serialize_struct("Profile", fields)?;
         profile.serialize_field("version", &Self::VERSION)?;
@@ -80,6 +82,9 @@ impl Serialize for Profile {
         }
         if has_growth {
             profile.serialize_field("growth", growth)?;
+        }
+        if has_unsampled {
+            profile.serialize_field("unsampled", unsampled)?;
         }
         profile.serialize_field("own_work", &collection.own_work)?;
         if has_comments {
@@ -257,6 +262,8 @@ struct WrittenProfile {
     heap_before_gc: Option<HeapStatistics>,
     #[serde(default)]
     growth: Option<HeapGrowth>,
+    #[serde(default)]
+    unsampled: Option<Bytes>,
     own_work: OwnWork,
     #[serde(default)]
     comments: Vec<String>,
@@ -282,6 +289,7 @@ impl<'de> Deserialize<'de> for Profile {
             heap,
             heap_before_gc,
             growth,
+            unsampled,
             own_work,
             comments,
             labels,
@@ -299,6 +307,7 @@ impl<'de> Deserialize<'de> for Profile {
             heap,
             heap_before_gc,
             growth,
+            unsampled,
             own_work,
         };
         let profile = match counted {

@@ -14,6 +14,8 @@ struct State {
     /// Whether V8 is collecting garbage, or calling the embedder before or after.
     in_gc: Cell<bool>,
     handles: HandleCounter,
+    /// The number of garbage collections so far.
+    collections: Cell<u64>,
     /// Isolates that the embedder's callbacks left entered, the last one at the end, while the
     /// watched isolate is to stay the current one; `None` while it need not.
     left_entered: RefCell<Option<Vec<RawIsolate>>>,
@@ -113,6 +115,11 @@ impl GcWatch {
         let allocated = heap.total_allocated_bytes();
         let bytes = allocated.saturating_sub(handles.allocated.replace(allocated));
         Taken { samples: handles.counted.take() / size, bytes, interval_bytes }
+    }
+
+    /// The number of garbage collections since the isolate is watched.
+    pub(super) fn collections(&self) -> u64 {
+        self.state().collections.get()
     }
 
     /// Counts no more.
@@ -246,4 +253,5 @@ unsafe fn note(isolate: v8::UnsafeRawIsolatePtr, data: *mut c_void, begins: bool
         let used = isolate.get_heap_statistics().used_global_handles_size();
         if begins { handles.add_since_mark(used) } else { handles.mark.set(used) }
     }
+    state.collections.set(state.collections.get() + u64::from(begins));
 }

@@ -31,7 +31,7 @@ pub(crate) use flags::{can_track, flags_are_frozen};
 pub(crate) use heap::{Generations, heap_statistics};
 pub(crate) use heap_limit::{HeapLimitHooks, restore_heap_limit};
 pub(crate) use interrupt::interrupt;
-pub(crate) use session::{Collected, Session, collect_garbage, refuse_in_callbacks};
+pub(crate) use session::{Collected, Session, allocated_by, collect_garbage, refuse_in_callbacks};
 pub(crate) use tracking::{TrackedHeap, Tracking};
 
 use crate::model::Error;

@@ -14,7 +14,8 @@ use super::version;
 use super::walk::{Expected, walk_nodes, walk_tree};
 use super::{Mismatch, WalkError};
 use crate::model::{
-    Error, HeapGrowth, HeapStatistics, Node, NodeId, Result, SampleId, SamplerOptions, Timestamp,
+    Bytes, Error, HeapGrowth, HeapStatistics, Node, NodeId, Result, SampleId, SamplerOptions,
+    Timestamp,
 };
 use crate::profile::{ContextTree, OwnWork, SampledObject};
 use crate::tree::IdIndex;
@@ -433,6 +434,24 @@ pub(crate) fn collect_garbage(isolate: &mut v8::Isolate) -> Result<()> {
     reset_dropped_handles(isolate);
     isolate.low_memory_notification();
     Ok(())
+}
+
+/// Runs `work`, and says how many bytes it allocated on the heap: by how much that has grown, so
+/// without a sampler; `None` if V8 collected garbage meanwhile. What background threads allocate
+/// counts as well.
+pub(crate) fn allocated_by<R>(
+    isolate: &mut v8::Isolate,
+    work: impl FnOnce(&mut v8::Isolate) -> R,
+) -> (R, Option<Bytes>) {
+    let state = |isolate: &mut v8::Isolate| {
+        let used = isolate.get_heap_statistics().used_heap_size() as u64;
+        (used, GcWatch::of(isolate).collections())
+    };
+    let (before, collections) = state(isolate);
+    let result = work(isolate);
+    let (after, collections_after) = state(isolate);
+    let grown = after.checked_sub(before).filter(|_| collections_after == collections);
+    (result, grown.map(Bytes))
 }
 
 /// Starts V8's sampler unless one runs; says whether it did.

@@ -8,7 +8,7 @@ use super::json_pull::{JsonPull, Problem, all_fields, field, integer, number, of
 use super::nodes::{Ids, read_list};
 use super::{ReadError, ReadOptions};
 use crate::model::{
-    HeapGrowth, HeapStatistics, Node, NodeId, Sample, SampleId, SamplerOptions, Timestamp,
+    Bytes, HeapGrowth, HeapStatistics, Node, NodeId, Sample, SampleId, SamplerOptions, Timestamp,
 };
 use crate::profile::{
     AllOptions, Collection, Label, OrdinalSample, OwnWork, Profile, RowData, WrittenCount,
@@ -45,6 +45,7 @@ struct Members {
     heap: Option<HeapStatistics>,
     heap_before_gc: Option<Option<HeapStatistics>>,
     growth: Option<Option<HeapGrowth>>,
+    unsampled: Option<Option<Bytes>>,
     own_work: Option<OwnWork>,
     comments: Option<Vec<String>>,
     labels: Option<Vec<Label>>,
@@ -81,6 +82,7 @@ impl Members {
                 self.heap_before_gc.replace(json.value("heap_before_gc")?).is_some()
             }
             "growth" => self.growth.replace(json.value("growth")?).is_some(),
+            "unsampled" => self.unsampled.replace(json.value("unsampled")?).is_some(),
             "own_work" => self.own_work.replace(json.value("own_work")?).is_some(),
             "comments" => self.comments.replace(json.value("comments")?).is_some(),
             "labels" => self.labels.replace(json.value("labels")?).is_some(),
@@ -127,6 +129,7 @@ impl Members {
         collection.own_work = self.own_work.ok_or_else(|| missing("own_work"))?;
         collection.heap_before_gc = self.heap_before_gc.flatten();
         collection.growth = self.growth.flatten();
+        collection.unsampled = self.unsampled.flatten();
         let mut profile = match self.counted.flatten() {
             Some(counted) => counted.profile(self.rows.unwrap_or_default(), &nodes, collection)?,
             None => Profile::of_nodes_and_samples(&nodes, samples, collection)?,
