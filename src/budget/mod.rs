@@ -69,7 +69,8 @@
 //! V8's compiler). Only what asks V8's runtime is sampled, which every request does here, and a
 //! sample is of what was asked for. (`cargo run --release -p v8-heap-sampler-trials --bin builtins`
 //! runs 248 built-in functions, and prints what they allocate in exact mode, sampled, and by the growth
-//! of the heap without a sampler. The others agree within 0.5 %.)
+//! of the heap without a sampler. The others agree within 0.5 %.) After a warm-up
+//! [`Measurement::unsampled`] has the truth in all, and a budget of all counts it.
 //!
 //! V8 must be told before it starts that its tracker may be used, by
 //! [`v8_flags::STABLE`](crate::v8_flags::STABLE) or
