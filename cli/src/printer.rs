@@ -24,16 +24,20 @@ impl Printer {
     }
 
     pub(crate) fn print(&self, answer: &(impl Display + Serialize)) -> Result<(), Failure> {
-        self.print_as(answer, &answer.to_string())
+        self.print_as(answer, answer)
     }
 
     /// Prints an answer that reads so.
-    pub(crate) fn print_as(&self, answer: &impl Serialize, text: &str) -> Result<(), Failure> {
+    pub(crate) fn print_as(
+        &self,
+        answer: &impl Serialize,
+        text: impl Display,
+    ) -> Result<(), Failure> {
         if self.json {
             let json = serde_json::to_string_pretty(answer).map_err(failed)?;
             return self.lines(&json::escaped(&json), false);
         }
-        self.lines(text, true)
+        self.lines(&text.to_string(), true)
     }
 
     /// Prints a text; if it is an answer, what is above its table is bold, and rows that are marked

@@ -203,7 +203,8 @@ impl MeasureOptions {
         // Before garbage is collected, so that a refusal costs nothing.
         self.sampler_options().validate()?;
         refuse_in_callbacks(isolate)?;
-        // Tracking collects garbage itself; and it must begin first, see there.
+        // Tracking collects garbage itself. It begins first: to it, a sampler that looks at every byte
+        // is a tracker of somebody else's.
         let tracking = self.tracks().then(|| TrackingSession::start(isolate));
         let tracking = tracking.transpose()?;
         if self.collect_before && tracking.is_none() {
@@ -242,7 +243,7 @@ impl MeasureOptions {
         work: &mut impl FnMut(&mut v8::Isolate) -> R,
     ) -> Result<(R, Measurement)> {
         let Measuring { sampling, tracking } = self.begin(isolate)?;
-        // Stops if `work` panics, too; what is tracked ends when the isolate comes by next.
+        // Stops if `work` panics, too; what is tracked ends when tracking is begun next.
         let mut sampler = HeapSampler::of_session(sampling, isolate);
         let result = work(&mut sampler);
         let measurement = measurement(sampler.parts(), tracking)?;
@@ -252,8 +253,8 @@ impl MeasureOptions {
 
 /// A measurement that has begun.
 ///
-/// Holds a [`SamplingSession`], and a [`TrackingSession`] where that is possible: what is said there about isolates that go away, and of being
-/// dropped, holds here.
+/// Holds a [`SamplingSession`], and a [`TrackingSession`] where that is possible: what is said there
+/// about isolates that go away, and of being dropped, holds here.
 #[derive(Debug)]
 #[must_use = "measuring ends with `end`"]
 pub struct Measuring {

@@ -62,10 +62,10 @@
 //!   tracking --nocapture` prints both for objects, arrays, classes, closures, strings, maps, dates,
 //!   promises, JSON, and arrays that shrink).
 //!
-//! JavaScript that allocates much runs 20 to 50 times slower, and a measurement takes a heap snapshot.
-//! In V8 15.2 the allocated bytes of a few built-in functions are more than when nobody looks: of `filter`,
-//! `Object.groupBy` and `Map.groupBy` 16 bytes a call, of `new Map(iterable)` 8 or 32. Their code asks
-//! for as much as the longest way through it needs, and takes what it does need (`MemoryLowering` in
+//! JavaScript that allocates much runs 20 to 50 times slower, and a measurement takes a heap
+//! snapshot. In V8 15.2 the allocated bytes of a few built-in functions are more than when nobody
+//! looks: of `filter`, `Object.groupBy` and `Map.groupBy` 16 bytes a call, of `new Map(iterable)` 8
+//! or 32. Their code asks for as much as the longest way through it needs, and takes what it does need (`MemoryLowering` in
 //! V8's compiler). Only what asks V8's runtime is sampled, which every request does here, and a
 //! sample is of what was asked for. (`cargo run --release -p v8-heap-sampler-trials --bin builtins`
 //! runs 248 built-in functions, and prints what they allocate in exact mode, sampled, and by the growth

@@ -73,7 +73,9 @@ pub struct SamplerOptions {
     /// The samples that stay after their object was collected. Default: none.
     pub keep_dead: KeepDead,
     /// Collects garbage before every profile, so that what no GC has found yet is not
-    /// reported as live. Default: no; it costs far more than taking the profile.
+    /// reported as live, and before sampling starts, so that V8's counters can be held against the
+    /// samples ([`Profile::heap_check`](crate::Profile::heap_check)). Default: no; it costs far more
+    /// than taking the profile, as V8 goes through the whole heap twice.
     ///
     /// Collects until nothing more dies, and empties V8's caches, as
     /// `v8::Isolate::low_memory_notification` does. Finalizers run before V8 builds the profile and

@@ -280,43 +280,26 @@ struct WrittenProfile {
 impl<'de> Deserialize<'de> for Profile {
     /// Reads a profile that was collected, with the checks of [`Profile::from_samples`].
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let WrittenProfile {
-            _version: Version,
-            options,
-            started,
-            collected,
-            heap_at_start,
-            heap,
-            heap_before_gc,
-            growth,
-            unsampled,
-            own_work,
-            comments,
-            labels,
-            nodes,
-            samples,
-            counted,
-            rows,
-        } = WrittenProfile::deserialize(deserializer)?;
-        let options = options.into();
+        let written = WrittenProfile::deserialize(deserializer)?;
         let collection = Collection {
-            options,
-            started,
-            collected,
-            heap_at_start,
-            heap,
-            heap_before_gc,
-            growth,
-            unsampled,
-            own_work,
+            options: written.options.into(),
+            started: written.started,
+            collected: written.collected,
+            heap_at_start: written.heap_at_start,
+            heap: written.heap,
+            heap_before_gc: written.heap_before_gc,
+            growth: written.growth,
+            unsampled: written.unsampled,
+            own_work: written.own_work,
         };
-        let profile = match counted {
-            Some(counted) => counted.profile(rows, &nodes, collection),
+        let (nodes, samples) = (written.nodes, written.samples);
+        let profile = match written.counted {
+            Some(counted) => counted.profile(written.rows, &nodes, collection),
             None => Self::of_nodes_and_samples(&nodes, samples, collection),
         };
         let mut profile = profile.map_err(serde::de::Error::custom)?;
-        profile.metadata.comments = comments;
-        labels.into_iter().for_each(|label| profile.add_label(label));
+        profile.metadata.comments = written.comments;
+        written.labels.into_iter().for_each(|label| profile.add_label(label));
         Ok(profile)
     }
 }

@@ -1,8 +1,8 @@
-//! The methods and functions of V8 that the `v8` crate does not bind, by the names that its static library
-//! gives them.
+//! The methods and functions of V8 that the `v8` crate does not bind, by the names that its static
+//! library gives them.
 //!
-//! They are C++, but they take and return only numbers and pointers, `this` first if they
-//! are not static, which C++ passes as C does on every target below.
+//! They are C++, but they take and return only numbers and pointers, `this` first if they are methods
+//! and not static, which C++ passes as C does on every target below.
 
 use std::ffi::{c_char, c_void};
 

@@ -10,12 +10,12 @@ use crate::v8;
 /// Tracks the objects of an isolate for as long as it lives: exactly what is alive, and which
 /// function allocated it.
 ///
-/// A guard, as [`HeapSampler`](crate::HeapSampler) is: it dereferences to [`v8::Isolate`], and dropping it stops
-/// tracking. V8 notes the stack of every allocation, and [`profile`](Self::profile) joins that with
-/// a heap snapshot. The values are counts of the objects that are there: each with its true size
-/// and its class, also where optimised code has allocated several in one go, where arrays were
-/// shortened, or where V8 keeps notes behind an object for a while, all of which a sample's size has
-/// in it for as long as it lives.
+/// A guard, as [`HeapSampler`](crate::HeapSampler) is: it dereferences to [`v8::Isolate`], and
+/// dropping it stops tracking. V8 notes the stack of every allocation, and
+/// [`profile`](Self::profile) joins that with a heap snapshot. The values are counts of the objects
+/// that are there: each with its true size and its class, also where optimised code has allocated
+/// several in one go, where arrays were shortened, or where V8 keeps notes behind an object for a
+/// while, all of which a sample's size has in it for as long as it lives.
 ///
 /// ```standalone_crate
 /// # fixtures::init_with_flags(v8_heap_sampler::v8_flags::STABLE);

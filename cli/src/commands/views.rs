@@ -18,8 +18,11 @@ pub(super) fn top(arguments: &Top, reader: &Reader, printer: &Printer) -> Result
         .limit(arguments.count)
         .min_share(arguments.least / 100.0);
     let top = profile.top(&options).map_err(failed)?;
-    let text = if arguments.every_row { format!("{top:#}") } else { top.to_string() };
-    printer.print_as(&top, &text)
+    if arguments.every_row {
+        printer.print_as(&top, format_args!("{top:#}"))
+    } else {
+        printer.print(&top)
+    }
 }
 
 pub(super) fn tree(arguments: &Tree, reader: &Reader, printer: &Printer) -> Result<(), Failure> {

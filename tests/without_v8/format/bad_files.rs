@@ -20,6 +20,13 @@ fn message(bytes: impl AsRef<[u8]>) -> String {
     error(bytes.as_ref()).to_string()
 }
 
+/// Holds that a file is refused, and why, once a part of it is replaced.
+fn assert_refused(file: &str, from: &str, to: &str, expected: &str) {
+    assert!(file.contains(from), "{from}");
+    let message = message(file.replacen(from, to, 1));
+    assert!(message.contains(expected), "{to}: {message}");
+}
+
 /// A `.heapprofile` of one node, with some of its fields replaced.
 fn node(self_size: &str, id: &str, children: &str) -> String {
     format!(
@@ -183,9 +190,7 @@ fn bad_nodes_and_profiles() {
         ("\"is_live\":true", "\"is_live\":1", "samples.is_live: expected bool"),
         ("\"sample_id\":2,", "\"sample_id\":1,", "two samples have the number 1"),
     ] {
-        assert!(profile.contains(from), "{from}");
-        let message = message(profile.replacen(from, to, 1));
-        assert!(message.contains(expected), "{to}: {message}");
+        assert_refused(profile, from, to, expected);
     }
 }
 
@@ -212,9 +217,7 @@ fn counts_of_objects_come_back() {
         ("[0,0,9,360]", "[0,0,9,9007199254740993]", "more than 2^53"),
         ("{\"node_id\":2,\"labels\":1", "{\"node_id\":3,\"labels\":1", "counts of node 3"),
     ] {
-        assert!(json.contains(from), "{from}");
-        let message = message(json.replacen(from, to, 1));
-        assert!(message.contains(expected), "{to}: {message}");
+        assert_refused(json, from, to, expected);
     }
 }
 

@@ -10,8 +10,8 @@
 //! room for all. (V8's counter of allocated bytes counts whole allocation buffers, of which 5 % can
 //! be left over.)
 //!
-//! With the flags that it has by default, exits with 1 if exact mode departs from the truth by more than 0.5 % for another function than
-//! those that are known to, or no longer does for one of these.
+//! With the flags that it has by default, exits with 1 if exact mode departs from the truth by more
+//! than 0.5 % for another function than those that are known to, or no longer does for one of these.
 
 use std::process::ExitCode;
 
