@@ -1,8 +1,9 @@
-//! What sampling costs the script: a run with sampling off, at 512 KiB, at 32 KiB, and in exact mode.
+//! What sampling costs the script: a run with sampling off, at 512 KiB, at 32 KiB, and in exact mode;
+//! and what a sample costs.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use fixtures::{Pairs, Realm};
-use v8_heap_sampler::HeapSampler;
+use fixtures::{Pairs, Realm, middle_half, processor_time};
+use v8_heap_sampler::{HeapSampler, KeepDead, SamplerOptions};
 
 const PREPARE: &str = include_str!("support/objects.js");
 
@@ -43,6 +44,34 @@ fn measure(c: &mut Criterion, isolate: &mut v8::Isolate, program: &Program) {
             "  {interval} / off: {median:.3} (middle half {low:.3} to {high:.3}; {:.1?} / {:.1?})",
             pairs.first(),
             pairs.second()
+        );
+    }
+    println!();
+    cost_of_a_sample(&mut isolate.borrow_mut(), program);
+}
+
+/// What each sample costs, as [`Overhead`] takes it: of runs that are sampled every 4 KiB, and not.
+fn cost_of_a_sample(isolate: &mut v8::Isolate, Program { name, realm, run }: &Program) {
+    for keep_dead in [KeepDead::None, KeepDead::Both] {
+        let mut costs = Vec::new();
+        for _ in 0..40 {
+            let took = |isolate: &mut v8::Isolate| {
+                let before = processor_time();
+                realm.run(isolate, "run.js", run);
+                processor_time() - before
+            };
+            let plain = took(isolate).as_secs_f64();
+            let options = SamplerOptions::new().interval_bytes(4096).keep_dead(keep_dead);
+            let mut sampler = HeapSampler::with_options(isolate, options).unwrap();
+            let sampled = took(&mut sampler).as_secs_f64();
+            let profile = sampler.profile().unwrap();
+            let allocated = profile.collection().unwrap().allocated();
+            costs.push((sampled - plain) * 1e6 / (allocated.0 as f64 / 4096.0));
+        }
+        let (median, low, high) = middle_half(costs);
+        println!(
+            "{name}, {keep_dead:?} of the dead kept: {median:.2} µs a sample (middle half {low:.2} to \
+             {high:.2})"
         );
     }
     println!();

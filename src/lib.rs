@@ -75,6 +75,9 @@
 //!   but for what built-in functions allocate together (an array and its elements).
 //! - **V8's counters stand beside what is in use**: [`Profile::heap_check`], where garbage is collected
 //!   before each profile. Tables, differences and leaks say where the samples cannot be true.
+//! - **Stacks that were cut** hang below `(cut)` ([`Profile::cut_stacks`]), and tables say how many bytes:
+//!   the totals of callers lack them. [`SamplerOptions::stack_depth`](SamplerOptions#structfield.stack_depth)
+//!   is 1024 by default, which cuts next to none.
 //! - **Inlined functions are part of their caller.** V8 sees the frames that there are: what a
 //!   function allocates that the optimising compiler has inlined is charged to the function that it
 //!   was inlined into, from when it is compiled. ([`v8_flags::NO_INLINING`] switches that off.)
@@ -89,8 +92,8 @@
 //! counts, whatever allocates: objects, strings, large objects, compiled code, new contexts. The
 //! crate's tests (`cargo test --test model`) hold it to that, and show the exceptions:
 //!
-//! - **Background threads.** What V8's compiler threads allocate is never sampled; the buffers that
-//!   they reserve are in [`Collection::allocated`].
+//! - **Background threads.** What V8's compiler threads allocate is never sampled; it is in
+//!   [`Collection::allocated`].
 //! - **Intervals of 2 to some hundred bytes** are biased, as V8 rounds the distance to the next
 //!   sample down: estimates are too high by up to 2.3 % (at 16 bytes), by 1.2 % at 64, and by at
 //!   most 0.1 % from 1 KiB on. An interval of 1 is not affected.
@@ -170,7 +173,7 @@ mod tree;
 #[cfg(any(feature = "v8-150", feature = "v8-152"))]
 pub mod v8_flags;
 
-pub use estimate::{Confidence, ConfidenceInterval, Estimate, Precision, Uncertainty};
+pub use estimate::{Confidence, ConfidenceInterval, Estimate, Overhead, Precision, Uncertainty};
 pub use graph::{Callgraph, FunctionNode};
 pub use model::{
     Allocation, AnalysisError, Bytes, Counted, Error, Function, HeapGrowth, HeapStatistics,

@@ -5,11 +5,27 @@
 //!
 //! | flags | for | cost |
 //! | --- | --- | --- |
-//! | [`NO_ALLOCATION_FOLDING`] | live bytes and objects of optimised code | `cargo bench --bench flags` measures it |
-//! | [`NO_INLINING`] | each function's bytes under its own name | several times on some programs |
+//! | [`NO_ALLOCATION_FOLDING`] | live bytes and objects of optimised code | little, see below |
+//! | [`NO_INLINING`] | each function's bytes under its own name | a third, and several times on kernels |
 //! | [`NO_ESCAPE_ANALYSIS`] | [`HeapTracker`](crate::HeapTracker) on optimised code | objects that were elided are made |
 //! | [`STABLE`] | heap tests: the same bytes in every run | no optimised code |
 //! | [`STABLE_OPTIMIZED`] | heap tests of optimised code | one thread |
+//!
+//! Time on processors against default flags without a sampler, V8 15.2, median and middle half of 9
+//! (`bash .ci/fixtures`, then `cargo bench --bench flags`, on a shared machine with 2 processors: what
+//! is within the ranges is noise):
+//!
+//! | program | folding off | inlining off | sampled (512 KiB) | folding off, sampled |
+//! | --- | --: | --: | --: | --: |
+//! | acorn | 1.10 (0.77 to 1.52) | 1.45 (1.01 to 2.02) | 0.96 (0.78 to 1.78) | 1.22 (1.01 to 1.38) |
+//! | handlebars | 1.00 (0.92 to 1.19) | 1.38 (1.20 to 1.62) | 1.00 (0.94 to 1.02) | 1.09 (0.97 to 1.22) |
+//! | marked | 1.04 (1.00 to 1.22) | 1.24 (1.06 to 1.51) | 0.95 (0.86 to 1.30) | 1.03 (0.70 to 1.21) |
+//! | TypeScript | 1.00 (0.97 to 1.24) | 1.32 (0.99 to 1.33) | 1.16 (1.13 to 1.36) | 1.18 (1.02 to 1.28) |
+//! | kernel: objects | 0.99 (0.87 to 1.25) | 1.02 (0.86 to 1.43) | 0.95 (0.91 to 1.43) | 1.04 (1.00 to 1.19) |
+//! | kernel: small vectors | 1.17 (0.73 to 1.24) | 4.76 (3.56 to 4.77) | 0.78 (0.71 to 1.15) | 0.97 (0.89 to 1.58) |
+//! | kernel: numbers | 0.92 (0.90 to 0.97) | 7.78 (6.89 to 8.40) | 1.01 (0.88 to 1.02) | 0.97 (0.91 to 1.01) |
+//! | kernel: iterators | 1.20 (1.02 to 1.29) | 1.04 (0.96 to 1.26) | 1.13 (1.00 to 1.14) | 1.24 (1.12 to 1.40) |
+//! | kernel: dispatch | 1.03 (0.89 to 1.11) | 2.47 (2.21 to 2.54) | 1.00 (0.99 to 1.07) | 1.00 (0.76 to 1.08) |
 //!
 //! ```
 //! use v8_heap_sampler::v8_flags;

@@ -326,10 +326,12 @@ impl Sides<'_> {
         })
     }
 
-    /// What V8's counters say, line by line.
-    fn contradictions(&self) -> Option<String> {
+    /// What is said of the sides' numbers, line by line.
+    fn notes(&self) -> Option<String> {
         let sides = ["before", "after"].into_iter().zip(self.evidence);
-        let lines = sides.filter_map(|(side, of)| Some(format!("{side}: {}", of.contradiction()?)));
+        let lines = sides.flat_map(|(side, of)| {
+            of.notes().into_iter().map(move |note| format!("{side}: {note}"))
+        });
         Some(lines.collect::<Vec<_>>().join("\n")).filter(|lines| !lines.is_empty())
     }
 
@@ -362,7 +364,7 @@ impl Sides<'_> {
             grown,
             false_discovery_rate: rate,
             same_session: self.same_session,
-            note: self.contradictions(),
+            note: self.notes(),
         }
     }
 }

@@ -82,7 +82,7 @@ impl MeasureOptions {
     /// and learnt about it. Default: not at all.
     ///
     /// In exact mode the last of these runs also tells what the work allocates when it is not
-    /// sampled, if it is not so much that V8 collects garbage ([`Measurement::unsampled`]).
+    /// sampled ([`Measurement::unsampled`]).
     ///
     /// What V8 learns and compiles is part of what a first run allocates and retains. With
     /// [`v8_flags::STABLE`](crate::v8_flags::STABLE) ten to twenty runs are enough; to find out for
@@ -166,7 +166,7 @@ impl MeasureOptions {
             if self.collect_before {
                 collect_garbage(isolate)?;
             }
-            unsampled = allocated_by(isolate, &mut work).1;
+            unsampled = Some(allocated_by(isolate, &mut work).1);
         }
         let mut measurements = Vec::new();
         loop {

@@ -149,21 +149,23 @@ impl Measurement {
     }
 
     /// Tells whether a stack was as deep as V8 was told to keep them, so that callers may be missing,
-    /// and from the totals of functions what they called. Linear in the number of contexts.
+    /// and from the totals of functions what they called: they are below
+    /// [`Profile::cut_stacks`].
     pub fn has_cut_stacks(&self) -> bool {
         self.profile.cut_at().is_some()
     }
 
     /// The depth at which stacks were cut of what was allocated, or of what is retained.
     pub(super) fn cut_at(&self, counted: Counted) -> Option<u32> {
-        let cut_at = self.profile.cut_at();
-        // The tracker's limit is that of retained objects alone.
-        cut_at.filter(|&depth| {
-            counted == Counted::InUse
-                || !self.is_tracked()
-                || depth != Profile::TRACKED_FRAMES
-                || self.profile.collection().is_some_and(|of| of.options.stack_depth == depth)
-        })
+        let depth = self.profile.cut_at()?;
+        if let Some(cut) = self.profile.cut_stacks() {
+            cut.total(counted.space()).filter(|total| total.value() > 0.0)?;
+        }
+        match self.profile.collection() {
+            // The tracker's limit is that of retained objects alone.
+            Some(of) if counted == Counted::Allocated => Some(of.options.stack_depth),
+            _ => Some(depth),
+        }
     }
 
     /// Tells whether retained objects are those that V8's tracker found alive, each with its true
@@ -175,10 +177,10 @@ impl Measurement {
         self.profile.is_counted()
     }
 
-    /// Upper bound of the bytes that were allocated without being sampled, by V8's own
-    /// [counter](crate::Collection::allocated): by its background threads, as compiled code mostly,
-    /// whose buffers count whole. Nothing where V8 runs on one thread; `None` unless amounts are
-    /// counts of what was collected here.
+    /// The bytes that were allocated without being sampled, by V8's own
+    /// [counters](crate::Collection::allocated): by its background threads, as compiled code mostly.
+    /// With up to a thousandth of what was sampled too much, for ends of pages. Nothing where V8 runs on
+    /// one thread; `None` unless amounts are counts of what was collected here.
     pub fn not_sampled(&self) -> Option<Bytes> {
         let sampled = self.total().allocated_bytes.exact()?;
         let collection = self.profile.collection().filter(|_| !self.profile.is_part())?;
@@ -186,9 +188,9 @@ impl Measurement {
     }
 
     /// The bytes that the same work allocated in the last run of the
-    /// [warm-up](super::MeasureOptions::warm_up), when nobody sampled it: by the growth of the heap,
-    /// what background threads allocated included. `None` if V8 collected garbage meanwhile, as it
-    /// does after a megabyte or more, without a warm-up, and in sampled mode.
+    /// [warm-up](super::MeasureOptions::warm_up), when nobody sampled it: by the growth of the heap
+    /// between garbage collections, what background threads allocated included. `None` without a
+    /// warm-up, and in sampled mode.
     ///
     /// Some built-in functions allocate more while every object is sampled, see
     /// [`budget`](crate::budget#counts-and-estimates). So a budget of all that is allocated is exceeded
@@ -296,9 +298,10 @@ impl<'de> Deserialize<'de> for Measurement {
 }
 
 /// Whether V8 found no JavaScript function on the stack. What deoptimisation materialises is the
-/// deoptimised function's.
+/// deoptimised function's, and what was cut off a stack are functions.
 pub(super) fn is_outside_javascript(function: &Function) -> bool {
-    function.pseudo_frame().is_some_and(|frame| frame != PseudoFrame::Deopt)
+    let frame = function.pseudo_frame();
+    frame.is_some_and(|frame| !matches!(frame, PseudoFrame::Deopt | PseudoFrame::Cut))
 }
 
 /// The number of functions in [`Measurement`]'s table.

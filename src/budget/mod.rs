@@ -112,7 +112,7 @@
 //!
 //! - **All that is allocated on the JavaScript heap** while the work runs, whoever asks for it:
 //!   [`Measurement::total`]. On one thread that is what V8's own counter counts, to the byte; what
-//!   background threads allocate, compiled code mostly, is [`Measurement::not_sampled`] at most.
+//!   background threads allocate, compiled code mostly, is [`Measurement::not_sampled`].
 //! - With a JavaScript function on the stack it is **that function's**, and its callers' in total,
 //!   be it objects that the function makes, or what V8 needs to run it: when a function is first
 //!   called it is compiled, and room is made for what V8 will learn about it. A

@@ -10,10 +10,12 @@ mod display;
 #[expect(clippy::module_inception, reason = "the room is named for its one type")]
 mod estimate;
 mod interval;
+mod overhead;
 mod precision;
 mod sum;
 
 pub use estimate::{Estimate, Uncertainty};
 pub use interval::{Confidence, ConfidenceInterval};
+pub use overhead::Overhead;
 pub use precision::Precision;
 pub(crate) use sum::{Sum, objects_per_sample};

@@ -133,6 +133,13 @@ pub enum AnalysisError {
         share: f64,
     },
 
+    /// A budget of overhead is no share of the time.
+    #[error("an overhead of {share}: it must be more than 0, and 1 at most, as 0.01 is for 1 %")]
+    Overhead {
+        /// The share that was asked for.
+        share: f64,
+    },
+
     /// A name is none of the four sample types.
     #[error(
         "\"{}\" is no sample type: there are alloc_objects, alloc_space, inuse_objects and inuse_space",

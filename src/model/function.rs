@@ -216,11 +216,14 @@ pub enum PseudoFrame {
     /// `(deopt)`: objects that deoptimisation materialised; unlike the others it has the function
     /// that was deoptimised as its parent.
     Deopt,
+    /// `(cut)`: callers that are not known, as only the innermost frames were kept. This crate's, not
+    /// V8's: it hangs below the root, above [such stacks](crate::Profile::cut_stacks).
+    Cut,
 }
 
 impl PseudoFrame {
-    /// All of them, as they are declared, with V8's names.
-    const NAMES: [(Self, &str); 12] = [
+    /// All of them, as they are declared, with their names.
+    const NAMES: [(Self, &str); 13] = [
         (Self::Root, "(root)"),
         (Self::V8Api, "(V8 API)"),
         (Self::Js, "(JS)"),
@@ -233,17 +236,18 @@ impl PseudoFrame {
         (Self::Idle, "(IDLE)"),
         (Self::IdleExternal, "(IDLE_EXTERNAL)"),
         (Self::Deopt, "(deopt)"),
+        (Self::Cut, "(cut)"),
     ];
 
-    /// V8's name of the frame, parentheses included.
+    /// The name of the frame, parentheses included.
     pub const fn name(self) -> &'static str {
         Self::NAMES[self as usize].1
     }
 
-    /// The frame that V8 calls `name`.
+    /// The frame of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        // Nearly every name is a function's: look at one byte before at twelve strings.
+        // Nearly every name is a function's: look at one byte before at thirteen strings.
         if !name.starts_with('(') {
             return None;
         }

@@ -65,10 +65,13 @@ pub struct SamplerOptions {
     /// probability `1 - exp(-s / interval)`. A smaller interval is more precise and dearer.
     /// Take 1, or 1024 and more: between, V8's rounding makes estimates too high by up to 2.3 %.
     pub interval_bytes: u64,
-    /// The number of topmost JavaScript frames that each sample keeps. Default 64.
+    /// The number of topmost JavaScript frames that each sample keeps. Default 1024.
     ///
     /// Frames further down are cut off: the callers that are missing make the remaining stack
-    /// hang directly under the root.
+    /// hang directly under the root in V8's nodes, and below `(cut)` in a profile
+    /// ([`Profile::cut_stacks`](crate::Profile::cut_stacks)). Less is no saving: where V8 keeps 64 frames of
+    /// the TypeScript compiler, half of the bytes are on stacks that were cut, in 91,000 contexts; with
+    /// 1024 none are, in 28,000, and a sample takes as long (`cargo bench --bench depth`).
     pub stack_depth: u32,
     /// The samples that stay after their object was collected. Default: none.
     pub keep_dead: KeepDead,
@@ -103,12 +106,12 @@ impl SamplerOptions {
     /// (JavaScript itself stops recursing near 10,000 frames.)
     pub const MAX_STACK_DEPTH: u32 = 2048;
 
-    /// The defaults: an interval of 512 KiB, 64 frames, live objects only, no forced GC.
+    /// The defaults: an interval of 512 KiB, 1024 frames, live objects only, no forced GC.
     #[must_use]
     pub const fn new() -> Self {
         Self {
             interval_bytes: 512 * 1024,
-            stack_depth: 64,
+            stack_depth: 1024,
             keep_dead: KeepDead::None,
             force_gc: false,
         }

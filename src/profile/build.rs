@@ -216,7 +216,7 @@ pub(crate) struct Builder {
 impl Builder {
     /// Of contexts that are known.
     pub(super) fn of_contexts(tree: ContextTree) -> Self {
-        let ContextTree { functions, function_of, parents, ends, ids } = tree;
+        let ContextTree { functions, function_of, parents, ends, ids, .. } = tree;
         let functions = Functions { functions, ..Functions::default() };
         Self { functions, function_of, parents, ends, ids, ..Self::default() }
     }
@@ -389,7 +389,10 @@ fn shrunk<T>(mut vec: Vec<T>) -> Vec<T> {
 ///
 /// The root has a number of its own: it is the empty stack, and a function of the same name that
 /// stands on a stack is another thing.
-fn in_order(functions: Vec<Arc<Function>>, function_of: &mut [u32]) -> Vec<Arc<Function>> {
+pub(super) fn in_order(
+    functions: Vec<Arc<Function>>,
+    function_of: &mut [u32],
+) -> Vec<Arc<Function>> {
     let mut numbers = vec![NONE; functions.len()];
     let mut ordered = Vec::with_capacity(functions.len());
     for (rank, function) in function_of.iter_mut().enumerate() {

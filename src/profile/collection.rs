@@ -21,7 +21,7 @@ use crate::model::{
 /// let profile = sampler.profile()?;
 /// let collection = profile.collection().expect("it was collected here");
 /// println!("{} on the heap, {} off it", collection.heap.used, collection.heap.off_heap());
-/// println!("at most {} were allocated", collection.allocated());
+/// println!("{} were allocated", collection.allocated());
 /// # }
 /// # Ok::<(), v8_heap_sampler::Error>(())
 /// ```
@@ -44,6 +44,9 @@ pub struct Collection {
     /// The growth of the heap since sampling, or this window of it, started, with a full GC on both
     /// sides; `None` unless both were forced by [`force_gc`](SamplerOptions#structfield.force_gc).
     pub growth: Option<HeapGrowth>,
+    /// The bytes that were allocated on the heap, by its growth between garbage collections; `None`
+    /// where that was not watched. See [`allocated`](Self::allocated).
+    pub growth_between_gcs: Option<Bytes>,
     /// The bytes that the same work allocated in a run before that nobody sampled:
     /// [`Measurement::unsampled`](crate::budget::Measurement::unsampled).
     pub unsampled: Option<Bytes>,
@@ -64,6 +67,7 @@ impl Collection {
             heap: HeapStatistics::default(),
             heap_before_gc: None,
             growth: None,
+            growth_between_gcs: None,
             unsampled: None,
             own_work: OwnWork::default(),
         }
@@ -85,17 +89,22 @@ impl Collection {
         self.heap != HeapStatistics::default()
     }
 
-    /// Upper bound of the bytes that were allocated on the JavaScript heap between start and
-    /// collection, by V8's counter: by no function in particular, and with V8's own work in it.
+    /// The bytes that were allocated on the JavaScript heap between start and collection, by V8's
+    /// counters: by no function in particular, those of the compilers' background threads included.
     ///
-    /// V8 counts large objects, and of all others the buffers that they are allocated in, whole, when
-    /// one is begun (`MainAllocator::ResetLab`): also what is never used of one, and those of the
-    /// compilers' background threads. In an isolate that does little these are most of it. It is a
-    /// count where every object is sampled ([`SamplerOptions::exact`]), as buffers then hold one
-    /// object, and V8 runs on one thread.
-    pub const fn allocated(&self) -> Bytes {
+    /// The lesser of two that are both too high. V8's
+    /// [counter](HeapStatistics#structfield.allocated_so_far) adds up large objects, and of all others
+    /// the buffers that they are allocated in, whole, when one is begun (`MainAllocator::ResetLab`): in
+    /// an isolate that does little these are most of it. The [growth](Self::growth_between_gcs) of the used heap
+    /// between garbage collections has the ends of pages in it that no object fits in, and the buffers
+    /// that background threads are using at the moment.
+    ///
+    /// So it is a count where every object is sampled ([`SamplerOptions::exact`]), as buffers then hold
+    /// one object, and V8 runs on one thread.
+    pub fn allocated(&self) -> Bytes {
         let (before, after) = (self.heap_at_start.allocated_so_far, self.heap.allocated_so_far);
-        Bytes(after.0.saturating_sub(before.0))
+        let counted = Bytes(after.0.saturating_sub(before.0));
+        self.growth_between_gcs.map_or(counted, |watched| watched.min(counted))
     }
 }
 

@@ -6,7 +6,7 @@ use super::labels::LabelSet;
 use super::profile::{Context, Profile};
 use super::row::RowData;
 use super::sample_sums::SampleSums;
-use crate::estimate::{Confidence, Estimate, Precision, Sum, Uncertainty};
+use crate::estimate::{Confidence, Estimate, Overhead, Precision, Sum, Uncertainty};
 use crate::model::{AnalysisError, Bytes, Counted, Objects, SampleType};
 
 /// The values of a sample type, row by row, with what is known of their uncertainty.
@@ -181,7 +181,7 @@ impl<'p> Evidence<'p> {
                 );
             }
         }
-        for note in self.too_few(total).into_iter().chain(self.contradiction()) {
+        for note in self.too_few(total).into_iter().chain(self.notes()) {
             heading += &format!("\n{note}");
         }
         heading
@@ -216,6 +216,12 @@ impl<'p> Evidence<'p> {
             _ => format!("{samples} samples are few to go by"),
         };
         Some(few + &interval.map_or(String::new(), |of| format!(": use an interval of {of}")))
+    }
+
+    /// What V8's counters say, if it is something else, and what is on stacks that were cut.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let cut = self.profile.note_of_cut_stacks(self.sample_type);
+        self.contradiction().into_iter().chain(cut).collect()
     }
 
     /// What V8's counters say, if it is something else.
@@ -328,6 +334,34 @@ impl Profile {
         let space = sample_type.counted().space();
         let total = self.total(space).filter(|_| !self.is_difference(space))?;
         (total > 0.0).then(|| precision.interval_bytes(Bytes(total as u64)))
+    }
+
+    /// The shortest interval that keeps to a budget of overhead, if the program goes on as in this
+    /// profile; `None` if the profile does not know in how much time how much was allocated.
+    ///
+    /// That is by V8's [counter](Collection::allocated), or the samples of a file with those of dead
+    /// objects. Time that the isolate's thread was idle counts: it is the program's as well.
+    ///
+    /// ```
+    /// # use v8_heap_sampler::{HeapSampler, SamplerOptions};
+    /// use v8_heap_sampler::Overhead;
+    ///
+    /// # let (mut isolate, realm) = fixtures::realm();
+    /// # let mut sampler = HeapSampler::with_options(&mut isolate, SamplerOptions::new())?;
+    /// # realm.run(&mut sampler, "a.js", "for (let i = 0; i < 1e5; i++) globalThis.o = { i }; ''");
+    /// let first = sampler.profile()?;
+    /// let interval = first.interval_within(&Overhead::new(0.01)?);
+    /// let options = SamplerOptions::new().interval_bytes(interval.expect("it was collected here"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn interval_within(&self, overhead: &Overhead) -> Option<u64> {
+        let allocated = match self.collection().filter(|of| of.is_of_v8()) {
+            Some(collection) => collection.allocated(),
+            None if self.is_difference(SampleType::AllocSpace) => return None,
+            None => Bytes(self.total(SampleType::AllocSpace)? as u64),
+        };
+        let within = self.metadata.duration.filter(|duration| !duration.is_zero())?;
+        Some(overhead.interval_bytes(allocated, within))
     }
 
     /// The source of the values' uncertainty; `None` if the profile does not have the

@@ -67,6 +67,8 @@ pub(crate) struct ContextTree {
     /// One past the last rank of each context's subtree.
     pub(crate) ends: Vec<u32>,
     pub(crate) ids: Vec<NodeId>,
+    /// The number of callers, the root included, that some context has, and none has more.
+    pub(crate) deepest: u32,
 }
 
 impl ContextTree {
@@ -80,7 +82,11 @@ impl ContextTree {
             ends: std::mem::take(&mut topology.ends),
             ..Self::default()
         };
+        let mut depths: Vec<u32> = Vec::with_capacity(nodes.len());
         for rank in 0..nodes.len() {
+            let depth = depths.get(tree.parents[rank] as usize).map_or(0, |depth| depth + 1);
+            depths.push(depth);
+            tree.deepest = tree.deepest.max(depth);
             let node = &nodes[topology.position(rank)];
             let number = numbers.of(&node.function);
             if number as usize == tree.functions.len() {

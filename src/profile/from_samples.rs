@@ -116,13 +116,14 @@ impl Profile {
         let types = SampleType::ALL.into_iter().filter(|&sample_type| {
             has_alloc || matches!(sample_type, SampleType::InuseObjects | SampleType::InuseSpace)
         });
-        let metadata = collection.metadata();
+        let (metadata, deepest) = (collection.metadata(), tree.deepest);
         let builder = Builder::of_contexts(tree).with_rows(rows).with_samples(samples);
         let mut profile =
             builder.finish(SampleTypes::of(types), LabelSets::default(), true, metadata);
         profile.sampled_every = Some(interval);
+        let depth = collection.options.stack_depth;
         profile.collection = Some(Box::new(collection));
-        Ok(profile)
+        if deepest >= depth { profile.with_cut_stacks_apart(depth) } else { Ok(profile) }
     }
 
     /// The profile of some of the samples: of objects of some sizes, or of those that were

@@ -5,6 +5,7 @@
 
 mod build;
 mod collection;
+mod cut;
 mod evidence;
 mod from_nodes;
 mod from_samples;

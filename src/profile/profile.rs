@@ -385,20 +385,6 @@ impl Profile {
         (self.is_part, self.cut_at) = (other.collection.is_some(), other.cut_at());
     }
 
-    /// The number of frames that were kept of each stack, if a stack was as deep, so that callers
-    /// may be missing; `None` if none was, or nobody knows. Linear in the contexts.
-    pub(crate) fn cut_at(&self) -> Option<u32> {
-        let most = self.collection().map(|collection| collection.options.stack_depth);
-        let Some(most) = most else { return self.cut_at };
-        let mut depths: Vec<u32> = vec![0; self.len()];
-        let is_cut = |context: Context<'_>| {
-            let depth = context.parent().map_or(0, |parent| depths[parent.index()] + 1);
-            depths[context.index()] = depth;
-            depth >= most && !context.function().is_pseudo_frame()
-        };
-        self.cut_at.or_else(|| self.contexts().any(is_cut).then_some(most))
-    }
-
     /// Whether it is a part of what was collected: by a query, or of some samples.
     pub(crate) fn is_part(&self) -> bool {
         self.is_part

@@ -63,13 +63,17 @@ impl Serialize for Profile {
         let has_labels = !labels.is_empty() || has_all;
         let has_rows = samples.is_none() || has_all;
         let (before_gc, growth) = (&collection.heap_before_gc, &collection.growth);
-        let unsampled = &collection.unsampled;
-        let [has_before, has_growth, has_unsampled] =
-            [before_gc.is_some(), growth.is_some(), unsampled.is_some()].map(|has| has || has_all);
+        let (watched, unsampled) = (&collection.growth_between_gcs, &collection.unsampled);
+        let has = [before_gc.is_some(), growth.is_some(), watched.is_some(), unsampled.is_some()];
+        let [has_before, has_growth, has_watched, has_unsampled] = has.map(|has| has || has_all);
         // Rows are two.
-        let optional =
-            [has_comments, has_labels, has_rows, has_rows, has_before, has_growth, has_unsampled];
-        let fields = 9 + optional.map(usize::from).iter().sum::<usize>();
+        let optional = [has_comments, has_labels, has_rows, has_rows].into_iter().chain([
+            has_before,
+            has_growth,
+            has_watched,
+            has_unsampled,
+        ]);
+        let fields = 9 + optional.map(usize::from).sum::<usize>();
         let mut profile = serializer.serialize_struct("Profile", fields)?;
         profile.serialize_field("version", &Self::VERSION)?;
         profile.serialize_field("options", &collection.options)?;
@@ -82,6 +86,9 @@ impl Serialize for Profile {
         }
         if has_growth {
             profile.serialize_field("growth", growth)?;
+        }
+        if has_watched {
+            profile.serialize_field("growth_between_gcs", watched)?;
         }
         if has_unsampled {
             profile.serialize_field("unsampled", unsampled)?;
@@ -263,6 +270,8 @@ struct WrittenProfile {
     #[serde(default)]
     growth: Option<HeapGrowth>,
     #[serde(default)]
+    growth_between_gcs: Option<Bytes>,
+    #[serde(default)]
     unsampled: Option<Bytes>,
     own_work: OwnWork,
     #[serde(default)]
@@ -289,6 +298,7 @@ impl<'de> Deserialize<'de> for Profile {
             heap: written.heap,
             heap_before_gc: written.heap_before_gc,
             growth: written.growth,
+            growth_between_gcs: written.growth_between_gcs,
             unsampled: written.unsampled,
             own_work: written.own_work,
         };

@@ -75,7 +75,7 @@ impl TrackedObjects {
         let types = Counted::InUse.sample_types(true);
         let mut profile = contexts.finish(types, label_sets, None, metadata)?;
         profile.collection = Some(Box::new(collection));
-        Ok(profile)
+        profile.with_cut_stacks_apart(Profile::TRACKED_FRAMES)
     }
 }
 
@@ -175,7 +175,9 @@ impl Completed {
         let mut depths = vec![0_u32; tracked.len()];
         let mut cut = Vec::new();
         for (at, context) in tracked.contexts().enumerate() {
-            depths[at] = context.parent().map_or(0, |caller| depths[caller.index()] + 1);
+            depths[at] = context
+                .parent()
+                .map_or(0, |caller| depths[caller.index()] + u32::from(is_frame(context)));
             if depths[at] == Profile::TRACKED_FRAMES {
                 cut.push(context);
             }
@@ -214,10 +216,16 @@ impl Completed {
     }
 }
 
-/// The functions on the stack of a context, the innermost first, without the root.
+/// The functions on the stack of a context, the innermost first.
 fn stack(context: Context<'_>, number: impl Fn(Context<'_>) -> u32) -> Vec<u32> {
     let callers = std::iter::successors(Some(context), |context| context.parent());
-    callers.filter(|context| context.parent().is_some()).map(number).collect()
+    callers.filter(|&context| is_frame(context)).map(number).collect()
+}
+
+/// Whether a context is neither the root nor what stands for callers that are not known.
+fn is_frame(context: Context<'_>) -> bool {
+    let frame = context.function().pseudo_frame();
+    context.parent().is_some() && frame != Some(PseudoFrame::Cut)
 }
 
 /// A context, and the functions on its stack that are not among the innermost frames.

@@ -149,13 +149,13 @@ impl SamplingSession {
         isolate: &mut v8::Isolate,
     ) -> Result<Profile> {
         let collected = Timestamp::now();
-        let Collected { tree, samples, own_work, started, heap_at_start, heap, growth } =
+        let Collected { tree, samples, own_work, started, heap_at_start, heap, growth, allocated } =
             self.session.collect(isolate, before_gc.is_some())?;
         let mut collection = Collection::new(self.options.clone());
         (collection.started, collection.collected) = (started, collected);
         (collection.heap_at_start, collection.heap) = (heap_at_start, heap);
         (collection.heap_before_gc, collection.growth) = (before_gc, growth);
-        collection.own_work = own_work;
+        (collection.growth_between_gcs, collection.own_work) = (allocated, own_work);
         let mut profile = Profile::of_collection(tree, samples, collection)?;
         // For those who read it elsewhere.
         if let Some(check) = profile.heap_check()

@@ -14,8 +14,7 @@ struct State {
     /// Whether V8 is collecting garbage, or calling the embedder before or after.
     in_gc: Cell<bool>,
     handles: HandleCounter,
-    /// The number of garbage collections so far.
-    collections: Cell<u64>,
+    allocation: AllocationCounter,
     /// Isolates that the embedder's callbacks left entered, the last one at the end, while the
     /// watched isolate is to stay the current one; `None` while it need not.
     left_entered: RefCell<Option<Vec<RawIsolate>>>,
@@ -39,6 +38,30 @@ impl HandleCounter {
     fn add_since_mark(&self, used: usize) {
         self.counted.set(self.counted.get() + used.saturating_sub(self.mark.get()));
         self.mark.set(used);
+    }
+}
+
+/// Counts what is allocated on the heap, by how much that grows between garbage collections.
+///
+/// V8's own counter adds up allocation buffers, whole, when they are begun: those of background
+/// threads, too, and what is never used of one.
+#[derive(Default)]
+struct AllocationCounter {
+    /// Bytes of the heap's objects when counting began, or the last garbage collection ended.
+    mark: Cell<u64>,
+    /// Bytes until then, since counting began.
+    counted: Cell<u64>,
+}
+
+impl AllocationCounter {
+    /// Bytes since counting began; `used` are those of the heap's objects now.
+    fn counted(&self, used: u64) -> u64 {
+        self.counted.get() + used.saturating_sub(self.mark.get())
+    }
+
+    fn garbage_is_collected(&self, used_before: u64) {
+        self.counted.set(self.counted(used_before));
+        self.mark.set(used_before);
     }
 }
 
@@ -66,7 +89,9 @@ impl GcWatch {
     }
 
     fn new(isolate: &mut v8::Isolate) -> Self {
-        let state = NonNull::from(Box::leak(Box::<State>::default()));
+        let state = State::default();
+        state.allocation.mark.set(isolate.get_heap_statistics().used_heap_size() as u64);
+        let state = NonNull::from(Box::leak(Box::new(state)));
         let data = state.as_ptr().cast::<c_void>();
         isolate.add_gc_prologue_callback(BEFORE_GC, data, v8::GCType::kGCTypeAll);
         isolate.add_gc_epilogue_callback(AFTER_GC, data, v8::GCType::kGCTypeAll);
@@ -117,9 +142,9 @@ impl GcWatch {
         Taken { samples: handles.counted.take() / size, bytes, interval_bytes }
     }
 
-    /// The number of garbage collections since the isolate is watched.
-    pub(super) fn collections(&self) -> u64 {
-        self.state().collections.get()
+    /// Bytes that were allocated on the heap since the isolate is watched; `heap` is as of now.
+    pub(super) fn allocated(&self, heap: &v8::HeapStatistics) -> u64 {
+        self.state().allocation.counted(heap.used_heap_size() as u64)
     }
 
     /// Counts no more.
@@ -248,10 +273,16 @@ unsafe fn note(isolate: v8::UnsafeRawIsolatePtr, data: *mut c_void, begins: bool
     let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
     stay_current(state, RawIsolate::of(&isolate));
     state.in_gc.set(begins);
+    let heap = isolate.get_heap_statistics();
+    let used = heap.used_heap_size() as u64;
+    if begins {
+        state.allocation.garbage_is_collected(used)
+    } else {
+        state.allocation.mark.set(used)
+    }
     let handles = &state.handles;
     if handles.is_counting.get() {
-        let used = isolate.get_heap_statistics().used_global_handles_size();
+        let used = heap.used_global_handles_size();
         if begins { handles.add_since_mark(used) } else { handles.mark.set(used) }
     }
-    state.collections.set(state.collections.get() + u64::from(begins));
 }

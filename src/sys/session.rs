@@ -93,6 +93,8 @@ struct State {
     /// When sampling, or this window of it, started.
     started: Timestamp,
     heap_at_start: HeapStatistics,
+    /// Bytes that the isolate's watch had counted then, if there was one.
+    allocated_at_start: Option<u64>,
     /// If there was a full garbage collection before.
     settled_at_start: Option<SettledHeap>,
     /// As of the profile that was taken last, if there was a full garbage collection before it.
@@ -101,6 +103,10 @@ struct State {
     handle_size: HandleSize,
     own_samples: OwnSamples,
 }
+
+/// The heap before a profile is built, and the bytes that were allocated since sampling started, or
+/// this window of it, if that was watched.
+type HeapNow = (HeapStatistics, Option<Bytes>);
 
 /// A profile, without what V8 sampled of its own work for it.
 pub(crate) struct Collected {
@@ -114,6 +120,8 @@ pub(crate) struct Collected {
     /// Before V8 built the profile.
     pub(crate) heap: HeapStatistics,
     pub(crate) growth: Option<HeapGrowth>,
+    /// Bytes that were allocated on the heap meanwhile, if that was watched.
+    pub(crate) allocated: Option<Bytes>,
 }
 
 impl Session {
@@ -148,13 +156,12 @@ impl Session {
             stale.disarm();
         }
         // Else V8 may be going through its list of callbacks: the first profile has the watch made.
-        if allows_javascript(isolate) {
-            GcWatch::of(isolate);
-        }
+        let allocated_at_start = allows_javascript(isolate).then(|| allocated_so_far(isolate));
         let state = State {
             options: options.clone(),
             started: Timestamp::now(),
             heap_at_start: heap_statistics(&isolate.get_heap_statistics()),
+            allocated_at_start,
             settled_at_start,
             settled: None,
             expected: Expected::new(options),
@@ -217,7 +224,7 @@ impl Session {
     /// The contexts and samples that the sampler holds now; `settles` if garbage has just been
     /// collected.
     pub(crate) fn collect(&self, isolate: &mut v8::Isolate, settles: bool) -> Result<Collected> {
-        self.read_profile(isolate, |state, scope, heap| {
+        self.read_profile(isolate, |state, scope, (heap, allocated)| {
             state.settled = if settles { SettledHeap::of(scope) } else { None };
             let growth = state.settled.zip(state.settled_at_start);
             let growth = growth.map(|(now, before)| now.growth_since(&before));
@@ -225,7 +232,16 @@ impl Session {
             let mut samples = state.program_samples(profile.samples()?, &tree)?;
             remove_empty(&mut tree, &mut samples, &with_own);
             let (started, heap_at_start) = (state.started, state.heap_at_start);
-            Ok(Collected { tree, samples, own_work, started, heap_at_start, heap, growth })
+            Ok(Collected {
+                tree,
+                samples,
+                own_work,
+                started,
+                heap_at_start,
+                heap,
+                growth,
+                allocated,
+            })
         })
     }
 
@@ -259,7 +275,7 @@ impl Session {
     fn read_profile<T>(
         &self,
         isolate: &mut v8::Isolate,
-        read: impl FnOnce(&mut State, &mut v8::PinScope<'_, '_, ()>, HeapStatistics) -> Result<T>,
+        read: impl FnOnce(&mut State, &mut v8::PinScope<'_, '_, ()>, HeapNow) -> Result<T>,
     ) -> Result<T> {
         self.check(isolate)?;
         let collected = self.state()?.read(isolate, read);
@@ -280,6 +296,7 @@ impl Session {
         self.check_stop(isolate)?;
         let mut state = self.state()?;
         state.heap_at_start = heap_statistics(&isolate.get_heap_statistics());
+        state.allocated_at_start = Some(allocated_so_far(isolate));
         // The window before has just been taken.
         state.settled_at_start = state.settled.take();
         // SAFETY: the isolate is alive and this thread's, since we hold a reference to it.
@@ -321,17 +338,23 @@ impl State {
     fn read<T>(
         &mut self,
         isolate: &mut v8::Isolate,
-        read: impl FnOnce(&mut Self, &mut v8::PinScope<'_, '_, ()>, HeapStatistics) -> Result<T>,
+        read: impl FnOnce(&mut Self, &mut v8::PinScope<'_, '_, ()>, HeapNow) -> Result<T>,
     ) -> Result<T> {
         // SAFETY: our reference to the isolate outlives the value.
         let _entered = unsafe { EnteredForGc::new(isolate) };
         let heap = isolate.get_heap_statistics();
-        GcWatch::of(isolate).begin(&heap);
+        let watch = GcWatch::of(isolate);
+        watch.begin(&heap);
+        let so_far = watch.allocated(&heap);
+        let allocated = self.allocated_at_start.map(|start| Bytes(so_far.saturating_sub(start)));
         let collected = {
             v8::scope!(let scope, isolate);
-            read(self, scope, heap_statistics(&heap))
+            read(self, scope, (heap_statistics(&heap), allocated))
         };
         GcWatch::of(isolate).end();
+        // What was allocated for the profile is no work of the program's.
+        let for_profile = allocated_so_far(isolate).saturating_sub(so_far);
+        self.allocated_at_start = self.allocated_at_start.map(|start| start + for_profile);
         collected
     }
 
@@ -436,22 +459,21 @@ pub(crate) fn collect_garbage(isolate: &mut v8::Isolate) -> Result<()> {
     Ok(())
 }
 
-/// Runs `work`, and says how many bytes it allocated on the heap: by how much that has grown, so
-/// without a sampler; `None` if V8 collected garbage meanwhile. What background threads allocate
-/// counts as well.
+/// Runs `work`, and says how many bytes it allocated on the heap: by how much that grows between
+/// garbage collections, so without a sampler. What background threads allocate counts as well.
 pub(crate) fn allocated_by<R>(
     isolate: &mut v8::Isolate,
     work: impl FnOnce(&mut v8::Isolate) -> R,
-) -> (R, Option<Bytes>) {
-    let state = |isolate: &mut v8::Isolate| {
-        let used = isolate.get_heap_statistics().used_heap_size() as u64;
-        (used, GcWatch::of(isolate).collections())
-    };
-    let (before, collections) = state(isolate);
+) -> (R, Bytes) {
+    let before = allocated_so_far(isolate);
     let result = work(isolate);
-    let (after, collections_after) = state(isolate);
-    let grown = after.checked_sub(before).filter(|_| collections_after == collections);
-    (result, grown.map(Bytes))
+    (result, Bytes(allocated_so_far(isolate).saturating_sub(before)))
+}
+
+/// Bytes that were allocated on the heap since the isolate is watched.
+fn allocated_so_far(isolate: &mut v8::Isolate) -> u64 {
+    let heap = isolate.get_heap_statistics();
+    GcWatch::of(isolate).allocated(&heap)
 }
 
 /// Starts V8's sampler unless one runs; says whether it did.

@@ -124,13 +124,13 @@ pub(super) fn walk_tree(
     expected: &mut Expected,
 ) -> Result<(ContextTree, Vec<usize>), WalkError> {
     let (root, samples) = (profile.root()?, profile.samples()?);
-    let Walked { sink: mut tree, functions, with_own, agrees } =
+    let Walked { sink: mut tree, functions, with_own, agrees, deepest } =
         walk_from::<ContextTree>(root, samples, own, isolate, expected)?;
     if !agrees {
         // Only nodes can tell what it is that does not fit, or that a count was too large for V8.
         nodes_from(root, samples, own, isolate, expected)?;
     }
-    tree.functions = functions;
+    (tree.functions, tree.deepest) = (functions, deepest);
     merge_equal_functions(&mut tree);
     // Children stand after their parents: from the back, each subtree's end is known.
     tree.ends = (1..=tree.parents.len() as u32).collect();
@@ -168,6 +168,8 @@ struct Walked<S> {
     with_own: Vec<usize>,
     /// Whether the nodes' counts are those of the samples.
     agrees: bool,
+    /// The number of callers, the root included, that some node has, and none has more.
+    deepest: u32,
 }
 
 fn walk_from<S: Sink>(
@@ -187,7 +189,7 @@ fn walk_from<S: Sink>(
         with_own: Vec::new(),
     };
     walk.check_root(root)?;
-    walk.collect(root, expected.max_levels)?;
+    let deepest = walk.collect(root, expected.max_levels)?;
     let Walk { functions, counts, first_nodes, sink, rank, with_own, .. } = walk;
     if !expected.first_nodes.agrees_with(&first_nodes) {
         return Err(WalkError::OtherSession);
@@ -195,7 +197,7 @@ fn walk_from<S: Sink>(
     let agrees = counts.agrees_with(samples)?;
     expected.nodes = rank;
     expected.first_nodes.update(first_nodes);
-    Ok(Walked { sink, functions: functions.functions, with_own, agrees })
+    Ok(Walked { sink, functions: functions.functions, with_own, agrees, deepest })
 }
 
 /// What is made of the nodes of a profile, which come in preorder.
@@ -295,17 +297,17 @@ impl<S: Sink> Walk<'_, S> {
         Ok(())
     }
 
-    /// The nodes from `root` on, in preorder.
+    /// The nodes from `root` on, in preorder; says how deep the deepest is.
     ///
     /// Iterative: how deep the tree is is the script's business, not our stack's.
-    fn collect<'p>(&mut self, root: &'p RawNode, max_levels: usize) -> Result<(), Mismatch> {
+    fn collect<'p>(&mut self, root: &'p RawNode, max_levels: usize) -> Result<u32, Mismatch> {
         // For each level its node's rank, and the children that are still to be visited.
         let mut path: Vec<(u32, std::slice::Iter<'p, &'p RawNode>)> =
             Vec::with_capacity(max_levels.min(256));
         // Some nodes are looked at at once, so that the processor is not kept from going on to the
         // next ones, which are mostly out of its caches.
         let mut batch = Vec::with_capacity(Self::BATCH);
-        let mut rank = 0;
+        let (mut rank, mut deepest) = (0, 0);
         let mut next = Some((root, NONE));
         while let Some((raw, parent)) = next {
             if rank == NONE {
@@ -324,6 +326,7 @@ impl<S: Sink> Walk<'_, S> {
                     )));
                 }
                 path.push((rank, children.iter()));
+                deepest = deepest.max(path.len() as u32);
             }
             rank += 1;
             next = loop {
@@ -334,7 +337,8 @@ impl<S: Sink> Walk<'_, S> {
                 };
             };
         }
-        self.push_all(&mut batch)
+        self.push_all(&mut batch)?;
+        Ok(deepest)
     }
 
     const BATCH: usize = 64;

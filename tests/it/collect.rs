@@ -3,7 +3,8 @@
 use std::num::NonZeroU32;
 
 use v8_heap_sampler::{
-    Counted, HeapSampler, KeepDead, Node, NodeId, Profile, PseudoFrame, SampleType, SamplerOptions,
+    Context, Counted, HeapSampler, KeepDead, Node, NodeId, Profile, PseudoFrame, SampleType,
+    SamplerOptions,
 };
 
 use crate::oracle::bytes;
@@ -124,11 +125,34 @@ fn stacks_are_cut_to_the_depth_that_was_asked_for() {
     realm.run(
         &mut sampler,
         "deep.js",
+        "function down(n) { return n ? [down(n - 1)] : []; } globalThis.kept = down(100); ''",
+    );
+    let profile = sampler.finish().unwrap();
+    // And one for the callers that are not known.
+    let deepest = profile.contexts().map(|context| context.depth()).max();
+    assert_eq!(deepest, Some(6));
+    let cut = profile.cut_stacks().unwrap();
+    let below = |context: Context<'_>| context.total(SampleType::InuseSpace).unwrap().value();
+    // The calls at the bottom of the stack are known, and what compiled them.
+    let top = profile.top(SampleType::InuseSpace).unwrap();
+    let of_down = top.rows.iter().find(|row| row.name.starts_with("down")).unwrap();
+    let known = below(profile.root()) - below(cut);
+    assert!(known > 0.0 && below(cut) / of_down.own.value() > 0.9, "{of_down:?}");
+    let cut_off: Vec<_> = cut.children().map(|context| &*context.function().name).collect();
+    assert_eq!(cut_off, ["down"]);
+    let top = profile.top(SampleType::InuseSpace).unwrap().to_string();
+    assert!(top.contains("% is on stacks that were cut at 5 frames, below (cut): "), "{top}");
+
+    // Deep enough, nothing is.
+    let mut sampler = HeapSampler::new(&mut isolate, 32, 1024).unwrap();
+    realm.run(
+        &mut sampler,
+        "deep.js",
         "function down(n) { return n ? [down(n - 1)] : []; } globalThis.kept = down(100);",
     );
     let profile = sampler.finish().unwrap();
-    let deepest = profile.contexts().map(|context| context.depth()).max();
-    assert_eq!(deepest, Some(5));
+    assert!(profile.cut_stacks().is_none());
+    assert!(!profile.top(SampleType::InuseSpace).unwrap().to_string().contains("cut"));
 }
 
 #[test]
@@ -160,7 +184,8 @@ fn the_greatest_depth_is_safe_on_a_small_stack_half_used() {
             let profile = sampler.take().unwrap().finish().unwrap();
             levels = profile.contexts().map(|context| context.depth()).max().unwrap();
         });
-        assert_eq!(levels, depth as usize);
+        // And one for the callers that are not known.
+        assert_eq!(levels, depth as usize + 1);
     });
     thread.unwrap().join().unwrap();
 }

@@ -421,3 +421,116 @@ mod filter_samples {
         assert_eq!(profile.last_sample(), None);
     }
 }
+
+mod cut_stacks {
+    use proptest::prelude::*;
+    use v8_heap_sampler::{Context, PseudoFrame, SamplerOptions};
+
+    use super::*;
+    use crate::support::random_nodes::path;
+
+    fn is_frame(context: &Context<'_>) -> bool {
+        context.function().pseudo_frame().is_none()
+    }
+
+    /// The functions of a sample's stack that are no pseudo frames, and whether these were cut off.
+    fn stack(profile: &Profile, context: u32) -> (Vec<String>, bool) {
+        let context = profile.contexts().nth(context as usize).unwrap();
+        let path = path(context);
+        let is_cut = path.iter().any(|of| of.function().pseudo_frame() == Some(PseudoFrame::Cut));
+        let frames = path.iter().filter(|context| is_frame(context));
+        (frames.map(|context| format!("{:?}", context.function())).collect(), is_cut)
+    }
+
+    proptest! {
+        #[test]
+        fn hang_below_a_context_of_their_own(sampled in sampled(8, 1..100, 1..100)) {
+            let whole = &sampled.profile;
+            let deepest = whole.contexts().map(|of| path(of).iter().filter(|of| is_frame(of)).count());
+            let deepest = deepest.max().unwrap_or(0).max(1);
+            let SamplerOptions { interval_bytes, keep_dead, .. } = sampled.options;
+            let options = SamplerOptions::new()
+                .interval_bytes(interval_bytes)
+                .keep_dead(keep_dead)
+                .stack_depth(deepest as u32);
+            let samples = sampled.samples.iter().copied();
+            let cut = Profile::from_samples(&sampled.nodes, samples, &options).unwrap();
+            let of = SampleType::InuseSpace;
+            let mut on_cut_stacks = false;
+            for (whole_sample, cut_sample) in
+                whole.samples().unwrap().iter().zip(cut.samples().unwrap())
+            {
+                prop_assert_eq!(whole_sample.ordinal, cut_sample.ordinal);
+                let (frames, _) = stack(whole, whole_sample.context);
+                let (cut_frames, is_cut) = stack(&cut, cut_sample.context);
+                prop_assert_eq!(is_cut, frames.len() == deepest);
+                prop_assert_eq!(cut_frames, frames);
+                on_cut_stacks |= is_cut;
+            }
+            prop_assert!(!on_cut_stacks || cut.cut_stacks().is_some());
+            prop_assert!((whole.total(of).unwrap() - cut.total(of).unwrap()).abs() < 1e-6);
+            let ids: std::collections::HashSet<_> = cut.contexts().map(|of| of.id()).collect();
+            prop_assert_eq!(ids.len(), cut.len());
+            let json = serde_json::to_string(&cut).unwrap();
+            prop_assert_eq!(&serde_json::from_str::<Profile>(&json).unwrap(), &cut);
+            // Of those that are deeper, nobody knows.
+            let deeper = SamplerOptions::new().stack_depth(deepest as u32 + 1);
+            let none = std::iter::empty();
+            let deeper = Profile::from_samples(&sampled.nodes, none, &deeper).unwrap();
+            prop_assert!(deeper.cut_stacks().is_none());
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "formats")]
+    fn stay_so_in_files() {
+        use v8_heap_sampler::format;
+
+        let sampled = sample_of_depth(64);
+        let profile = sampled(SamplerOptions::exact().stack_depth(64));
+        let mut file = Vec::new();
+        profile.write_pprof(&mut file, format::WriteOptions::new()).unwrap();
+        let read = format::read(&*file).unwrap();
+        assert_eq!(read.cut_stacks().unwrap().children().count(), 2);
+        let top = read.top(SampleType::InuseSpace).unwrap().to_string();
+        assert!(top.contains("66.7% is on stacks that were cut, below (cut): callers"), "{top}");
+
+        // Another tool's, which does not say so.
+        let unsaid = sampled(SamplerOptions::exact().stack_depth(2048));
+        assert!(unsaid.cut_stacks().is_none());
+        let mut file = Vec::new();
+        unsaid.write_heapprofile(&mut file, format::WriteOptions::new()).unwrap();
+        let read = format::read(&*file).unwrap();
+        assert_eq!(read.cut_stacks().unwrap().children().count(), 2);
+        // One deep stack alone is one that ends there.
+        let one = unsaid.filter_samples(|sample| sample.ordinal != 2).unwrap();
+        let one = one.query(&v8_heap_sampler::analysis::Query::new().hide("other")).unwrap();
+        let mut file = Vec::new();
+        one.write_heapprofile(&mut file, format::WriteOptions::new()).unwrap();
+        assert!(format::read(&*file).unwrap().cut_stacks().is_none());
+    }
+
+    /// Profiles of three samples: two on stacks of so many frames that begin with different
+    /// functions, and one on a short one.
+    #[cfg(feature = "formats")]
+    fn sample_of_depth(depth: u32) -> impl Fn(SamplerOptions) -> Profile {
+        use v8_heap_sampler::{Node, Sample, SampleId};
+
+        let mut nodes = vec![Node::new(NodeId(1), "(root)")];
+        let mut leaves = Vec::new();
+        for (outermost, frames) in [("one", depth), ("other", depth), ("short", 2)] {
+            for frame in 0..frames {
+                let id = NodeId(nodes.len() as u32 + 1);
+                let caller = if frame == 0 { 0 } else { nodes.len() - 1 };
+                nodes[caller].child_ids.push(id);
+                nodes.push(Node::new(id, if frame == 0 { outermost } else { "inner" }));
+            }
+            leaves.push(nodes.last().unwrap().id);
+        }
+        move |options| {
+            let samples =
+                leaves.iter().zip(1..).map(|(&at, id)| Sample::new(at, 64, SampleId(id), true));
+            Profile::from_samples(&nodes, samples, &options).unwrap()
+        }
+    }
+}

@@ -101,12 +101,24 @@ impl ReadOptions {
     /// Node module `sample-heap-allocations`. Which it is, and whether it is compressed by gzip, is
     /// seen by how it begins.
     ///
+    /// Where many stacks end at a depth at which tools cut them, and begin with other functions there,
+    /// they hang below `(cut)`, as in profiles that were
+    /// [collected here](crate::Profile::cut_stacks).
+    ///
     /// The reader need not be buffered.
     ///
     /// # Errors
     ///
     /// [`ReadError`] says what is wrong and where.
-    pub fn read(&self, mut reader: impl Read) -> Result<Profile, ReadError> {
+    pub fn read(&self, reader: impl Read) -> Result<Profile, ReadError> {
+        let profile = self.read_as_is(reader)?;
+        match profile.usual_depth_of_cut_stacks() {
+            Some(depth) => Ok(profile.with_cut_stacks_apart(depth)?),
+            None => Ok(profile),
+        }
+    }
+
+    fn read_as_is(&self, mut reader: impl Read) -> Result<Profile, ReadError> {
         let start = start_of(&mut reader)?;
         if !start.starts_with(&GZIP) {
             return self.read_plain(&start, &mut reader);

@@ -45,6 +45,7 @@ struct Members {
     heap: Option<HeapStatistics>,
     heap_before_gc: Option<Option<HeapStatistics>>,
     growth: Option<Option<HeapGrowth>>,
+    growth_between_gcs: Option<Option<Bytes>>,
     unsampled: Option<Option<Bytes>>,
     own_work: Option<OwnWork>,
     comments: Option<Vec<String>>,
@@ -82,6 +83,9 @@ impl Members {
                 self.heap_before_gc.replace(json.value("heap_before_gc")?).is_some()
             }
             "growth" => self.growth.replace(json.value("growth")?).is_some(),
+            "growth_between_gcs" => {
+                self.growth_between_gcs.replace(json.value("growth_between_gcs")?).is_some()
+            }
             "unsampled" => self.unsampled.replace(json.value("unsampled")?).is_some(),
             "own_work" => self.own_work.replace(json.value("own_work")?).is_some(),
             "comments" => self.comments.replace(json.value("comments")?).is_some(),
@@ -129,6 +133,7 @@ impl Members {
         collection.own_work = self.own_work.ok_or_else(|| missing("own_work"))?;
         collection.heap_before_gc = self.heap_before_gc.flatten();
         collection.growth = self.growth.flatten();
+        collection.growth_between_gcs = self.growth_between_gcs.flatten();
         collection.unsampled = self.unsampled.flatten();
         let mut profile = match self.counted.flatten() {
             Some(counted) => counted.profile(self.rows.unwrap_or_default(), &nodes, collection)?,
