@@ -179,8 +179,8 @@ impl Measurement {
 
     /// The bytes that were allocated without being sampled, by V8's own
     /// [counters](crate::Collection::allocated): by its background threads, as compiled code mostly.
-    /// With up to a thousandth of what was sampled too much, for ends of pages. Nothing where V8 runs on
-    /// one thread; `None` unless amounts are counts of what was collected here.
+    /// Ends of pages, or of buffers, that nothing was put in are in it, whichever are less. Nothing
+    /// where V8 runs on one thread; `None` unless amounts are counts of what was collected here.
     pub fn not_sampled(&self) -> Option<Bytes> {
         let sampled = self.total().allocated_bytes.exact()?;
         let collection = self.profile.collection().filter(|_| !self.profile.is_part())?;

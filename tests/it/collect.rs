@@ -139,8 +139,9 @@ fn stacks_are_cut_to_the_depth_that_was_asked_for() {
     let known = below(profile.root()) - below(cut);
     assert!(known > 0.0 && below(cut) / of_down.own.value() > 0.9, "{of_down:?}");
     let cut_off: Vec<_> = cut.children().map(|context| &*context.function().name).collect();
-    assert_eq!(cut_off, ["down"]);
-    let top = profile.top(SampleType::InuseSpace).unwrap().to_string();
+    // The script with four calls is just as deep, which nobody can tell from one that was cut.
+    assert_eq!(cut_off, ["", "down"]);
+    let top = top.to_string();
     assert!(top.contains("% is on stacks that were cut at 5 frames, below (cut): "), "{top}");
 
     // Deep enough, nothing is.

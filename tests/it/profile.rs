@@ -390,3 +390,40 @@ fn what_background_threads_allocate_is_in_v8_s_counter_only() {
     }
     panic!("no background thread allocated anything");
 }
+
+#[test]
+fn what_was_allocated_is_what_the_heap_grew_by_between_collections() {
+    // Arrays of 1,000 elements: 8,016 bytes, and 32 each; most of them die.
+    const COUNT: u64 = 5000;
+    const ALLOCATED: u64 = COUNT * (8016 + 32);
+    let (mut isolate, realm) = fixtures::realm();
+    let source = "function fill(n) {
+            for (let i = 0; i < n; i++) { const made = new Array(1000); if (i % 100 === 0) kept.push(made); }
+        }
+        globalThis.kept = []; fill(1); ''";
+    realm.run(&mut isolate, "fill.js", source);
+    let mut sampler = HeapSampler::with_options(&mut isolate, SamplerOptions::new()).unwrap();
+    let run = |sampler: &mut HeapSampler<'_>| {
+        realm.run(sampler, "run.js", &format!("fill({COUNT}); ''"));
+    };
+    let allocated = |profile: &Profile| collection(profile).allocated().0;
+    let is_near = |bytes: u64| (ALLOCATED..ALLOCATED + ALLOCATED / 50 + 300_000).contains(&bytes);
+    run(&mut sampler);
+    let profile = sampler.profile().unwrap();
+    let counter = collection(&profile).heap.allocated_so_far.0
+        - collection(&profile).heap_at_start.allocated_so_far.0;
+    println!("{ALLOCATED} bytes: {} counted here, {counter} by V8", allocated(&profile));
+    assert!(is_near(allocated(&profile)), "{}", allocated(&profile));
+    // What V8 allocates for a profile is not the program's; a full collection changes nothing.
+    sampler.low_memory_notification();
+    for _ in 0..20 {
+        sampler.profile().unwrap();
+    }
+    assert!(is_near(allocated(&sampler.profile().unwrap())));
+    // And of a window, what was allocated in it.
+    run(&mut sampler);
+    let both = allocated(&sampler.take_window().unwrap());
+    assert!((2 * ALLOCATED..2 * ALLOCATED + ALLOCATED / 25 + 600_000).contains(&both), "{both}");
+    run(&mut sampler);
+    assert!(is_near(allocated(&sampler.take_window().unwrap())));
+}
