@@ -83,6 +83,11 @@ fn overhead(c: &mut Criterion) {
     measure(c, &mut isolate, &Program { name: "objects", realm, run: "work()" });
     drop(isolate);
 
+    let (mut isolate, realm) = fixtures::realm();
+    realm.run(&mut isolate, "queue.js", include_str!("support/queue.js"));
+    measure(c, &mut isolate, &Program { name: "queue", realm, run: "work()" });
+    drop(isolate);
+
     match fixtures::npm::typescript() {
         Ok(compiler) => {
             let (mut isolate, realm) = fixtures::realm();

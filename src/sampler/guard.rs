@@ -375,9 +375,18 @@ impl<'a> HeapSampler<'a> {
     /// later window: V8 has forgotten it. `inuse` is what the window allocated and did not lose
     /// yet; it is not the live heap, and adding it up over windows is only an upper limit of that,
     /// since what died later is not taken off. The live heap as a whole is exact in each window, as
-    /// [`Collection::heap`](crate::Collection#structfield.heap). For "what is alive, and since when" use the other pair: a session that
-    /// keeps no dead objects can run for ever and needs no windows. One isolate has one session, so
-    /// a server has to choose, or to take turns.
+    /// [`Collection::heap`](crate::Collection#structfield.heap). For "what is alive, and since when" use
+    /// the other pair: a session that keeps no dead objects needs no windows. One isolate has one
+    /// session, so a server has to choose, or to take turns.
+    ///
+    /// V8 keeps the names of all functions and scripts that it has sampled until sampling stops. In a
+    /// program that goes on making new names (`eval` of functions with names of their own, computed
+    /// methods) a session without windows grows with them: [`restart`](Self::restart) it now and then,
+    /// which forgets the samples of what is alive as well.
+    ///
+    /// While a sampler runs, at any interval, V8 moves all elements of an array when the first is
+    /// shifted off: a queue of many thousand elements is many times slower. Where there are such, sample
+    /// for a part of the time.
     ///
     /// A session of somebody else's that stands in place of this one, and was not noticed (see
     /// [`Error::ForeignSession`](crate::Error::ForeignSession)), is stopped like one's own.

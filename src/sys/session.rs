@@ -10,6 +10,7 @@ use super::layout::RawSample;
 use super::own_work::{HandleSize, OwnCounts, OwnSamples, remove_empty, reset_dropped_handles};
 use super::profile::OwnedProfile;
 use super::symbols;
+use super::tracking;
 use super::version;
 use super::walk::{Expected, walk_nodes, walk_tree};
 use super::{Mismatch, WalkError};
@@ -422,12 +423,13 @@ impl State {
     }
 }
 
-/// Stops the sampler of a session that has gone away.
+/// Stops the sampler of a session that has gone away, and the tracker of one.
 ///
 /// # Errors
 ///
 /// V8 may be collecting garbage, where it cannot be stopped.
 pub(crate) fn stop_abandoned(isolate: &mut v8::Isolate) -> Result<()> {
+    tracking::stop_abandoned(isolate);
     if isolate.get_slot::<StopAtDisposal>().is_some_and(StopAtDisposal::is_abandoned) {
         refuse_in_callbacks(isolate)?;
         drop(isolate.remove_slot::<StopAtDisposal>());

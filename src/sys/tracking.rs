@@ -183,8 +183,8 @@ impl Tracking {
     }
 }
 
-/// Stops the tracker of a session that has gone away.
-fn stop_abandoned(isolate: &mut v8::Isolate) {
+/// Stops the tracker of a session that has gone away, unless V8 is collecting garbage.
+pub(super) fn stop_abandoned(isolate: &mut v8::Isolate) {
     let is_abandoned = |slot: &StopAtDisposal| slot.state.strong_count() == 0;
     if isolate.get_slot::<StopAtDisposal>().is_some_and(is_abandoned)
         && refuse_in_callbacks(isolate).is_ok()

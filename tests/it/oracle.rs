@@ -2,9 +2,10 @@
 //! scripts, lines, ids and sizes.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use fixtures::{Inspector, ProfileNode, Realm, SamplingHeapProfile};
-use v8_heap_sampler::{HeapSampler, Node, NodeId, Profile};
+use v8_heap_sampler::{Function, HeapSampler, Node, NodeId, Profile, PseudoFrame};
 
 /// Compares a profile and the nodes of the same moment with the protocol's profile, context by
 /// context.
@@ -25,24 +26,41 @@ pub(crate) fn assert_same(ours: &Profile, nodes: &[Node], theirs: &SamplingHeapP
     assert_eq!(own.len() as u64, own_work.samples.0, "samples of V8's own work");
     let node_of: HashMap<u64, u32> =
         program.iter().map(|sample| (sample.ordinal as u64, sample.node_id)).collect();
-    let ids: Vec<NodeId> = ours.contexts().map(|context| context.id().unwrap()).collect();
+    let callers: HashMap<NodeId, NodeId> = nodes
+        .iter()
+        .flat_map(|node| node.child_ids.iter().map(|&child| (child, node.id)))
+        .collect();
+    let by_id: HashMap<NodeId, &Node> = nodes.iter().map(|node| (node.id, node)).collect();
+    let contexts: Vec<_> = ours.contexts().collect();
     for sample in samples {
-        assert_eq!(node_of[&sample.ordinal], ids[sample.context as usize].0);
+        let context = contexts[sample.context as usize];
+        let node = NodeId(node_of[&sample.ordinal]);
+        let stack = std::iter::successors(Some(node), |node| callers.get(node).copied());
+        let stack = stack.map(|node| &by_id[&node].function);
+        let shown = std::iter::successors(Some(context), |context| context.parent());
+        let shown = shown.map(|context| context.function());
+        let is_known =
+            |function: &&Arc<Function>| function.pseudo_frame() != Some(PseudoFrame::Cut);
+        assert!(stack.eq(shown.filter(is_known)), "stack of node {node}");
+        if ours.cut_stacks().is_none() {
+            assert_eq!(context.id(), Some(node));
+        }
     }
     let sampled: HashSet<u32> = program.iter().map(|sample| sample.node_id).collect();
     let own: HashSet<u32> = own.iter().map(|sample| sample.node_id).collect();
 
-    // Both forms are of the same contexts, in the same order.
-    assert_eq!(nodes.iter().map(|node| node.id).collect::<Vec<_>>(), ids);
+    // Both forms are of the same contexts, in the same order, but for those of stacks that were cut.
+    if ours.cut_stacks().is_none() {
+        let ids: Vec<NodeId> = contexts.iter().map(|context| context.id().unwrap()).collect();
+        assert_eq!(nodes.iter().map(|node| node.id).collect::<Vec<_>>(), ids);
+    }
     let mut compared = 0;
-    let mut pending = vec![(ours.root(), &theirs.head)];
-    while let Some((ours, theirs)) = pending.pop() {
-        let node = &nodes[ours.index()];
-        assert_eq!(node.function, *ours.function());
+    let mut pending = vec![(&nodes[0], &theirs.head)];
+    while let Some((node, theirs)) = pending.pop() {
         assert_same_node(node, theirs, own.contains(&theirs.id));
         // Every sample belongs to a node with an allocation of which it is a part.
         assert_eq!(node.allocations.is_empty(), !sampled.contains(&theirs.id), "{}", node.id);
-        let children: Vec<_> = ours.children().collect();
+        let children: Vec<_> = node.child_ids.iter().map(|child| by_id[child]).collect();
         let with_samples = theirs.children.iter().filter(|child| has_samples(child, &sampled));
         assert_eq!(children.len(), with_samples.clone().count(), "children of node {}", node.id);
         pending.extend(children.into_iter().zip(with_samples));

@@ -280,8 +280,12 @@ impl Parts {
             metadata.comments.push(comment.to_owned());
         }
         let default = self.text(header.default_sample_type, || "default_sample_type".to_owned())?;
-        metadata.default_sample_type =
-            sample_type(default).filter(|named| types.contains(&Some(*named)));
+        let named = sample_type(default).filter(|named| types.contains(&Some(*named)));
+        // As pprof does: where none is named, it is the last in the file. That is in no metadata if it
+        // is the last of this crate's as well.
+        let last = types.iter().rev().find_map(|&of_file| of_file);
+        let last_here = SampleTypes::of(types.iter().flatten().copied()).iter().last();
+        metadata.default_sample_type = named.or(last.filter(|_| last != last_here));
         self.tables += bytes;
         Ok((metadata, differences))
     }

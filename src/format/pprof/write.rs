@@ -15,7 +15,7 @@ use crate::format::rounding::Rounding;
 use crate::format::stack_walk::{Extent, Stack, StackWalk};
 use crate::format::write_error::WriteError;
 use crate::format::write_options::WriteOptions;
-use crate::model::{SampleType, written_line};
+use crate::model::{Bytes, SampleType, written_line};
 use crate::profile::{LabelValue, Profile, RowData};
 
 impl WriteOptions {
@@ -218,11 +218,17 @@ impl<W: Write> Encoder<W> {
                 Err(before) => -nanos(before.duration()),
             });
         header.duration_nanos = metadata.duration.map_or(0, nanos);
-        if let Some(interval) = metadata.interval {
+        // One that was seen in samples is not told, but all that the next reader has to go by.
+        let seen = profile.interval().filter(|_| !profile.tells_intervals());
+        let seen = seen.map(|interval| Bytes(interval.round() as u64));
+        if let Some(interval) = metadata.interval.or(seen) {
             header.period_type = Some(self.value_type("space", "bytes")?);
             header.period = i64::try_from(interval.0).unwrap_or(i64::MAX);
         }
-        for comment in metadata.comments.iter().chain(&differences_comment(profile)) {
+        let seen =
+            seen.map(|_| "the sampling interval was not told, but seen in the samples".into());
+        let comments = metadata.comments.iter().chain(&seen);
+        for comment in comments.chain(&differences_comment(profile)) {
             header.comment.push(self.string(comment)?);
         }
         // Where none is named, pprof shows the last, as `Profile::default_sample_type` does.
