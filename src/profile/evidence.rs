@@ -339,10 +339,11 @@ impl Profile {
     /// The shortest interval that keeps to a budget of overhead, if the program goes on as in this
     /// profile; `None` if the profile does not know in how much time how much was allocated.
     ///
-    /// That is by V8's [counter](Collection::allocated), or the samples of a file with those of dead
+    /// That is by V8's [counters](crate::Collection::allocated), or the samples of a file with those of dead
     /// objects. Time that the isolate's thread was idle counts: it is the program's as well.
     ///
     /// ```
+    /// # #[cfg(any(feature = "v8-150", feature = "v8-152"))] {
     /// # use v8_heap_sampler::{HeapSampler, SamplerOptions};
     /// use v8_heap_sampler::Overhead;
     ///
@@ -352,6 +353,7 @@ impl Profile {
     /// let first = sampler.profile()?;
     /// let interval = first.interval_within(&Overhead::new(0.01)?);
     /// let options = SamplerOptions::new().interval_bytes(interval.expect("it was collected here"));
+    /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn interval_within(&self, overhead: &Overhead) -> Option<u64> {
