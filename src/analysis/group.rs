@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 
 use super::package::{package_of, without_query};
-use crate::model::{AnalysisError, Function, Place, SampleType};
+use crate::model::{AnalysisError, Function, Place, SampleType, ScriptId};
 use crate::profile::Profile;
 use crate::tree::NONE;
 
@@ -29,6 +29,9 @@ pub enum GroupBy {
     /// Functions by name and script, wherever they stand in it: for comparing versions of a script.
     FunctionName,
     /// Scripts, by name. What has none, built-in functions and V8's own work, is `(no script)`.
+    ///
+    /// Built-in functions count for their callers, here and by folder and package, if they are
+    /// [hidden](super::Query::hide): `profile.query(&Query::new().hide(Pattern::builtin()))`.
     Script,
     /// The folders that scripts are in, by path or URL.
     Directory,
@@ -193,6 +196,22 @@ pub(super) fn of_contexts(
         groups.push(Group { name: ROOT.to_owned(), function, is_root: true });
     }
     (groups, group_of)
+}
+
+/// The number of scripts, by their ids, that the functions of each group are of.
+pub(super) fn scripts(profile: &Profile, groups: usize, group_of: &[u32]) -> Vec<u32> {
+    let functions = profile.functions().iter().zip(group_of);
+    let mut ids: Vec<(u32, ScriptId)> = functions
+        .filter(|&(_, &group)| group != NONE)
+        .filter_map(|(function, &group)| Some((group, function.script_id?)))
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut scripts = vec![0; groups];
+    for (group, _) in ids {
+        scripts[group as usize] += 1;
+    }
+    scripts
 }
 
 /// Whether the root of any of the profiles has values of its own, which no function has.

@@ -116,6 +116,11 @@ pub struct TopRow {
     pub total: Estimate,
     /// The number of calling contexts in which it appears; of stacks and label values, of values.
     pub contexts: u32,
+    /// The number of scripts that it is of, by V8's ids. More than one are scripts of the same name, be
+    /// they several tenants', or one that was loaded again; none is what has no script or none known.
+    /// The table says it behind the name.
+    #[serde(default)]
+    pub scripts: u32,
 }
 
 impl Profile {
@@ -157,14 +162,18 @@ impl Profile {
         let options = options.into();
         let evidence = Evidence::new(self, options.sample_type)?;
         let by = &options.by;
-        let (groups, sums) = match by {
+        let (groups, sums, scripts) = match by {
             GroupBy::Stack => return Ok(self.top_stacks(&evidence, &options)),
-            GroupBy::Label(key) => self.label_sums(&evidence, key),
+            GroupBy::Label(key) => {
+                let (groups, sums) = self.label_sums(&evidence, key);
+                (groups, sums, Vec::new())
+            }
             _ => {
                 let with_root = group::has_root_values([self], options.sample_type);
                 let (groups, group_of) = group::of_contexts(self, by, with_root);
                 let sums = of_groups(self, &evidence, groups.len(), &group_of);
-                (groups, sums)
+                let scripts = group::scripts(self, groups.len(), &group_of);
+                (groups, sums, scripts)
             }
         };
         // Labels of other sample types have none of this one.
@@ -173,7 +182,8 @@ impl Profile {
         // Those of one value are in the order of their names.
         order.sort_unstable_by(|&one, &other| groups[one].name.cmp(&groups[other].name));
         Ok(Top::of(&evidence, &options, order, &sums, |at| {
-            (groups[at].name.clone(), groups[at].function.clone())
+            let Group { name, function, .. } = &groups[at];
+            (name.clone(), function.clone(), scripts.get(at).copied().unwrap_or(0))
         }))
     }
 
@@ -184,7 +194,7 @@ impl Profile {
         let order = (0..sums.len()).filter(|&at| sums[at].contexts > 0).collect();
         Top::of(evidence, options, order, &sums, |at| {
             let stack = tree.stack(at as u32);
-            (shown_stack(&stack), stack.last().cloned())
+            (shown_stack(&stack), stack.last().cloned(), 0)
         })
     }
 
@@ -239,7 +249,7 @@ impl Top {
         options: &TopOptions,
         mut order: Vec<usize>,
         sums: &[GroupSums],
-        named: impl Fn(usize) -> (String, Option<Arc<Function>>),
+        named: impl Fn(usize) -> (String, Option<Arc<Function>>, u32),
     ) -> Self {
         let (total, all) = (evidence.total(), order.len());
         let key = |at: usize| {
@@ -257,10 +267,10 @@ impl Top {
         });
         order.truncate(options.limit.unwrap_or(usize::MAX));
         let rows = order.into_iter().map(|at| {
-            let (name, function) = named(at);
+            let (name, function, scripts) = named(at);
             let GroupSums { own, total, contexts } = sums[at];
             let [own, total] = [own, total].map(|sum| evidence.estimate(sum));
-            TopRow { name, function, own, total, contexts }
+            TopRow { name, function, own, total, contexts, scripts }
         });
         let heading = evidence.heading(&total);
         Self { rows: rows.collect(), by: options.by.clone(), total, all, heading }
@@ -299,7 +309,7 @@ impl fmt::Display for Top {
                 percent(sum, all),
                 row.total.short(),
                 percent(row.total.value(), all),
-                row.name.clone(),
+                row.shown_name(&self.by),
             ]);
         }
         if folds {
@@ -322,6 +332,16 @@ impl fmt::Display for Top {
 }
 
 impl TopRow {
+    /// The name, and of how many scripts it is, if of several of that name.
+    fn shown_name(&self, by: &GroupBy) -> String {
+        // Folders and packages are of several anyway.
+        let is_of_one = matches!(by, GroupBy::Function | GroupBy::FunctionName | GroupBy::Script);
+        match self.scripts {
+            scripts @ 2.. if is_of_one => format!("{} ({scripts} scripts)", self.name),
+            _ => self.name.clone(),
+        }
+    }
+
     /// Whether all that is known of it is one sample, which stands for more than itself.
     fn rests_on_one_sample(&self) -> bool {
         let sum = self.total.sum();

@@ -43,7 +43,8 @@ pub struct Function {
     #[serde(deserialize_with = "written::script_id")]
     pub script_id: Option<ScriptId>,
     /// The script's name (often its URL or path), cut at 1024 UTF-16 units by V8; empty if it has
-    /// none, or if the script has been unloaded.
+    /// none, or if the script was unloaded before a profile of the session
+    /// [noted it down](https://docs.rs/v8-heap-sampler/latest/v8_heap_sampler/struct.HeapSampler.html#method.note_scripts).
     pub script_name: Name,
     /// The function's name; empty for anonymous functions and for the top level of a script.
     pub name: Name,

@@ -89,6 +89,19 @@ impl Collection {
         self.heap != HeapStatistics::default()
     }
 
+    /// What is said of memory off the heap that objects on it keep alive, where it is much.
+    pub(crate) fn note_of_external(&self) -> Option<String> {
+        const MUCH: Bytes = Bytes(1_000_000);
+        let HeapStatistics { external, used, .. } = self.heap;
+        let is_much = external >= MUCH && external.0 >= used.0 / 10;
+        is_much.then(|| {
+            format!(
+                "besides, {external} are off the heap, in array buffers and external strings, by no \
+                 function"
+            )
+        })
+    }
+
     /// The bytes that were allocated on the JavaScript heap between start and collection, by V8's
     /// counters: by no function in particular, those of the compilers' background threads included.
     ///

@@ -218,10 +218,14 @@ impl<'p> Evidence<'p> {
         Some(few + &interval.map_or(String::new(), |of| format!(": use an interval of {of}")))
     }
 
-    /// What V8's counters say, if it is something else, and what is on stacks that were cut.
+    /// What V8's counters say, if it is something else, and of what no sample is; and what is on
+    /// stacks that were cut.
     pub(crate) fn notes(&self) -> Vec<String> {
         let cut = self.profile.note_of_cut_stacks(self.sample_type);
-        self.contradiction().into_iter().chain(cut).collect()
+        let is_of_all = self.sample_type == SampleType::InuseSpace && !self.profile.is_part();
+        let collection = self.profile.collection().filter(|_| is_of_all);
+        let external = collection.and_then(|of| of.note_of_external());
+        self.contradiction().into_iter().chain(external).chain(cut).collect()
     }
 
     /// What V8's counters say, if it is something else.

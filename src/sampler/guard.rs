@@ -308,6 +308,34 @@ impl<'a> HeapSampler<'a> {
         session.collect_nodes(isolate)
     }
 
+    /// Notes the names of the scripts down, and the lines in them, of what was sampled so far.
+    ///
+    /// When a script is unloaded, as it is when the context of a request or a tenant goes, V8 forgets
+    /// its name and its lines: `load tenant.js:1:14` becomes `load (script 5)`. Every profile, window and
+    /// list of nodes notes down what V8 still knows, and later ones of the session have it, for 130,000
+    /// functions at least (under 20 MB). Whoever has shorter contexts calls this before one goes. It
+    /// takes as long as a profile, and collects no garbage.
+    ///
+    /// ```
+    /// use v8_heap_sampler::{HeapSampler, SamplerOptions};
+    ///
+    /// # let mut isolate = fixtures::isolate();
+    /// let mut sampler = HeapSampler::with_options(&mut isolate, SamplerOptions::new())?;
+    /// # let context = fixtures::Realm::new(&mut sampler);
+    /// // ... run a tenant's scripts in a context ...
+    /// sampler.note_scripts()?;
+    /// drop(context);
+    /// # Ok::<(), v8_heap_sampler::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`collect_nodes`](Self::collect_nodes).
+    pub fn note_scripts(&mut self) -> Result<()> {
+        let (session, isolate) = self.parts();
+        session.note_scripts(isolate)
+    }
+
     /// The profile so far. Sampling goes on.
     ///
     /// Can be called any number of times, also while a JavaScript exception is pending or after

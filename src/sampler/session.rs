@@ -127,6 +127,15 @@ impl SamplingSession {
         self.session.collect_nodes(isolate)
     }
 
+    /// Notes the scripts down, before a context goes that had some.
+    ///
+    /// # Errors
+    ///
+    /// As [`HeapSampler::note_scripts`](crate::HeapSampler::note_scripts).
+    pub fn note_scripts(&mut self, isolate: &mut v8::Isolate) -> Result<()> {
+        self.session.note_scripts(isolate)
+    }
+
     /// The profile so far. Sampling goes on.
     ///
     /// # Errors
@@ -156,8 +165,10 @@ impl SamplingSession {
         (collection.heap_at_start, collection.heap) = (heap_at_start, heap);
         (collection.heap_before_gc, collection.growth) = (before_gc, growth);
         (collection.growth_between_gcs, collection.own_work) = (allocated, own_work);
+        let external = collection.note_of_external();
         let mut profile = Profile::of_collection(tree, samples, collection)?;
         // For those who read it elsewhere.
+        profile.metadata.comments.extend(external);
         if let Some(check) = profile.heap_check()
             && check.contradiction().is_some()
         {

@@ -19,6 +19,7 @@ mod isolate;
 mod layout;
 mod own_work;
 mod profile;
+mod seen_places;
 mod session;
 mod symbols;
 mod tracking;

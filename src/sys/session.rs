@@ -9,6 +9,7 @@ use super::isolate::{Entered, RawIsolate, allows_javascript};
 use super::layout::RawSample;
 use super::own_work::{HandleSize, OwnCounts, OwnSamples, remove_empty, reset_dropped_handles};
 use super::profile::OwnedProfile;
+use super::seen_places::SeenPlaces;
 use super::symbols;
 use super::tracking;
 use super::version;
@@ -103,6 +104,7 @@ struct State {
     expected: Expected,
     handle_size: HandleSize,
     own_samples: OwnSamples,
+    seen_places: SeenPlaces,
 }
 
 /// The heap before a profile is built, and the bytes that were allocated since sampling started, or
@@ -168,6 +170,7 @@ impl Session {
             expected: Expected::new(options),
             handle_size,
             own_samples: OwnSamples::default(),
+            seen_places: SeenPlaces::default(),
         };
         let session =
             Self { isolate: raw, id: SessionId::next(), state: Arc::new(Mutex::new(state)) };
@@ -232,6 +235,7 @@ impl Session {
             let (profile, (mut tree, with_own), own_work) = state.take_profile(scope, walk_tree)?;
             let mut samples = state.program_samples(profile.samples()?, &tree)?;
             remove_empty(&mut tree, &mut samples, &with_own);
+            state.seen_places.complete(&mut tree.functions);
             let (started, heap_at_start) = (state.started, state.heap_at_start);
             Ok(Collected {
                 tree,
@@ -249,8 +253,18 @@ impl Session {
     /// The nodes that the sampler holds now, with V8's counts.
     pub(crate) fn collect_nodes(&self, isolate: &mut v8::Isolate) -> Result<Vec<Node>> {
         self.read_profile(isolate, |state, scope, _| {
-            let (_profile, nodes, _) = state.take_profile(scope, walk_nodes)?;
+            let (_profile, mut nodes, _) = state.take_profile(scope, walk_nodes)?;
+            state.seen_places.complete_nodes(&mut nodes);
             Ok(nodes)
+        })
+    }
+
+    /// Notes where the functions stand that the sampler holds now.
+    pub(crate) fn note_scripts(&self, isolate: &mut v8::Isolate) -> Result<()> {
+        self.read_profile(isolate, |state, scope, _| {
+            let (_profile, (mut tree, _), _) = state.take_profile(scope, walk_tree)?;
+            state.seen_places.complete(&mut tree.functions);
+            Ok(())
         })
     }
 

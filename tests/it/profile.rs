@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use v8_heap_sampler::analysis::{GroupBy, Pattern, Query, TopOptions};
 use v8_heap_sampler::{
     Bytes, Collection, Context, Error, HeapSampler, KeepDead, Objects, OrdinalSample, OwnWork,
     Profile, SampleType, SamplerOptions,
@@ -338,7 +339,11 @@ fn the_heap_as_a_whole_stands_beside_the_samples() {
     let Collection { heap, heap_at_start, .. } = collection(&profile);
     assert_eq!(heap.external.0 - heap_at_start.external.0, 4_000_000);
     assert!(heap.off_heap() >= Bytes(4_000_000));
-    // No function has them.
+    // No function has them, which tables and files say.
+    let note = " MB are off the heap, in array buffers and external strings, by no function";
+    assert!(profile.top(SampleType::InuseSpace).unwrap().to_string().contains(note));
+    assert!(profile.metadata.comments.iter().any(|comment| comment.contains(note)));
+    assert!(!profile.top(SampleType::InuseObjects).unwrap().to_string().contains(note));
     let total = profile.estimate(SampleType::InuseSpace).unwrap().value();
     assert!(total < 100_000.0, "{total}");
     assert!(bytes_of(&profile, "buffers") > 0);
@@ -426,4 +431,85 @@ fn what_was_allocated_is_what_the_heap_grew_by_between_collections() {
     assert!((2 * ALLOCATED..2 * ALLOCATED + ALLOCATED / 25 + 600_000).contains(&both), "{both}");
     run(&mut sampler);
     assert!(is_near(allocated(&sampler.take_window().unwrap())));
+}
+
+#[test]
+fn scripts_of_one_name_are_told_to_be_several() {
+    let (mut isolate, realm) = fixtures::realm();
+    let other = fixtures::Realm::new(&mut isolate);
+    let mut sampler = HeapSampler::with_options(&mut isolate, exact(KeepDead::None)).unwrap();
+    for (tenant, length) in [(&realm, 1000), (&other, 30000)] {
+        let source = format!(
+            "function rule() {{ return new Array({length}).fill(0); }}
+             var kept = [1, 2, 3].map(rule); ''"
+        );
+        tenant.run(&mut sampler, "rule.js", &source);
+    }
+    let profile = sampler.profile().unwrap();
+    let row = |by: GroupBy, name: &str| {
+        let top = profile.top(TopOptions::new(SampleType::InuseSpace).by(by)).unwrap();
+        let shown = top.to_string();
+        let row = top.rows.into_iter().find(|row| row.name.starts_with(name)).unwrap();
+        assert!(shown.contains(&format!("  {} (2 scripts)\n", row.name)), "{shown}");
+        row
+    };
+    let rule = row(GroupBy::Function, "rule rule.js:1:");
+    assert_eq!(rule.scripts, 2);
+    let alone: f64 = 3.0 * 8.0 * 31_000.0;
+    assert!((alone..alone * 1.01).contains(&rule.own.value()), "{rule:?}");
+    assert_eq!(row(GroupBy::Script, "rule.js").scripts, 2);
+
+    // What `map` allocates has no script, but its callers' if it is hidden.
+    let named = |profile: &Profile, name: &str| {
+        let top = profile.top(TopOptions::new(SampleType::InuseSpace).by(GroupBy::Script)).unwrap();
+        top.rows.into_iter().find(|row| row.name == name).map_or(0.0, |row| row.own.value())
+    };
+    let hidden = profile.query(&Query::new().hide(Pattern::builtin())).unwrap();
+    let moved = named(&profile, "(no script)") - named(&hidden, "(no script)");
+    assert!(moved > 0.0);
+    assert_eq!(named(&hidden, "rule.js") - named(&profile, "rule.js"), moved);
+}
+
+#[test]
+fn functions_of_scripts_that_are_gone_keep_their_places() {
+    let (mut isolate, store) = fixtures::realm();
+    let mut sampler = HeapSampler::with_options(&mut isolate, exact(KeepDead::Both)).unwrap();
+    store.run(&mut sampler, "store.js", "''");
+    let serve = |sampler: &mut HeapSampler<'_>, name: &str| {
+        let tenant = fixtures::Realm::new(sampler);
+        let load = format!("function {name}() {{ return new Array(1000).fill(0); }} {name}(); ''");
+        tenant.run(sampler, "tenant.js", &load);
+        tenant
+    };
+    let row = |profile: &Profile, name: &str| {
+        let top = profile.top(SampleType::AllocSpace).unwrap();
+        top.rows.into_iter().find(|row| row.name.starts_with(name)).map(|row| row.name)
+    };
+    let collect = |sampler: &mut HeapSampler<'_>| {
+        for _ in 0..3 {
+            sampler.low_memory_notification();
+        }
+        sampler.profile().unwrap()
+    };
+    let tenant = serve(&mut sampler, "seen");
+    assert_eq!(row(&sampler.profile().unwrap(), "seen").unwrap(), "seen tenant.js:1:14");
+    drop(tenant);
+    drop(serve(&mut sampler, "unseen"));
+    let profile = collect(&mut sampler);
+    // V8 has forgotten both.
+    assert!(row(&profile, "unseen").unwrap().starts_with("unseen (script "));
+    assert_eq!(row(&profile, "seen").unwrap(), "seen tenant.js:1:14");
+    let nodes = sampler.collect_nodes().unwrap();
+    let seen = nodes.iter().find(|node| node.name == "seen").unwrap();
+    assert_eq!(seen.script_name, "tenant.js");
+
+    // Whoever has short contexts notes their scripts before they go; and windows do.
+    let tenant = serve(&mut sampler, "windowed");
+    sampler.take_window().unwrap();
+    drop(tenant);
+    let tenant = serve(&mut sampler, "noted");
+    sampler.note_scripts().unwrap();
+    drop(tenant);
+    let profile = collect(&mut sampler);
+    assert_eq!(row(&profile, "noted").unwrap(), "noted tenant.js:1:15");
 }
