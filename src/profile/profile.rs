@@ -392,6 +392,7 @@ impl Profile {
 
     /// The number of frames of a stack that V8's tracker notes
     /// (`AllocationTracker::kMaxAllocationTraceLength`).
+    #[cfg(any(feature = "v8-150", feature = "v8-152"))]
     pub(crate) const TRACKED_FRAMES: u32 = 64;
 
     /// Notes what the same work allocated in a run that nobody sampled.
