@@ -882,3 +882,36 @@ fn generated_names_survive_pprof() {
         assert_eq!(profile.functions()[1].original, None, "{other}");
     }
 }
+
+#[test]
+fn without_a_default_the_last_values_of_a_pprof_file_are_shown_first() {
+    let mut file = of_samples(&[(&[1, 2], [1, 64, 1, 64])]);
+    assert_eq!(read(&file.encode_to_vec()).default_sample_type(), SampleType::InuseSpace);
+    assert_eq!(read(&file.encode_to_vec()).metadata.default_sample_type, None);
+    // As `@datadog/pprof` has them: what is in use, then what was allocated.
+    file.sample_type.rotate_left(2);
+    let profile = read(&file.encode_to_vec());
+    assert_eq!(profile.default_sample_type(), SampleType::AllocSpace);
+    let again = read(&written(|bytes| profile.write_pprof(bytes, WriteOptions::new())));
+    assert_eq!(again.default_sample_type(), SampleType::AllocSpace);
+}
+
+#[test]
+fn an_interval_that_was_seen_is_kept_in_pprof() {
+    let nodes = [Node::new(NodeId(1), "(root)")];
+    let samples = (1..=50).map(|id| Sample::new(NodeId(1), 64, SampleId(id), true));
+    let options = SamplerOptions::new().interval_bytes(4096);
+    let profile = Profile::from_samples(&nodes, samples, &options).unwrap();
+    // The format has no place for it.
+    let seen = read(&written(|bytes| profile.write_heapprofile(bytes, Counted::InUse)));
+    assert_eq!(seen.metadata.interval, None);
+    let total = seen.estimate(SampleType::InuseSpace).unwrap();
+    assert!(total.to_string().contains(" ± "), "{total}");
+    let kept = read(&written(|bytes| seen.write_pprof(bytes, WriteOptions::new())));
+    let Bytes(interval) = kept.metadata.interval.unwrap();
+    // Each sample stands for the interval and half of itself.
+    assert!((4096..4096 + 64).contains(&interval), "{interval}");
+    assert!(kept.metadata.comments.iter().any(|comment| comment.contains("seen in the samples")));
+    let total = kept.estimate(SampleType::InuseSpace).unwrap();
+    assert!(total.to_string().contains(" ± "), "{total}");
+}
