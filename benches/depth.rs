@@ -12,11 +12,8 @@ const TURNS: usize = 15;
 
 fn measure(name: &str, isolate: &mut v8::Isolate, realm: &Realm) {
     let work = realm.function(isolate, "work");
-    let took = |isolate: &mut v8::Isolate| {
-        let before = processor_time();
-        realm.call(isolate, &work);
-        (processor_time() - before).as_secs_f64()
-    };
+    let took =
+        |isolate: &mut v8::Isolate| processor_time(|| realm.call(isolate, &work)).as_secs_f64();
     for _ in 0..5 {
         took(isolate);
     }

@@ -116,12 +116,15 @@ fn child(name: &str, flags: &str, is_sampled: bool) {
     let options = SamplerOptions::allocation_windows();
     let session = is_sampled.then(|| SamplingSession::start(&mut isolate, options).unwrap());
     let mut run = |time: Duration| {
-        let (start, before, mut runs) = (Instant::now(), processor_time(), 0);
-        while start.elapsed() < time {
-            realm.call(&mut isolate, &work);
-            runs += 1;
-        }
-        (processor_time() - before).as_nanos() / runs
+        let mut runs = 0;
+        let took = processor_time(|| {
+            let start = Instant::now();
+            while start.elapsed() < time {
+                realm.call(&mut isolate, &work);
+                runs += 1;
+            }
+        });
+        took.as_nanos() / runs
     };
     run(WARM_UP);
     println!("took {}", run(COUNTED));

@@ -61,14 +61,12 @@ fn cost_of_a_sample(isolate: &mut v8::Isolate, Program { name, realm, run, .. }:
         let mut costs = Vec::new();
         for _ in 0..40 {
             let took = |isolate: &mut v8::Isolate| {
-                let before = processor_time();
-                realm.run(isolate, "run.js", run);
-                processor_time() - before
+                processor_time(|| drop(realm.run(isolate, "run.js", run))).as_secs_f64()
             };
-            let plain = took(isolate).as_secs_f64();
+            let plain = took(isolate);
             let options = SamplerOptions::new().interval_bytes(4096).keep_dead(keep_dead);
             let mut sampler = HeapSampler::with_options(isolate, options).unwrap();
-            let sampled = took(&mut sampler).as_secs_f64();
+            let sampled = took(&mut sampler);
             let profile = sampler.profile().unwrap();
             let allocated = profile.collection().unwrap().allocated();
             costs.push((sampled - plain) * 1e6 / (allocated.0 as f64 / 4096.0));

@@ -86,7 +86,7 @@ impl Profile {
     }
 
     /// How many frames the stack of each context has; pseudo frames are none.
-    fn frames(&self) -> Vec<u32> {
+    pub(super) fn frames(&self) -> Vec<u32> {
         let is_frame: Vec<bool> =
             self.functions().iter().map(|function| !function.is_pseudo_frame()).collect();
         let mut frames = vec![0; self.len()];

@@ -172,16 +172,9 @@ struct Completed {
 
 impl Completed {
     fn new(whole: &Profile, tracked: &Profile, number_of: &[u32]) -> Self {
-        let mut depths = vec![0_u32; tracked.len()];
-        let mut cut = Vec::new();
-        for (at, context) in tracked.contexts().enumerate() {
-            depths[at] = context
-                .parent()
-                .map_or(0, |caller| depths[caller.index()] + u32::from(is_frame(context)));
-            if depths[at] == Profile::TRACKED_FRAMES {
-                cut.push(context);
-            }
-        }
+        let frames = tracked.frames();
+        let cut = tracked.contexts().filter(|of| frames[of.index()] == Profile::TRACKED_FRAMES);
+        let cut: Vec<_> = cut.collect();
         let mut completed =
             Self { contexts: vec![NONE; tracked.len()], is_needed: Vec::new(), is_cut: false };
         if !cut.is_empty() {

@@ -28,7 +28,8 @@ pub(super) struct SeenPlaces {
 }
 
 impl SeenPlaces {
-    /// Half of the functions whose places are remembered at most: under 20 MB in all.
+    /// Half of the functions whose places are remembered at most: under 20 MB in all, beside the names,
+    /// which functions of a script share.
     const MOST: usize = 1 << 17;
 
     /// Notes places down that functions have, and gives those theirs that have none any more.

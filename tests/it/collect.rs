@@ -121,13 +121,16 @@ fn live_bytes_agree_with_the_heap_statistics() {
 #[test]
 fn stacks_are_cut_to_the_depth_that_was_asked_for() {
     let (mut isolate, realm) = fixtures::realm();
-    let mut sampler = HeapSampler::new(&mut isolate, 32, 5).unwrap();
-    realm.run(
-        &mut sampler,
-        "deep.js",
-        "function down(n) { return n ? [down(n - 1)] : []; } globalThis.kept = down(100); ''",
-    );
-    let profile = sampler.finish().unwrap();
+    let mut sampled = |depth| {
+        let mut sampler = HeapSampler::new(&mut isolate, 32, depth).unwrap();
+        realm.run(
+            &mut sampler,
+            "deep.js",
+            "function down(n) { return n ? [down(n - 1)] : []; } globalThis.kept = down(100); ''",
+        );
+        sampler.finish().unwrap()
+    };
+    let profile = sampled(5);
     // And one for the callers that are not known.
     let deepest = profile.contexts().map(|context| context.depth()).max();
     assert_eq!(deepest, Some(6));
@@ -145,13 +148,7 @@ fn stacks_are_cut_to_the_depth_that_was_asked_for() {
     assert!(top.contains("% is on stacks that were cut at 5 frames, below (cut): "), "{top}");
 
     // Deep enough, nothing is.
-    let mut sampler = HeapSampler::new(&mut isolate, 32, 1024).unwrap();
-    realm.run(
-        &mut sampler,
-        "deep.js",
-        "function down(n) { return n ? [down(n - 1)] : []; } globalThis.kept = down(100);",
-    );
-    let profile = sampler.finish().unwrap();
+    let profile = sampled(1024);
     assert!(profile.cut_stacks().is_none());
     assert!(!profile.top(SampleType::InuseSpace).unwrap().to_string().contains("cut"));
 }
