@@ -534,3 +534,29 @@ mod cut_stacks {
         }
     }
 }
+
+#[test]
+fn an_interval_keeps_to_a_budget_of_overhead() {
+    use std::time::Duration;
+    use v8_heap_sampler::{KeepDead, Node, Overhead, Sample, SampleId, SamplerOptions};
+
+    let nodes = [Node::new(NodeId(1), "(root)")];
+    let samples = || (1..=1000).map(|id| Sample::new(NodeId(1), 64, SampleId(id), id % 2 == 0));
+    let options = SamplerOptions::new().interval_bytes(4096).keep_dead(KeepDead::Both);
+    let mut profile = Profile::from_samples(&nodes, samples(), &options).unwrap();
+    profile.metadata.duration = Some(Duration::from_secs(2));
+    let overhead = Overhead::new(0.01).unwrap().sample_cost(Duration::from_micros(50));
+    // 4.1 MB in two seconds, of which 20 ms are 400 samples.
+    let interval = profile.interval_within(&overhead).unwrap();
+    assert!((10_200..10_400).contains(&interval), "{interval}");
+    // In half the time, twice as much a second.
+    profile.metadata.duration = Some(Duration::from_secs(1));
+    assert!((20_400..20_800).contains(&profile.interval_within(&overhead).unwrap()));
+    profile.metadata.duration = None;
+    assert_eq!(profile.interval_within(&overhead), None);
+    // Of what was allocated, live samples alone say nothing.
+    let live = samples().filter(|sample| sample.is_live);
+    let mut live = Profile::from_samples(&nodes, live, &SamplerOptions::new()).unwrap();
+    live.metadata.duration = Some(Duration::from_secs(1));
+    assert_eq!(live.interval_within(&overhead), None);
+}
